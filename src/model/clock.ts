@@ -1,0 +1,65 @@
+/**
+ * Two clocks, and the type system keeps them apart.
+ *
+ * The **site clock** may run fast (a replay of a recorded week): it drives prices, weather, the plan, meters and
+ * accounting intervals. The **wall clock** is monotonic and drives timeouts, tokens, sessions and retries.
+ * A branded number of one cannot be passed where the other is wanted.
+ */
+
+declare const site: unique symbol;
+declare const wall: unique symbol;
+
+/** Milliseconds since the Unix epoch on the site clock (UTC). */
+export type SiteMs = number & { readonly [site]: true };
+/** Milliseconds on a monotonic clock of this process; only differences mean anything. */
+export type WallMs = number & { readonly [wall]: true };
+
+/** Brands a number read from a store, a file or the wire as a site time. */
+export const siteMs = (ms: number): SiteMs => ms as SiteMs;
+export const wallMs = (ms: number): WallMs => ms as WallMs;
+
+/**
+ * How site time follows from Unix time: `site = epochSiteMs + (unix - epochUnixMs) * speed`.
+ * One setting is handed to every process of a site, so that all agree to the millisecond.
+ */
+export interface ClockSetting {
+  readonly epochSiteMs: number;
+  readonly epochUnixMs: number;
+  readonly speed: number;
+}
+
+/** The clock of a site that runs in real time. */
+export const REAL_TIME: ClockSetting = { epochSiteMs: 0, epochUnixMs: 0, speed: 1 };
+
+export interface SiteClock {
+  readonly speed: number;
+  now(): SiteMs;
+  /** How long a span of site time lasts on the wall, in milliseconds. */
+  toWall(siteSpanMs: number): number;
+}
+
+export interface WallClock {
+  now(): WallMs;
+}
+
+/** @param unixNow reads Unix time in ms; handed in, because no module reads a global clock. */
+export function siteClock(setting: ClockSetting, unixNow: () => number): SiteClock {
+  const { epochSiteMs, epochUnixMs, speed } = setting;
+  return {
+    speed,
+    now: () => siteMs(epochSiteMs + (unixNow() - epochUnixMs) * speed),
+    toWall: (siteSpanMs) => siteSpanMs / speed,
+  };
+}
+
+export const SECOND = 1_000;
+export const MINUTE = 60_000;
+export const QUARTER = 15 * MINUTE;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** Start of the clock-aligned quarter-hour that contains `t`. */
+export const quarterStart = (t: SiteMs): SiteMs => siteMs(Math.floor(t / QUARTER) * QUARTER);
+
+/** `2026-03-23T22:45:00Z`: seconds precision, as the API and the files write it. */
+export const isoUtc = (t: number): string => new Date(t).toISOString().replace(/\.\d{3}Z$/, 'Z');

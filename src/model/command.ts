@@ -1,0 +1,35 @@
+import type { SiteMs } from './clock.ts';
+import type { FaultKind } from './fault.ts';
+
+/**
+ * A command's life. A machine's answer is never proof: `acknowledged` is what it said, `seen-in-power` is what its
+ * own reading shows, `seen-at-meter` is what the hall's meter confirms.
+ */
+export const COMMAND_STAGES = [
+  'sent',
+  'acknowledged',
+  'seen-in-power',
+  'seen-at-meter',
+  'failed',
+  'superseded',
+] as const;
+export type CommandStage = (typeof COMMAND_STAGES)[number];
+
+export interface Command {
+  readonly id: string;
+  /** Commands of one decision share a batch. */
+  readonly batchId: string;
+  readonly target: string;
+  readonly action: 'sleep' | 'wake' | 'set-mode' | 'hold-job' | 'release-job' | 'requeue-job';
+  /** Mode key wanted, where the action has one. */
+  readonly mode: string | undefined;
+  readonly who: string;
+  readonly why: string;
+  readonly stage: CommandStage;
+  readonly attempts: number;
+  readonly fault: FaultKind | undefined;
+  readonly sentAt: SiteMs;
+  readonly acknowledgedAt: SiteMs | undefined;
+  readonly seenInPowerAt: SiteMs | undefined;
+  readonly seenAtMeterAt: SiteMs | undefined;
+}

@@ -1,0 +1,33 @@
+import type { SiteMs } from './clock.ts';
+import type { MicroUsd } from './quantity.ts';
+import type { Line } from './work.ts';
+
+/**
+ * One quarter-hour of the books. Energy is what the meters counted; lines share it by what their machines
+ * reported, and what no machine explains stays `unattributedWh`. A figure that could not be known is `undefined`.
+ */
+export interface Interval {
+  readonly start: SiteMs;
+  readonly durationMs: number;
+  readonly importWh: number | undefined;
+  /** Share of the interval the connection's counter really covers, 0 to 1. */
+  readonly coverage: number;
+  readonly priceUsdPerMwh: number | undefined;
+  readonly lines: readonly IntervalLine[];
+  readonly unattributedWh: number | undefined;
+  /** Energy cost: the whole block at its price, and what is bought above it at real time. */
+  readonly energyCost: MicroUsd | undefined;
+  readonly leaseCost: MicroUsd;
+  readonly planImportWh: number | undefined;
+  readonly wakes: number;
+}
+
+export interface IntervalLine {
+  readonly line: Line;
+  readonly energyWh: number | undefined;
+  readonly revenue: MicroUsd | undefined;
+  /** PH/s-hours for mining, GPU-hours for AI and HPC; MWh of block sold for grid. */
+  readonly quantity: number | undefined;
+  readonly quantityUnit: 'PHh' | 'GPUh' | 'MWh';
+  readonly penalty: MicroUsd;
+}

@@ -1,0 +1,94 @@
+import type { SiteMs } from './clock.ts';
+import type { ModePoint } from './machine.ts';
+import type { Line, WorkClassName } from './work.ts';
+
+/**
+ * Everything the planner may know of the site at one moment. Pure data: the same snapshot and forecast give the
+ * same plan, so a plan can be replayed, tested and argued about.
+ */
+export interface Snapshot {
+  readonly at: SiteMs;
+  readonly connection: {
+    readonly limitW: number;
+    /** Limit less the site's margin: what a plan may use. */
+    readonly usableW: number;
+    /** Losses between the connection and the halls, as a fraction of what the halls draw. */
+    readonly lossFraction: number;
+    /** What the feeder meter said last; undefined while it is silent. */
+    readonly importW: number | undefined;
+  };
+  readonly tariff: { readonly blockW: number; readonly blockUsdPerMwh: number };
+  readonly mining: { readonly keptFraction: number; readonly wakeUsdPerMachine: number };
+  readonly halls: readonly HallFacts[];
+  readonly cohorts: readonly CohortFacts[];
+  readonly work: readonly WorkFacts[];
+}
+
+export interface HallFacts {
+  readonly id: string;
+  /** Breaker less margin: what a plan may draw through it, cooling included. */
+  readonly usableW: number;
+  readonly cooling: {
+    readonly baseW: number;
+    readonly marginal: readonly { readonly wetBulbC: number; readonly marginalW: number }[];
+  };
+  /** Draw that no decision changes: hosts and idle GPUs that answer. */
+  readonly fixedW: number;
+  /** Machines that stay silent still draw: each at the greater of last seen and nameplate. */
+  readonly silent: { readonly machines: number; readonly powerW: number };
+  readonly wakesPerMinute: number;
+}
+
+/** Miners of one group (model, hall, firmware) that answer. A point's power is per machine. */
+export interface CohortFacts {
+  readonly id: string;
+  readonly hallId: string;
+  readonly modelId: string;
+  readonly machines: number;
+  readonly sleepW: number;
+  /** Ascending by power. */
+  readonly points: readonly ModePoint[];
+  /** Machines now in each mode, by mode key (`sleep` or a profile). Sums to `machines`. */
+  readonly now: Readonly<Record<string, number>>;
+  /** Machines that may not change now (minimum on or off time), by the mode key they keep. */
+  readonly pinned: Readonly<Record<string, number>>;
+  /** A person holds the cohort out of the plan: it stays as it is. */
+  readonly held: boolean;
+}
+
+/** One class of work on one GPU part. */
+export interface WorkFacts {
+  readonly id: string;
+  readonly hallId: string;
+  readonly className: WorkClassName;
+  readonly line: Exclude<Line, 'mining' | 'grid'>;
+  readonly gpuModel: string;
+  readonly runningGpus: number;
+  readonly queuedGpus: number;
+  readonly heldGpus: number;
+  /** GPUs of this part that answer and could work, shared by all classes of the part. */
+  readonly partGpus: number;
+  readonly committedGpus: number;
+  /** What a working GPU draws beyond an idle one. */
+  readonly marginalWPerGpu: number;
+  readonly usdPerGpuHour: number;
+  readonly penaltyUsdPerGpuHour: number;
+  readonly interruptUsdPerGpu: number;
+}
+
+/** One step of the horizon. Steps never straddle a quarter-hour. */
+export interface ForecastStep {
+  readonly start: SiteMs;
+  readonly durationMs: number;
+  readonly priceUsdPerMwh: number;
+  readonly wetBulbC: number;
+  /** Expected FPPS value of hash, before fees. */
+  readonly hashpriceUsdPerPhDay: number;
+  /** True where the price is known, false where it is forecast. */
+  readonly known: boolean;
+}
+
+export interface Forecast {
+  readonly madeAt: SiteMs;
+  readonly steps: readonly ForecastStep[];
+}
