@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { HttpPort, Reading, SiteMs, TcpPort, WallMs } from '../model/index.ts';
+import type { HttpPort, ModbusPort, Reading, SiteMs, TcpPort, WallMs } from '../model/index.ts';
 
 /**
  * How a machine is spoken to. A capability is a method that exists: `open` hands back `read` and only those of
@@ -26,6 +26,7 @@ export interface Device {
 export interface DriverIo {
   readonly tcp: TcpPort;
   readonly http: HttpPort;
+  readonly modbus: ModbusPort;
   siteNow(): SiteMs;
   wallNow(): WallMs;
 }

@@ -4,6 +4,7 @@ import type { Series, SiteMs } from '../model/index.ts';
 export interface FeedIo {
   siteNow(): SiteMs;
   readFile(path: string): Promise<string>;
+  listFiles(folder: string): Promise<readonly string[]>;
 }
 
 /** What the world costs. `read` returns whole series up to `now` and never a point after it: no look-ahead. */

@@ -40,3 +40,17 @@ export interface HttpReply {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
+
+export interface ModbusPort {
+  /** Reads `count` holding registers (function 3); the bytes in wire order. */
+  readHolding(request: ModbusRead): Promise<Buffer>;
+}
+
+export interface ModbusRead {
+  readonly host: string;
+  readonly port: number;
+  readonly unitId: number;
+  readonly register: number;
+  readonly count: number;
+  readonly timeoutMs: number;
+}

@@ -1,0 +1,115 @@
+/**
+ * Everything that can be wrong, and what it means. A page, the command line and the log show the same words. An
+ * alarm is raised by code and subject; it ends when nobody raises it any more.
+ */
+export type Severity = 'info' | 'warning' | 'critical';
+
+export interface AlarmKind {
+  readonly severity: Severity;
+  readonly title: string;
+  /** What it means, and what to do. */
+  readonly meaning: string;
+}
+
+export const ALARMS = {
+  'connection-over-limit': {
+    severity: 'critical',
+    title: 'Import above the connection limit',
+    meaning:
+      'The feeder meter reads more than the connection carries. Miners are shed at once; check for machines that woke unasked.',
+  },
+  'hall-over-breaker': {
+    severity: 'critical',
+    title: 'Hall above its breaker rating',
+    meaning:
+      'The hall meter reads more than the breaker is rated for; it will trip on its curve. Load in the hall is shed; look for machines that do not obey.',
+  },
+  'hall-dark': {
+    severity: 'critical',
+    title: 'Hall without power',
+    meaning:
+      'The hall meter reads almost nothing while machines should run: the breaker may have tripped. Find the cause before it is closed again.',
+  },
+  'meter-silent': {
+    severity: 'critical',
+    title: 'Meter does not answer',
+    meaning:
+      'Without it nothing is proved and no miner is woken behind it. Check the meter, its address and its unit id.',
+  },
+  'meter-mismatch': {
+    severity: 'warning',
+    title: 'Machines and meter disagree',
+    meaning:
+      'What machines, cooling and losses explain differs from the meter by more than a tenth. Something draws that nobody reports, or a model in the site file is wrong.',
+  },
+  'machines-silent': {
+    severity: 'warning',
+    title: 'Machines do not answer',
+    meaning:
+      'They are counted at the greater of last seen and nameplate until they answer or a person takes them out. Check switch, address and power of the group.',
+  },
+  'machines-faulted': {
+    severity: 'warning',
+    title: 'Machines awake but not hashing',
+    meaning: 'They draw power and earn nothing. A restart mends most; the others need hands.',
+  },
+  'commands-failed': {
+    severity: 'warning',
+    title: 'Machines did not obey',
+    meaning:
+      'They were told, and neither their reading nor the meter shows it. They are told again with growing pauses.',
+  },
+  'price-stale': {
+    severity: 'warning',
+    title: 'No fresh power price',
+    meaning: 'The plan takes the highest price of the last day until the feed answers again. Check the feed.',
+  },
+  'feed-stale': {
+    severity: 'info',
+    title: 'A feed is silent',
+    meaning: 'Its last value is held. What rests on it is marked with its age.',
+  },
+  'feed-failed': {
+    severity: 'warning',
+    title: 'A feed cannot be read',
+    meaning: 'The message names the file or address and what was expected there.',
+  },
+  'cluster-silent': {
+    severity: 'warning',
+    title: 'The job scheduler does not answer',
+    meaning:
+      'Running work is taken as it was last seen; nothing is held or requeued until it answers. Check slurmrestd and its token.',
+  },
+  'solver-failed': {
+    severity: 'warning',
+    title: 'The optimiser failed or was late',
+    meaning: 'A greedy merit order made this plan: safe, and a little poorer. The next plan tries the optimiser again.',
+  },
+  'plan-late': {
+    severity: 'warning',
+    title: 'The plan is old',
+    meaning: 'No new plan took over for three periods. Machines stay as last told.',
+  },
+  'limits-exceeded': {
+    severity: 'critical',
+    title: 'Load that cannot be moved exceeds a limit',
+    meaning:
+      'Silent machines and fixed load alone are more than a breaker or the connection carries. Power must be cut by hand.',
+  },
+  'reading-behind': {
+    severity: 'info',
+    title: 'Reading lags behind the clock',
+    meaning:
+      'A sweep over all machines takes longer than its cadence. Slow the site clock down or give the server more processor.',
+  },
+} as const satisfies Record<string, AlarmKind>;
+
+export type AlarmCode = keyof typeof ALARMS;
+
+export interface RaisedAlarm {
+  readonly code: AlarmCode;
+  /** A machine, hall, feed, meter, cohort, or `plan`. */
+  readonly subject: string;
+  /** With the figures of the moment. */
+  readonly message: string;
+}

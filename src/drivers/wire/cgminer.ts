@@ -1,0 +1,77 @@
+import { Fault, type TcpPort } from '../../model/index.ts';
+import { fields, list, num, text, type Fields } from './fields.ts';
+
+/** The cgminer API (TCP 4028): one JSON command, one reply that ends in NUL, in a newline, or with the connection. */
+export interface CgminerTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}
+
+const ended = (received: Buffer): boolean => {
+  const last = received[received.length - 1];
+  return last === 0 || last === 10;
+};
+
+/** Asks one command, or several joined with `+`; the reply as an object, mended where that is unambiguous. */
+export async function askCgminer(
+  tcp: TcpPort,
+  target: CgminerTarget,
+  command: string,
+  parameter?: string,
+  signal?: AbortSignal,
+): Promise<Fields> {
+  const data = JSON.stringify(parameter === undefined ? { command } : { command, parameter });
+  const { host, port, timeoutMs } = target;
+  const reply = await tcp.ask({ host, port, data, timeoutMs, complete: ended, signal });
+  return parseReply(reply.toString('utf8'), `${host} ${command}`);
+}
+
+/** @throws Fault garbled, with the bytes, when the reply cannot be understood without guessing. */
+export function parseReply(raw: string, where: string): Fields {
+  const reply = raw.replaceAll('\0', '').trim();
+  const parsed = tryParse(reply) ?? tryParse(mend(reply));
+  if (parsed === undefined) throw new Fault('garbled', `${where}: not JSON`, { bytes: raw });
+  return parsed;
+}
+
+function tryParse(reply: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(reply);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Damage seen in the field whose meaning is plain. A truncated tail is not mended: what is missing is unknown. */
+function mend(reply: string): string {
+  return reply
+    .replaceAll(/\}\s*\{/g, '},{')
+    .replaceAll(/,\s*([}\]])/g, '$1')
+    .replaceAll(/([[{])\s*,/g, '$1')
+    .replaceAll(/:\s*(?:-?nan|-?inf(?:inity)?)\s*(?=[,}\]])/gi, ':null')
+    .replaceAll(/:\s*(?=[,}])/g, ':null');
+}
+
+/** One command's part of a joined reply, or the whole of a single one. */
+export function part(reply: Fields, command: string, key: string): readonly Fields[] {
+  const joined = reply[command];
+  const body = joined === undefined ? reply : fields(list(joined)[0]);
+  return list(body[key]).map(fields);
+}
+
+/** @throws Fault when STATUS says the command failed. The kind follows from what the firmware wrote. */
+export function expectSuccess(reply: Fields, where: string): void {
+  const status = fields(list(reply['STATUS'])[0]);
+  const letter = text(status['STATUS']);
+  if (letter === 'S' || letter === 'I' || letter === 'W') return;
+  const message = text(status['Msg']) ?? 'no message';
+  if (letter === undefined)
+    throw new Fault('garbled', `${where}: a reply without STATUS`, { bytes: JSON.stringify(reply) });
+  if (num(status['Code']) === 14 || /invalid command/i.test(message)) {
+    throw new Fault('unsupported', `${where}: ${message}`);
+  }
+  if (/access denied|logon|session|unauthor/i.test(message)) throw new Fault('unauthorised', `${where}: ${message}`);
+  throw new Fault('refused', `${where}: ${message}`);
+}

@@ -1,0 +1,56 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** What a server asked for in `WWW-Authenticate: Digest ...` (RFC 7616; MD5 and SHA-256, qop auth or none). */
+export interface DigestChallenge {
+  readonly realm: string;
+  readonly nonce: string;
+  readonly opaque: string | undefined;
+  readonly qop: 'auth' | undefined;
+  readonly algorithm: 'MD5' | 'SHA-256';
+}
+
+/** Undefined when the header offers no digest this side can answer. */
+export function parseChallenge(header: string | undefined): DigestChallenge | undefined {
+  if (header === undefined || !/^digest\s/i.test(header)) return undefined;
+  const fields = new Map<string, string>();
+  for (const match of header.slice(7).matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g)) {
+    fields.set(match[1]!.toLowerCase(), match[2] ?? match[3] ?? '');
+  }
+  const realm = fields.get('realm');
+  const nonce = fields.get('nonce');
+  const algorithm = (fields.get('algorithm') ?? 'MD5').toUpperCase();
+  if (realm === undefined || nonce === undefined || (algorithm !== 'MD5' && algorithm !== 'SHA-256')) return undefined;
+  const offered = fields.get('qop')?.split(/\s*,\s*/);
+  if (offered !== undefined && !offered.includes('auth')) return undefined;
+  return { realm, nonce, opaque: fields.get('opaque'), qop: offered === undefined ? undefined : 'auth', algorithm };
+}
+
+/** The `Authorization` header that answers a challenge. `count` is how often this nonce was used, from 1. */
+export function answerChallenge(
+  challenge: DigestChallenge,
+  request: { method: string; path: string; username: string; password: string; count: number; cnonce?: string },
+): string {
+  const { realm, nonce, opaque, qop, algorithm } = challenge;
+  const { method, path, username, password } = request;
+  const hash = (text: string) =>
+    createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+      .update(text)
+      .digest('hex');
+  const ha1 = hash(`${username}:${realm}:${password}`);
+  const ha2 = hash(`${method}:${path}`);
+  const nc = request.count.toString(16).padStart(8, '0');
+  const cnonce = request.cnonce ?? randomBytes(8).toString('hex');
+  const response =
+    qop === undefined ? hash(`${ha1}:${nonce}:${ha2}`) : hash(`${ha1}:${nonce}:${nc}:${cnonce}:auth:${ha2}`);
+  const parts = [
+    `username="${username}"`,
+    `realm="${realm}"`,
+    `nonce="${nonce}"`,
+    `uri="${path}"`,
+    `response="${response}"`,
+  ];
+  if (qop !== undefined) parts.push(`qop=auth`, `nc=${nc}`, `cnonce="${cnonce}"`);
+  if (opaque !== undefined) parts.push(`opaque="${opaque}"`);
+  parts.push(`algorithm=${algorithm}`);
+  return `Digest ${parts.join(', ')}`;
+}

@@ -1,0 +1,36 @@
+/**
+ * Reading loosely typed replies without ever inventing a value: what is absent, not a number or a sentinel
+ * comes out as `undefined`, never as 0.
+ */
+
+/** DCGM and some firmware mark "no value" with numbers near 2^63. */
+const SENTINEL = 9e18;
+
+export function num(value: unknown): number | undefined {
+  if (typeof value === 'string' && value.trim() === '') return undefined;
+  const n = typeof value === 'string' ? Number(value) : value;
+  return typeof n === 'number' && Number.isFinite(n) && Math.abs(n) < SENTINEL ? n : undefined;
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+/** A list; firmware sometimes sends lists shaped like dicts. */
+export function list(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return typeof value === 'object' && value !== null ? Object.values(value) : [];
+}
+
+/** The largest of the values that are there. */
+export function max(values: Iterable<number | undefined>): number | undefined {
+  let largest: number | undefined;
+  for (const value of values) if (value !== undefined && (largest === undefined || value > largest)) largest = value;
+  return largest;
+}

@@ -1,0 +1,109 @@
+import { Agent, request as undiciRequest } from 'undici';
+import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
+import { answerChallenge, parseChallenge, type DigestChallenge } from './digest.ts';
+
+interface KnownNonce {
+  readonly challenge: DigestChallenge;
+  uses: number;
+}
+
+/**
+ * An `HttpPort` on undici's `request` (a third of the CPU of `fetch`). Digest nonces are kept per host and user, so
+ * that a poll costs one exchange and not two.
+ */
+export function httpPort(): HttpPort & { close(): Promise<void> } {
+  const agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 4_000, connect: { timeout: 3_000 } });
+  const nonces = new Map<string, KnownNonce>();
+
+  async function send(request: HttpRequest, authorization: string | undefined): Promise<HttpReply> {
+    const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
+    const timeout = AbortSignal.timeout(request.timeoutMs);
+    const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
+    try {
+      const reply = await undiciRequest(request.url, {
+        method: request.method,
+        headers,
+        dispatcher: agent,
+        signal,
+        ...(request.body === undefined ? {} : { body: request.body }),
+      });
+      const body = await reply.body.text();
+      return { status: reply.statusCode, headers: flatten(reply.headers), body };
+    } catch (error) {
+      throw toFault(error, request, timeout.aborted);
+    }
+  }
+
+  async function ask(request: HttpRequest): Promise<HttpReply> {
+    const { digest } = request;
+    if (digest === undefined) return send(request, undefined);
+    const url = new URL(request.url);
+    const key = `${url.host} ${digest.username}`;
+    const authorise = (known: KnownNonce) =>
+      answerChallenge(known.challenge, {
+        method: request.method,
+        path: url.pathname + url.search,
+        ...digest,
+        count: (known.uses += 1),
+      });
+
+    const known = nonces.get(key);
+    const first = await send(request, known === undefined ? undefined : authorise(known));
+    if (first.status !== 401) return first;
+    const challenge = parseChallenge(first.headers['www-authenticate']);
+    if (challenge === undefined) return first;
+    const fresh: KnownNonce = { challenge, uses: 0 };
+    nonces.set(key, fresh);
+    const second = await send(request, authorise(fresh));
+    if (second.status === 401) nonces.delete(key);
+    return second;
+  }
+
+  return { ask, close: () => agent.destroy() };
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return flat;
+}
+
+function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault {
+  const where = `${request.method} ${request.url}`;
+  const code = (error as { code?: unknown }).code;
+  if (timedOut || code === 'UND_ERR_CONNECT_TIMEOUT') {
+    return new Fault('timeout', `${where}: no answer within ${request.timeoutMs} ms`, { cause: error });
+  }
+  if (request.signal?.aborted === true) return new Fault('timeout', `${where}: given up`, { cause: error });
+  if (typeof code === 'string' && code.startsWith('HPE_')) {
+    return new Fault('garbled', `${where}: not HTTP (${code})`, { cause: error });
+  }
+  return new Fault('unreachable', `${where}: ${typeof code === 'string' ? code : String(error)}`, { cause: error });
+}
+
+/** Turns a status that is no success into the fault it means; hands the reply back otherwise. */
+export function expectOk(reply: HttpReply, where: string): HttpReply {
+  const { status } = reply;
+  if (status >= 200 && status < 300) return reply;
+  const said = reply.body.slice(0, 200);
+  if (status === 401 || status === 403) {
+    throw new Fault('unauthorised', `${where}: ${status}; check the user and password in the site file`, {
+      bytes: said,
+    });
+  }
+  if (status === 404 || status === 405 || status === 501) {
+    throw new Fault('unsupported', `${where}: ${status}; this firmware has no such call`, { bytes: said });
+  }
+  throw new Fault('refused', `${where}: ${status} ${said}`, { bytes: said });
+}
+
+/** The reply as JSON, or a garbled fault that keeps the bytes. */
+export function asJson(reply: HttpReply, where: string): unknown {
+  try {
+    return JSON.parse(reply.body);
+  } catch (error) {
+    throw new Fault('garbled', `${where}: not JSON`, { cause: error, bytes: reply.body });
+  }
+}
