@@ -1,0 +1,100 @@
+import type { Generated } from 'kysely';
+
+/** Times are integer milliseconds UTC on the site clock, money integer micro-dollars, energy integer watt-hours. */
+export interface Tables {
+  meta: { key: string; value: string };
+  interval: {
+    start_ms: number;
+    duration_ms: number;
+    import_wh: number | null;
+    coverage: number;
+    price_usd_per_mwh: number | null;
+    unattributed_wh: number | null;
+    energy_cost_microusd: number | null;
+    lease_cost_microusd: number;
+    plan_import_wh: number | null;
+    wakes: number;
+  };
+  interval_line: {
+    start_ms: number;
+    line: string;
+    energy_wh: number | null;
+    revenue_microusd: number | null;
+    quantity: number | null;
+    quantity_unit: string;
+    penalty_microusd: number;
+  };
+  plan: { id: string; made_ms: number; body: string };
+  act: { id: string; at_ms: number; who: string; what: string; why: string };
+  command: {
+    id: string;
+    act_id: string;
+    target: string;
+    action: string;
+    mode: string | null;
+    stage: string;
+    attempts: number;
+    fault: string | null;
+    sent_ms: number;
+    acknowledged_ms: number | null;
+    power_ms: number | null;
+    meter_ms: number | null;
+  };
+  hold: { cohort_id: string; who: string; why: string; since_ms: number };
+  migration: { number: number; at_ms: Generated<number> };
+}
+
+/** Each entry is applied once, in order, inside a transaction. Never edited after a release; only added to. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  create table meta (key text primary key, value text not null) strict;
+  create table interval (
+    start_ms integer primary key,
+    duration_ms integer not null check (duration_ms > 0),
+    import_wh integer,
+    coverage real not null check (coverage between 0 and 1),
+    price_usd_per_mwh real,
+    unattributed_wh integer,
+    energy_cost_microusd integer,
+    lease_cost_microusd integer not null,
+    plan_import_wh integer,
+    wakes integer not null
+  ) strict;
+  create table interval_line (
+    start_ms integer not null references interval (start_ms),
+    line text not null check (line in ('mining', 'ai', 'hpc', 'grid')),
+    energy_wh integer,
+    revenue_microusd integer,
+    quantity real,
+    quantity_unit text not null,
+    penalty_microusd integer not null,
+    primary key (start_ms, line)
+  ) strict, without rowid;
+  create table plan (id text primary key, made_ms integer not null, body text not null) strict;
+  create index plan_by_time on plan (made_ms);
+  create table act (
+    id text primary key,
+    at_ms integer not null,
+    who text not null check (who <> ''),
+    what text not null check (what <> ''),
+    why text not null check (why <> '')
+  ) strict;
+  create index act_by_time on act (at_ms);
+  create table command (
+    id text primary key,
+    act_id text not null references act (id),
+    target text not null,
+    action text not null,
+    mode text,
+    stage text not null,
+    attempts integer not null,
+    fault text,
+    sent_ms integer not null,
+    acknowledged_ms integer,
+    power_ms integer,
+    meter_ms integer
+  ) strict;
+  create index command_by_act on command (act_id, stage);
+  create table hold (cohort_id text primary key, who text not null, why text not null, since_ms integer not null) strict;
+  `,
+];
