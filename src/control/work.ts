@@ -1,0 +1,54 @@
+import type { Job } from '../model/index.ts';
+
+export type WorkAction = { readonly kind: 'hold' | 'release' | 'requeue'; readonly job: Job; readonly why: string };
+
+/**
+ * What to tell a scheduler so that one class of work keeps to the GPUs the plan allows it. The scheduler places
+ * jobs; Busbar only holds, releases and requeues. Mildest first: pending work is held before running work gives
+ * way, and of the running the youngest loses least. Jobs that a person holds are not ours to release: `heldByUs`.
+ *
+ * @param allowed GPUs that may work
+ * @param restricted whether the plan keeps GPUs of this part from working that otherwise would; if not, the
+ *   scheduler's own queue is left alone, and what was held is released
+ */
+export function workActions(
+  jobs: readonly Job[],
+  allowed: number,
+  restricted: boolean,
+  heldByUs: ReadonlySet<string>,
+  reason: string,
+): WorkAction[] {
+  const running = jobs.filter((job) => job.state === 'running').sort((a, b) => (b.startedAt ?? 0) - (a.startedAt ?? 0));
+  const pending = jobs.filter((job) => job.state === 'pending').sort(bySubmission);
+  const held = jobs.filter((job) => job.state === 'held' && heldByUs.has(job.id)).sort(bySubmission);
+  const actions: WorkAction[] = [];
+  if (!restricted) return held.map((job) => ({ kind: 'release', job, why: 'the plan has room for it again' }));
+
+  let working = sumGpus(running);
+  if (working > allowed) {
+    for (const job of pending) actions.push({ kind: 'hold', job, why: reason });
+    for (const job of running) {
+      // A job that straddles the line stays: the plan counts in GPUs, jobs do not come in ones.
+      if (working - job.gpus < allowed - 0.5) continue;
+      actions.push({ kind: 'requeue', job, why: reason });
+      working -= job.gpus;
+    }
+    return actions;
+  }
+  // Room is filled by what waits already; what does not fit is held so that the scheduler does not start it.
+  let room = allowed - working;
+  for (const job of pending) {
+    if (job.gpus <= room + 0.5) room -= job.gpus;
+    else actions.push({ kind: 'hold', job, why: reason });
+  }
+  for (const job of held) {
+    if (job.gpus > room + 0.5) continue;
+    actions.push({ kind: 'release', job, why: 'the plan has room for it again' });
+    room -= job.gpus;
+  }
+  return actions;
+}
+
+const bySubmission = (a: Job, b: Job): number =>
+  (a.submittedAt ?? 0) - (b.submittedAt ?? 0) || a.id.localeCompare(b.id);
+const sumGpus = (jobs: readonly Job[]): number => jobs.reduce((sum, job) => sum + job.gpus, 0);
