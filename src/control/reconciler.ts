@@ -39,7 +39,7 @@ export interface ReconcilerOptions {
   /** In shadow nothing is ever written to a machine. */
   readonly trust: 'shadow' | 'auto';
   /** May a machine of this hall draw so much more now? False while its meter or the feeder's is silent. */
-  mayIncrease(hallId: string, deltaW: number): boolean;
+  mayIncrease(id: string, hallId: string, deltaW: number): boolean;
   wakesPerMinute(hallId: string): number;
   /** Asks for a fresh reading of a machine, soon. */
   readSoon(id: string): void;
@@ -153,7 +153,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     for (const entry of increases) {
       if (sending >= maxInFlight) return;
       if (!takeWakeCredit(entry)) continue;
-      if (options.mayIncrease(entry.target.hallId, increaseW(entry))) send(entry);
+      if (options.mayIncrease(entry.target.id, entry.target.hallId, increaseW(entry))) send(entry);
       else giveBackWakeCredit(entry);
     }
   }

@@ -143,7 +143,7 @@ export const overview = z.object({
     .nullable(),
   commands: z.object({
     inFlight: z.number().int(),
-    byStage: z.record(z.enum(COMMAND_STAGES), z.number().int()).describe('of the newest batch'),
+    byStage: z.partialRecord(z.enum(COMMAND_STAGES), z.number().int()).describe('of the newest batch'),
   }),
   alarms: z.array(alarm),
 });
@@ -241,7 +241,7 @@ export const activity = z.object({
   what: z.string(),
   why: z.string(),
   commands: z.number().int(),
-  byStage: z.record(z.enum(COMMAND_STAGES), z.number().int()),
+  byStage: z.partialRecord(z.enum(COMMAND_STAGES), z.number().int()),
 });
 export type Activity = z.infer<typeof activity>;
 export const activityPage = z.object({ at: time, activity: z.array(activity) });

@@ -19,8 +19,8 @@ export const siteMs = (ms: number): SiteMs => ms as SiteMs;
 export const wallMs = (ms: number): WallMs => ms as WallMs;
 
 /**
- * How site time follows from Unix time: `site = epochSiteMs + (unix - epochUnixMs) * speed`.
- * One setting is handed to every process of a site, so that all agree to the millisecond.
+ * How site time follows from Unix time: `site = epochSiteMs + (unix - epochUnixMs) * speed`, and it stands still at
+ * `epochSiteMs` until `epochUnixMs` has come, so that a fast clock does not run while its processes start. One setting is handed to every process of a site, so that all agree to the millisecond.
  */
 export interface ClockSetting {
   readonly epochSiteMs: number;
@@ -47,7 +47,7 @@ export function siteClock(setting: ClockSetting, unixNow: () => number): SiteClo
   const { epochSiteMs, epochUnixMs, speed } = setting;
   return {
     speed,
-    now: () => siteMs(epochSiteMs + (unixNow() - epochUnixMs) * speed),
+    now: () => siteMs(epochSiteMs + Math.max(0, unixNow() - epochUnixMs) * speed),
     toWall: (siteSpanMs) => siteSpanMs / speed,
   };
 }

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { checkVerb } from './check.ts';
+import { completionVerb } from './completion.ts';
+import { demoVerb } from './demo.ts';
+import { machinesVerb } from './machines.ts';
+import { CliError } from './output.ts';
+import { planVerb } from './plan.ts';
+import { statusVerb } from './status.ts';
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('busbar')
+  .description('One control plane for a site where Bitcoin miners and AI machines share one grid connection.')
+  .version(version)
+  .showHelpAfterError('(busbar --help lists the verbs)');
+
+for (const verb of [demoVerb, statusVerb, machinesVerb, planVerb, checkVerb, completionVerb]) verb(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CliError)) throw error;
+  process.stderr.write(`busbar: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+  process.exitCode = 1;
+}

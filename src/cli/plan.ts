@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { plan, type PlanView } from '../model/api.ts';
+import { ask, defaultServer } from './client.ts';
+import { mw, print, printJson, table } from './output.ts';
+
+export function planVerb(program: Command): void {
+  program
+    .command('plan')
+    .description('the plan in force: power by line of business, step by step')
+    .option('--json', 'the plan as the API gives it')
+    .option('--steps <n>', 'show so many steps', '24')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .action(async ({ json, server, steps }: { json?: boolean; server: string; steps: string }) => {
+      const view = await ask(server, '/api/v1/plan', plan);
+      if (json === true) printJson(view);
+      else print(planText(view, Number(steps)));
+    });
+}
+
+function planText(view: PlanView, steps: number): string {
+  const head = ['start', 'min', '$/MWh', 'import', 'mining', 'ai', 'hpc', 'other', 'sold', 'worth of a limit'];
+  const rows = view.steps.slice(0, steps).map((step) => [
+    step.start.slice(5, 16).replace('T', ' '),
+    String(Math.round(step.minutes * 10) / 10),
+    `${step.priceUsdPerMwh.toFixed(2)}${step.known ? '' : '*'}`,
+    ...[
+      step.importW,
+      step.linePowerW['mining'] ?? null,
+      step.linePowerW['ai'] ?? null,
+      step.linePowerW['hpc'] ?? null,
+      step.otherW,
+      step.linePowerW['grid'] ?? null,
+    ].map((w) => mw(w).replace(' MW', '')),
+    Object.entries(step.shadowUsdPerMwh)
+      .map(([limit, worth]) => `${limit} $${worth.toFixed(0)}/MWh`)
+      .join(', '),
+  ]);
+  const next = view.nextChange;
+  return [
+    `plan ${view.id}, made ${view.madeAt}: ${view.status} by ${view.solver} in ${Math.round(view.solveMs)} ms; ${view.steps.length} steps`,
+    next === null ? 'no change planned in the next day' : `next change ${next.at}, ${mw(next.deltaW)}: ${next.why}`,
+    ...view.notes.map((note) => `note: ${note}`),
+    '',
+    table(head, rows, [1, 2, 3, 4, 5, 6, 7, 8]),
+    'MW at the connection; * marks a forecast price',
+  ].join('\n');
+}

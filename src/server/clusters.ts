@@ -1,0 +1,129 @@
+import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
+import { workActions, type WorkAction } from '../control/work.ts';
+import { Fault, type ClusterReading, type Plan, type Site } from '../model/index.ts';
+import type { WorkPicture } from './picture.ts';
+import { CLUSTERS } from './registry.ts';
+
+export interface SiteCluster {
+  readonly id: string;
+  readonly handle: ClusterHandle;
+  reading: ClusterReading | undefined;
+  failure: string | undefined;
+  /** Jobs held by our hand: the only ones we release. */
+  readonly heldByUs: Set<string>;
+}
+
+export interface SiteClusters {
+  readonly byId: ReadonlyMap<string, SiteCluster>;
+  readAll(): Promise<void>;
+  close(): void;
+}
+
+export function openClusters(site: Site, io: ClusterIo): SiteClusters {
+  const byId = new Map(
+    site.clusters.map(({ id, driver, settings, classes }): [string, SiteCluster] => {
+      const plugin = CLUSTERS.get(driver);
+      if (plugin === undefined) throw new Error(`${id}: the site was not checked`);
+      const handle = plugin.open({ id, config: settings, classes }, io);
+      return [id, { id, handle, reading: undefined, failure: undefined, heldByUs: new Set() }];
+    }),
+  );
+  return {
+    byId,
+    async readAll() {
+      await Promise.all([...byId.values()].map(readCluster));
+    },
+    close: () => byId.forEach(({ handle }) => handle.close()),
+  };
+}
+
+async function readCluster(cluster: SiteCluster): Promise<void> {
+  try {
+    cluster.reading = await cluster.handle.read();
+    cluster.failure = undefined;
+    const held = new Set(cluster.reading.jobs.filter((job) => job.state === 'held').map((job) => job.id));
+    // A job that somebody else released or cancelled is no longer ours to release.
+    for (const id of cluster.heldByUs) if (!held.has(id)) cluster.heldByUs.delete(id);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    cluster.failure = error.message;
+  }
+}
+
+/** What the plan asks of one cluster now. @param reason said to the owner of a job that gives way */
+export function actionsFor(
+  cluster: SiteCluster,
+  work: readonly WorkPicture[],
+  plan: Plan,
+  reason: string,
+): WorkAction[] {
+  const jobs = cluster.reading?.jobs;
+  const allowed = plan.steps[0]?.work;
+  if (jobs === undefined || allowed === undefined || cluster.failure !== undefined) return [];
+  const mine = work.filter((one) => one.clusterId === cluster.id);
+  return mine.flatMap((one) => {
+    const part = mine.filter((other) => other.workClass.gpu === one.workClass.gpu);
+    const wanted = allowed[one.workClass.id];
+    if (wanted === undefined) return [];
+    const classJobs = jobs.filter((job) => job.className === one.workClass.class && job.gpuModel === one.workClass.gpu);
+    return workActions(classJobs, wanted, isRestricted(cluster, part, allowed), cluster.heldByUs, reason);
+  });
+}
+
+/** Does the plan keep GPUs of this part idle that the scheduler would put to work? */
+function isRestricted(
+  cluster: SiteCluster,
+  part: readonly WorkPicture[],
+  allowed: Readonly<Record<string, number>>,
+): boolean {
+  const gpuModel = part[0]?.workClass.gpu;
+  const capacity = (cluster.reading?.nodes ?? []).reduce(
+    (sum, node) =>
+      sum + (node.gpuModel === gpuModel && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
+    0,
+  );
+  const demand = part.reduce((sum, one) => sum + one.runningGpus + one.queuedGpus + one.heldGpus, 0);
+  const planned = part.reduce((sum, one) => sum + (allowed[one.workClass.id] ?? 0), 0);
+  return planned < Math.min(demand, capacity) - 0.5;
+}
+
+export interface WorkOutcome {
+  readonly action: WorkAction;
+  readonly fault: Fault | undefined;
+}
+
+/** Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again. */
+export async function carryOut(cluster: SiteCluster, actions: readonly WorkAction[]): Promise<WorkOutcome[]> {
+  const outcomes: WorkOutcome[] = [];
+  for (const action of actions) {
+    let fault: Fault | undefined;
+    try {
+      await carryOutOne(cluster, action);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      fault = error;
+    }
+    outcomes.push({ action, fault });
+    // A scheduler that is gone is not asked for every job.
+    if (fault?.kind === 'unreachable' || fault?.kind === 'timeout') break;
+  }
+  return outcomes;
+}
+
+async function carryOutOne({ handle, heldByUs }: SiteCluster, { kind, job }: WorkAction): Promise<void> {
+  const unsupported = () => new Fault('unsupported', `this scheduler cannot ${kind} jobs`);
+  if (kind === 'release') {
+    if (handle.release === undefined) throw unsupported();
+    await handle.release(job.id);
+    heldByUs.delete(job.id);
+    return;
+  }
+  if (kind === 'requeue') {
+    if (handle.requeue === undefined) throw unsupported();
+    await handle.requeue(job.id);
+  }
+  if (handle.hold === undefined) throw unsupported();
+  // Remembered before it is sent: a hold that was carried out but not answered must still be released one day.
+  heldByUs.add(job.id);
+  await handle.hold(job.id);
+}

@@ -1,0 +1,85 @@
+import type { Desire, Reconciler } from '../control/reconciler.ts';
+import { assign, type Assignable } from '../dispatch/assign.ts';
+import { modeKey, type Plan, type Site } from '../model/index.ts';
+import type { FleetMachine } from './fleet.ts';
+import type { Picture } from './picture.ts';
+
+export interface Desires {
+  readonly all: ReadonlyMap<string, Desire>;
+  /** Machines that this plan asks for something new. */
+  readonly changed: readonly string[];
+}
+
+/**
+ * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
+ * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
+ */
+export function desiresOf(
+  site: Site,
+  plan: Plan,
+  picture: Picture,
+  reconciler: Reconciler,
+  held: ReadonlySet<string>,
+  act: Omit<Desire, 'mode'>,
+): Desires {
+  const all = new Map<string, Desire>();
+  const changed: string[] = [];
+  for (const group of site.machines) {
+    const wanted = plan.steps[0]?.cohorts[group.id];
+    const members = picture.groups.get(group.id)?.answering;
+    if (group.kind !== 'asic' || wanted === undefined || members === undefined || held.has(group.id)) continue;
+    const machines = members.map((member) => assignable(site, member, picture, reconciler));
+    const byId = new Map(members.map((member) => [member.machine.id, member]));
+    for (const [id, mode] of assign(machines, wanted)) {
+      const standing = reconciler.desired(id);
+      if (standing?.mode === mode) {
+        all.set(id, standing);
+        continue;
+      }
+      const seen = byId.get(id)?.reading?.mode;
+      all.set(id, { ...act, mode });
+      if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
+    }
+  }
+  return { all, changed };
+}
+
+function assignable(
+  site: Site,
+  { machine, reading }: FleetMachine,
+  picture: Picture,
+  reconciler: Reconciler,
+): Assignable {
+  const seen = reading?.mode === undefined ? undefined : modeKey(reading.mode);
+  const change = reconciler.lastChange(machine.id);
+  const command = reconciler.commandOf(machine.id);
+  const underway = command?.stage === 'sent' || command?.stage === 'acknowledged';
+  // What was just asked for counts as its mode: a machine on its way is not asked to turn round for nothing.
+  const mode = underway ? command.mode : seen;
+  const dwellMinutes = mode === 'sleep' ? site.mining.minimumOffMinutes : site.mining.minimumOnMinutes;
+  const state = picture.states.get(machine.id)?.state;
+  const { powerW, hashrateThs } = reading ?? {};
+  return {
+    id: machine.id,
+    mode,
+    pinned: change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
+    degraded: state === 'degraded' || state === 'faulted',
+    changedAt: change?.at,
+    temperatureC: reading?.temperatureC,
+    joulePerTh:
+      powerW === undefined || hashrateThs === undefined || hashrateThs <= 0 ? undefined : powerW / hashrateThs,
+  };
+}
+
+/** `2,600 a-s21 to sleep, 120 c-s19k to 490MHz`: what an act asks for, in words. */
+export function describeChanges(desires: Desires, groupOf: (id: string) => string): string {
+  const counts = new Map<string, number>();
+  for (const id of desires.changed) {
+    const key = `${groupOf(id)} to ${desires.all.get(id)?.mode}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const ordered = [...counts].sort(([, a], [, b]) => b - a);
+  const told = ordered.slice(0, 4).map(([key, count]) => `${count.toLocaleString('en-US')} ${key}`);
+  if (ordered.length > 4) told.push(`${ordered.length - 4} smaller changes`);
+  return told.join(', ');
+}

@@ -1,0 +1,148 @@
+import type { Device, DriverIo } from '../drivers/driver.ts';
+import { Fault, nameplateW, type Machine, type Reading, type Site, type WallMs } from '../model/index.ts';
+import { DRIVERS } from './registry.ts';
+
+/** A machine of the site and what is known of it. */
+export interface FleetMachine {
+  readonly machine: Machine;
+  readonly device: Device;
+  reading: Reading | undefined;
+  readWall: WallMs | undefined;
+  /** Tries in a row without an answer. */
+  failures: number;
+  fault: Fault | undefined;
+  /** Last power it said, kept while it is silent. */
+  lastPowerW: number | undefined;
+  queued: boolean;
+}
+
+export interface SweepReport {
+  readonly machines: number;
+  readonly answered: number;
+  readonly tookMs: number;
+}
+
+export interface Fleet {
+  readonly machines: readonly FleetMachine[];
+  byId(id: string): FleetMachine | undefined;
+  /** Reads every machine once; resolves when the last one has answered or run out of time. */
+  sweep(): Promise<SweepReport>;
+  /** Reads one machine before the others. */
+  readSoon(id: string): void;
+  close(): void;
+}
+
+/** A machine that fails so often in a row goes to the slow lane: read every fourth sweep, so that it holds nobody up. */
+const SLOW_AFTER = 4;
+const SLOW_EVERY = 4;
+
+export function openFleet(
+  site: Site,
+  machines: readonly Machine[],
+  io: DriverIo,
+  options: { readonly maxInFlight: number; onRead(member: FleetMachine): void },
+): Fleet {
+  const members = machines.map((machine) => openMember(site, machine, io));
+  const byId = new Map(members.map((member) => [member.machine.id, member]));
+  const urgent: FleetMachine[] = [];
+  let regular: FleetMachine[] = [];
+  let next = 0;
+  let busy = 0;
+  let sweeps = 0;
+  let closed = false;
+  let running: { left: number; answered: number; done: () => void } | undefined;
+
+  function pump(): void {
+    if (closed) return;
+    while (busy < options.maxInFlight) {
+      const soon = urgent.pop();
+      const member = soon ?? regular[next];
+      if (member === undefined) return;
+      if (soon === undefined) next += 1;
+      else soon.queued = false;
+      busy += 1;
+      void readOne(member, io).then((answered) => {
+        busy -= 1;
+        if (closed) return;
+        options.onRead(member);
+        if (soon === undefined && running !== undefined) {
+          running.left -= 1;
+          if (answered) running.answered += 1;
+          if (running.left === 0) running.done();
+        }
+        pump();
+      });
+    }
+  }
+
+  return {
+    machines: members,
+    byId: (id) => byId.get(id),
+    async sweep() {
+      if (running !== undefined) throw new Error('a sweep is running already');
+      sweeps += 1;
+      const started = io.wallNow();
+      regular = members.filter((member, i) => member.failures < SLOW_AFTER || (sweeps + i) % SLOW_EVERY === 0);
+      next = 0;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const mine = { left: regular.length, answered: 0, done: resolve };
+      running = mine;
+      if (regular.length === 0) resolve();
+      pump();
+      await promise;
+      running = undefined;
+      return { machines: regular.length, answered: mine.answered, tookMs: io.wallNow() - started };
+    },
+    readSoon(id) {
+      const member = byId.get(id);
+      if (member === undefined || member.queued || closed) return;
+      member.queued = true;
+      urgent.unshift(member);
+      pump();
+    },
+    close() {
+      closed = true;
+      for (const { device } of members) device.close();
+    },
+  };
+}
+
+function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
+  const group = site.machines.find(({ id }) => id === machine.groupId);
+  const driver = DRIVERS.get(machine.driver);
+  if (group === undefined || driver === undefined) throw new Error(`${machine.id}: the site was not checked`);
+  const device = driver.open({ address: machine.address, modelId: machine.modelId, config: group.settings }, io);
+  return {
+    machine,
+    device,
+    reading: undefined,
+    readWall: undefined,
+    failures: 0,
+    fault: undefined,
+    lastPowerW: undefined,
+    queued: false,
+  };
+}
+
+/** One machine's garbage, silence or lateness is its own: it never stops the others, and never counts as zero. */
+async function readOne(member: FleetMachine, io: DriverIo): Promise<boolean> {
+  try {
+    const reading = await member.device.read();
+    member.reading = reading;
+    member.readWall = io.wallNow();
+    member.failures = 0;
+    member.fault = undefined;
+    if (reading.powerW !== undefined) member.lastPowerW = reading.powerW;
+    return true;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    member.failures += 1;
+    member.fault = error;
+    return false;
+  }
+}
+
+/** What a machine that stays silent must be taken to draw: the greater of last seen and nameplate. */
+export function worstCaseW(member: FleetMachine): number {
+  return Math.max(member.lastPowerW ?? 0, nameplateW(member.machine.modelId) ?? 0);
+}

@@ -1,0 +1,62 @@
+import type { Flow, LineFlow, WorkLine } from '../books/flow.ts';
+import { hashpriceUsdPerPhDay } from '../dispatch/economics.ts';
+import type { Plan, Site, SiteMs } from '../model/index.ts';
+import type { Markets } from './markets.ts';
+import type { Picture } from './picture.ts';
+
+/** Value of hash before fees, $ per PH/s and day; undefined while difficulty or bitcoin price is unknown. */
+export function hashpriceNow(markets: Markets, at: SiteMs): number | undefined {
+  const difficulty = markets.value('difficulty', at);
+  const btcUsd = markets.value('btcUsd', at);
+  const feesBtcPerBlock = markets.value('feesBtcPerBlock', at) ?? 0;
+  return difficulty === undefined || btcUsd === undefined
+    ? undefined
+    : hashpriceUsdPerPhDay({ difficulty, btcUsd, feesBtcPerBlock });
+}
+
+/** The fraction of expected FPPS that the pool pays out and stale shares leave. */
+export const keptFraction = (site: Site): number =>
+  (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100);
+
+/** Rates of this moment for the books and the page. */
+export function flowOf(site: Site, picture: Picture, markets: Markets, plan: Plan | undefined): Flow {
+  const hashprice = hashpriceNow(markets, picture.at);
+  const phs = picture.hashrateThs.of === 0 ? undefined : picture.hashrateThs.value / 1000;
+  const step = plan?.steps.find(({ start, durationMs }) => start <= picture.at && picture.at < start + durationMs);
+  const leases = site.leases;
+  return {
+    lines: {
+      mining: {
+        powerW: picture.linePowerW.mining,
+        quantity: phs,
+        revenueUsdPerHour:
+          phs === undefined || hashprice === undefined ? undefined : (phs * hashprice * keptFraction(site)) / 24,
+        penaltyUsdPerHour: 0,
+      },
+      ai: workFlow(site, picture, 'ai'),
+      hpc: workFlow(site, picture, 'hpc'),
+    },
+    leaseCostUsdPerHour: leases.reduce((sum, lease) => sum + lease.chips * lease.costUsdPerChipHour, 0),
+    planImportW: step?.importW,
+  };
+}
+
+function workFlow(site: Site, picture: Picture, line: Exclude<WorkLine, 'mining'>): LineFlow {
+  const leased = site.leases.filter((lease) => lease.line === line);
+  const leasedUsd = leased.reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
+  const work = picture.work.filter((one) => one.workClass.line === line);
+  const known = work.every((one) => one.usdPerGpuHour !== undefined);
+  const gpus = work.reduce((sum, one) => sum + one.runningGpus, 0);
+  const earned = work.reduce((sum, one) => sum + one.runningGpus * (one.usdPerGpuHour ?? 0), 0);
+  const penalty = work.reduce((sum, one) => {
+    const { committedGpus, penaltyUsdPerGpuHour } = one.workClass;
+    const demand = one.runningGpus + one.queuedGpus + one.heldGpus;
+    return sum + Math.max(0, Math.min(committedGpus, demand) - one.runningGpus) * penaltyUsdPerGpuHour;
+  }, 0);
+  return {
+    powerW: picture.linePowerW[line],
+    quantity: gpus,
+    revenueUsdPerHour: known ? earned + leasedUsd : undefined,
+    penaltyUsdPerHour: penalty,
+  };
+}

@@ -1,0 +1,50 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import type { Problem } from '../model/api.ts';
+
+/** An error that is the caller's, as RFC 9457 problem details. */
+export class ApiProblem extends Error {
+  readonly status: number;
+  readonly title: string;
+  constructor(status: number, title: string, detail: string) {
+    super(detail);
+    this.status = status;
+    this.title = title;
+  }
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'The request is not what was expected',
+  401: 'Sign in first',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  413: 'Too large',
+  415: 'Not JSON',
+  429: 'Too many requests',
+  500: 'Busbar has a bug here',
+};
+
+export function problemOf(error: unknown, request: FastifyRequest): Problem {
+  const instance = request.url.split('?')[0] ?? request.url;
+  if (error instanceof ApiProblem) {
+    return { type: 'about:blank', title: error.title, status: error.status, detail: error.message, instance };
+  }
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const errors = error.validation.map((issue) => ({
+      path: `${error.validationContext ?? ''}${issue.instancePath.replaceAll('/', '.')}`,
+      message: issue.message ?? 'not valid',
+    }));
+    const detail = errors.map((one) => `${one.path}: ${one.message}`).join('; ');
+    return { type: 'about:blank', title: TITLES[400]!, status: 400, detail, instance, errors };
+  }
+  const { statusCode, message } = error as FastifyError;
+  const status = statusCode !== undefined && statusCode >= 400 && statusCode < 500 ? statusCode : 500;
+  // What broke inside is for the log; it may hold what a caller must not see.
+  const detail = status === 500 ? 'The log of the server has the details.' : message;
+  return { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail, instance };
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
+}

@@ -1,0 +1,67 @@
+import type { Reconciler } from '../control/reconciler.ts';
+import type { Site } from '../model/index.ts';
+import type { Plant } from './plant.ts';
+import { freshPowerW } from './plant.ts';
+import { METER_STALE_MS } from './picture.ts';
+import { usableConnectionW, usableHallW } from './snapshot.ts';
+import { wallNow } from './io.ts';
+
+/**
+ * Room for machines to draw more, by the meters and not by the plan: what was granted and is not yet seen counts as
+ * drawn already. A meter that is silent leaves no room behind it.
+ */
+export interface Room {
+  mayIncrease(id: string, hallId: string, deltaW: number): boolean;
+  /** Lets go of grants whose command has ended. Called before each round of control. */
+  refresh(reconciler: Reconciler): void;
+}
+
+/** A meter is read once a second: what a machine just began to draw shows this late. */
+const METER_LAG_MS = 2_500;
+
+interface Grant {
+  readonly hallId: string;
+  readonly watts: number;
+  endedAt: number | undefined;
+}
+
+export function createRoom(site: Site, plant: Plant): Room {
+  const grants = new Map<string, Grant>();
+  const granted = new Map<string, number>();
+  const halls = new Map(site.halls.map((hall) => [hall.id, hall]));
+  const lossFactor = 1 + site.connection.lossPct / 100;
+  let total = 0;
+
+  return {
+    mayIncrease(id, hallId, deltaW) {
+      const hall = halls.get(hallId);
+      const now = wallNow();
+      const importW = freshPowerW(plant.connection, now, METER_STALE_MS);
+      const hallW = freshPowerW(plant.hall(hallId), now, METER_STALE_MS);
+      if (hall === undefined || importW === undefined || hallW === undefined) return false;
+      const dearest = Math.max(...hall.cooling.marginal.map((point) => point.marginalW));
+      const watts = deltaW * (1 + dearest);
+      if (hallW + (granted.get(hallId) ?? 0) + watts > usableHallW(hall)) return false;
+      if (importW + (total + watts) * lossFactor > usableConnectionW(site)) return false;
+      grants.set(id, { hallId, watts, endedAt: undefined });
+      granted.set(hallId, (granted.get(hallId) ?? 0) + watts);
+      total += watts;
+      return true;
+    },
+    refresh(reconciler) {
+      const now = wallNow();
+      granted.clear();
+      total = 0;
+      for (const [id, grant] of grants) {
+        const stage = reconciler.commandOf(id)?.stage;
+        if (grant.endedAt === undefined && stage !== 'sent' && stage !== 'acknowledged') grant.endedAt = now;
+        if (grant.endedAt !== undefined && now - grant.endedAt > METER_LAG_MS) {
+          grants.delete(id);
+          continue;
+        }
+        granted.set(grant.hallId, (granted.get(grant.hallId) ?? 0) + grant.watts);
+        total += grant.watts;
+      }
+    },
+  };
+}

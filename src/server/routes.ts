@@ -1,0 +1,224 @@
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import * as shapes from '../model/api.ts';
+import { isoUtc, MACHINE_STATES, SERIES } from '../model/index.ts';
+import type { SessionInfo } from './access.ts';
+import { ApiProblem } from './problems.ts';
+import type { Runtime } from './runtime.ts';
+import { activityView, intervalView, machineRow, overviewOf, planView, unitOf, type Today } from './view.ts';
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const limit = (most: number, usual: number) => z.coerce.number().int().min(1).max(most).default(usual);
+
+export function readRoutes(
+  app: App,
+  runtime: Runtime,
+  today: () => Today,
+  sessionOf: (request: FastifyRequest) => SessionInfo | undefined,
+): void {
+  app.get(
+    '/api/v1/overview',
+    { schema: { tags: ['site'], summary: 'The whole site at a glance', response: { 200: shapes.overview } } },
+    () => overviewOf(runtime, today()),
+  );
+
+  const machinesQuery = z.object({
+    limit: limit(10_000, 200),
+    cursor: z.string().optional().describe('nextCursor of the page before'),
+    hall: z.string().optional(),
+    state: z.enum(MACHINE_STATES).optional(),
+    kind: z.enum(['asic', 'gpu-server']).optional(),
+    q: z.string().max(100).optional().describe('part of id, address or model'),
+  });
+  app.get(
+    '/api/v1/machines',
+    {
+      schema: {
+        tags: ['machines'],
+        summary: 'Machines, a page at a time',
+        querystring: machinesQuery,
+        response: { 200: shapes.machinePage },
+      },
+    },
+    ({ query }) => machinePage(runtime, query),
+  );
+
+  app.get(
+    '/api/v1/machines/:id',
+    {
+      schema: {
+        tags: ['machines'],
+        summary: 'One machine',
+        params: z.object({ id: z.string() }),
+        response: { 200: shapes.machineRow },
+      },
+    },
+    ({ params }) => {
+      const member = runtime.fleet.byId(params.id);
+      if (member === undefined) throw new ApiProblem(404, 'Not found', `no machine "${params.id}"`);
+      return machineRow(runtime, member);
+    },
+  );
+
+  app.get(
+    '/api/v1/plan',
+    { schema: { tags: ['plan'], summary: 'The plan in force', response: { 200: shapes.plan } } },
+    () => {
+      const plan = runtime.plan();
+      if (plan === undefined)
+        throw new ApiProblem(404, 'No plan yet', 'every machine is read once before the first plan is made');
+      return planView(runtime, plan);
+    },
+  );
+
+  const intervalsQuery = z.object({ limit: limit(2_976, 96) });
+  app.get(
+    '/api/v1/intervals',
+    {
+      schema: {
+        tags: ['books'],
+        summary: 'Booked quarter-hours, oldest first',
+        querystring: intervalsQuery,
+        response: { 200: shapes.intervalPage },
+      },
+    },
+    async ({ query }) => ({
+      at: isoUtc(runtime.clock.now()),
+      intervals: (await runtime.store.intervals(query.limit)).map(intervalView),
+    }),
+  );
+
+  app.get(
+    '/api/v1/activity',
+    {
+      schema: {
+        tags: ['control'],
+        summary: 'Who or what did what, newest first',
+        querystring: z.object({ limit: limit(500, 50) }),
+        response: { 200: shapes.activityPage },
+      },
+    },
+    async ({ query }) => ({
+      at: isoUtc(runtime.clock.now()),
+      activity: (await runtime.store.acts(query.limit)).map(activityView),
+    }),
+  );
+
+  app.get(
+    '/api/v1/series/:name',
+    {
+      schema: {
+        tags: ['markets'],
+        summary: 'A series of prices, weather or network figures',
+        params: z.object({ name: z.enum(SERIES) }),
+        response: { 200: shapes.seriesPage },
+      },
+    },
+    ({ params }) => {
+      const series = runtime.markets.series.get(params.name);
+      if (series === undefined) throw new ApiProblem(404, 'Not found', `no feed of this site has ${params.name}`);
+      const { name, source, provenance, points } = series;
+      return {
+        name,
+        unit: unitOf(name),
+        source,
+        provenance,
+        points: points.map(({ start, value }) => ({ start: isoUtc(start), value })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/session',
+    { schema: { tags: ['access'], summary: 'Who is signed in', response: { 200: shapes.session } } },
+    (request) => {
+      const session = sessionOf(request);
+      return { signedIn: session !== undefined, who: session?.who ?? null, role: session?.role ?? null };
+    },
+  );
+}
+
+function machinePage(
+  runtime: Runtime,
+  query: {
+    limit: number;
+    cursor?: string | undefined;
+    hall?: string | undefined;
+    state?: string | undefined;
+    kind?: string | undefined;
+    q?: string | undefined;
+  },
+): shapes.MachinePage {
+  const { states } = runtime.picture();
+  const text = query.q?.toLowerCase();
+  const matching = runtime.fleet.machines.filter(({ machine }) => {
+    if (query.hall !== undefined && machine.hallId !== query.hall) return false;
+    if (query.kind !== undefined && machine.kind !== query.kind) return false;
+    if (query.state !== undefined && states.get(machine.id)?.state !== query.state) return false;
+    return text === undefined || `${machine.id} ${machine.address} ${machine.modelId}`.toLowerCase().includes(text);
+  });
+  const after = query.cursor === undefined ? 0 : matching.findIndex(({ machine }) => machine.id === query.cursor) + 1;
+  const page = matching.slice(after, after + query.limit);
+  const more = after + page.length < matching.length;
+  return {
+    at: isoUtc(runtime.picture().at),
+    total: runtime.fleet.machines.length,
+    matching: matching.length,
+    machines: page.map((member) => machineRow(runtime, member)),
+    nextCursor: more ? (page.at(-1)?.machine.id ?? null) : null,
+  };
+}
+
+/** Nothing changes anything without credentials, and every change is recorded with who and why. */
+export function writeRoutes(app: App, runtime: Runtime, mustSignIn: (request: FastifyRequest) => SessionInfo): void {
+  const params = z.object({ id: z.string() });
+  const security = [{ session: [] }];
+  const cohort = (id: string): string => {
+    if (runtime.site.machines.some((group) => group.id === id && group.kind === 'asic')) return id;
+    throw new ApiProblem(404, 'Not found', `no cohort "${id}"`);
+  };
+  app.post(
+    '/api/v1/cohorts/:id/hold',
+    {
+      onRequest: async (request) => void mustSignIn(request),
+      schema: {
+        tags: ['control'],
+        summary: 'Hold a cohort out of the plan: it stays as it is',
+        params,
+        body: shapes.holdRequest,
+        security,
+      },
+    },
+    async (request, reply) => {
+      await runtime.hold(cohort(request.params.id), mustSignIn(request).who, request.body.why);
+      return reply.code(204).send();
+    },
+  );
+  app.delete(
+    '/api/v1/cohorts/:id/hold',
+    {
+      onRequest: async (request) => void mustSignIn(request),
+      schema: {
+        tags: ['control'],
+        summary: 'Give a held cohort back to the plan',
+        params,
+        body: shapes.holdRequest,
+        security,
+      },
+    },
+    async (request, reply) => {
+      const was = await runtime.unhold(cohort(request.params.id), mustSignIn(request).who, request.body.why);
+      if (!was) throw new ApiProblem(404, 'Not held', `cohort "${request.params.id}" is not held`);
+      return reply.code(204).send();
+    },
+  );
+}

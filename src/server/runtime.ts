@@ -1,0 +1,422 @@
+import { EventEmitter } from 'node:events';
+import type { Logger } from 'pino';
+import { createBook, type Book } from '../books/book.ts';
+import { createReconciler, type Reconciler, type Target } from '../control/reconciler.ts';
+import { buildForecast } from '../dispatch/forecast.ts';
+import { createPlanner, type Planner } from '../dispatch/planner.ts';
+import {
+  CATALOGUE,
+  DAY,
+  isoUtc,
+  siteClock,
+  siteMs,
+  type ClockSetting,
+  type Command,
+  type Interval,
+  type Machine,
+  type Plan,
+  type Site,
+  type SiteClock,
+  type SiteMs,
+} from '../model/index.ts';
+import { openStore, type Act, type Hold, type Store } from '../store/store.ts';
+import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
+import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
+import { desiresOf, describeChanges } from './desires.ts';
+import { flowOf } from './flow.ts';
+import { openWorld, wallNow, type World } from './io.ts';
+import { openMarkets, type Markets } from './markets.ts';
+import { loop } from './loop.ts';
+import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
+import { takePicture, type Picture, type PictureSources } from './picture.ts';
+import { openPlant, type Plant } from './plant.ts';
+import { createResponseWatch, type Response } from './response-watch.ts';
+import { createRoom } from './room.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
+
+export interface RuntimeOptions {
+  readonly site: Site;
+  readonly machines: readonly Machine[];
+  /** Where relative paths of the site file start. */
+  readonly folder: string;
+  readonly storeFile: string;
+  readonly clock: ClockSetting;
+  readonly emulated: boolean;
+  readonly portOffset?: number;
+  readonly log: Logger;
+}
+
+/** Wall cadences; each is the site's own where the clock is slow enough, and stretched to this where it is fast. */
+const READ_SITE_MS = 30_000;
+const READ_WALL_MS = 10_000;
+const PLAN_SITE_MS = 5 * 60_000;
+const PLAN_WALL_MS = 8_000;
+const CLUSTER_SITE_MS = 15_000;
+const CLUSTER_WALL_MS = 2_000;
+const SECOND_MS = 1_000;
+const CONTROL_MS = 400;
+const CHECKPOINT_MS = 5_000;
+const SOLVER_TIMEOUT_MS = 20_000;
+const KEEP_MS = 90 * DAY;
+
+export interface RuntimeEvents {
+  picture: [Picture];
+  plan: [Plan];
+  interval: [Interval];
+  activity: [Act];
+}
+
+export interface Measurements {
+  readAllMs: number[];
+  readAnswered: number;
+  planMs: { readonly ms: number; readonly solveMs: number; readonly solver: string; readonly cold: boolean }[];
+  readonly responses: Response[];
+}
+
+/** The running site: all loops, and what they last knew. */
+export interface Runtime {
+  readonly site: Site;
+  readonly emulated: boolean;
+  readonly clock: SiteClock;
+  readonly events: EventEmitter<RuntimeEvents>;
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly plant: Plant;
+  readonly markets: Markets;
+  readonly clusters: SiteClusters;
+  readonly reconciler: Reconciler;
+  readonly readEveryMs: number;
+  readonly planEveryMs: number;
+  readonly measurements: Measurements;
+  picture(): Picture;
+  plan(): Plan | undefined;
+  alarms(): readonly StandingAlarm[];
+  lagMs(): number;
+  holds(): ReadonlyMap<string, Hold>;
+  hold(cohortId: string, who: string, why: string): Promise<void>;
+  unhold(cohortId: string, who: string, why: string): Promise<boolean>;
+  replan(): void;
+  close(): Promise<void>;
+}
+
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { site, machines, log } = options;
+  const clock = siteClock(options.clock, Date.now);
+  const world: World = openWorld(clock, options.folder, options.portOffset);
+  const store: Store = openStore(options.storeFile);
+  const events = new EventEmitter<RuntimeEvents>();
+  events.setMaxListeners(0);
+  const readEveryMs = Math.max(READ_WALL_MS, READ_SITE_MS / clock.speed);
+  const planEveryMs = Math.max(PLAN_WALL_MS, PLAN_SITE_MS / clock.speed);
+  const clusterEveryMs = Math.max(CLUSTER_WALL_MS, CLUSTER_SITE_MS / clock.speed);
+  const measurements: Measurements = { readAllMs: [], readAnswered: 0, planMs: [], responses: [] };
+
+  const plant: Plant = openPlant(site, world.drivers);
+  const markets: Markets = openMarkets(site, world.feeds);
+  const clusters: SiteClusters = openClusters(site, world.clusters);
+  const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
+  const alarmBook = createAlarmBook();
+  const room = createRoom(site, plant);
+  const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
+  const book: Book = createBook(
+    { blockW: site.tariff.blockMw * 1e6, blockUsdPerMwh: site.tariff.blockUsdPerMwh },
+    store.getMeta('book'),
+    store.lastBooked(),
+  );
+
+  const fleet: Fleet = openFleet(site, machines, world.drivers, {
+    maxInFlight: 256,
+    onRead: (member) => {
+      if (member.reading !== undefined && member.failures === 0) reconciler.observe(member.machine.id, member.reading);
+    },
+  });
+  const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
+    siteNow: () => clock.now(),
+    wallNow,
+    trust: site.trust,
+    mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
+    wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
+    readSoon: (id) => fleet.readSoon(id),
+  });
+  const witness: MeterWitness = createMeterWitness(fleet);
+  const sources: PictureSources = {
+    site,
+    clock,
+    fleet,
+    plant,
+    markets,
+    clusters: clusters.byId,
+    reconciler,
+    wallNow,
+    staleMs: 3 * readEveryMs + 6_000,
+  };
+  const responses = createResponseWatch(measurements.responses);
+
+  let picture = takePicture(sources);
+  let plan: Plan | undefined;
+  let planWall: number | undefined;
+  let alarms: readonly StandingAlarm[] = [];
+  let swept = false;
+  let sweepBehindMs = 0;
+  let cause: { readonly why: string; readonly wall: number } | undefined;
+  let pricePoint: SiteMs | undefined;
+  let criticals = '';
+
+  /** Plans at once. The first cause given is the one told. */
+  function askPlan(why: string): void {
+    cause ??= { why, wall: wallNow() };
+    planLoop.now();
+  }
+
+  async function planOnce(): Promise<void> {
+    if (!swept) return;
+    const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
+    cause = undefined;
+    const { forecast, notes } = buildForecast([...markets.series.values()], clock.now());
+    if (forecast === undefined) {
+      log.warn({ notes }, 'no plan can be made');
+      return;
+    }
+    picture = takePicture(sources);
+    const started = wallNow();
+    const made = await planner.plan(takeSnapshot(sources, picture, new Set(holds.keys())), forecast, notes);
+    const { solver, solveMs } = made;
+    measurements.planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
+    if (measurements.planMs.length > 1_000) measurements.planMs.shift();
+    await takeOver(made, because);
+  }
+
+  async function takeOver(made: Plan, because: { why: string; wall: number }): Promise<void> {
+    plan = made;
+    planWall = wallNow();
+    store.savePlan(made);
+    picture = takePicture(sources);
+    const price = made.steps[0]?.priceUsdPerMwh;
+    const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
+    const act = { actId: made.id, who: 'planner', why };
+    const desires = desiresOf(site, made, picture, reconciler, new Set(holds.keys()), act);
+    if (desires.changed.length > 0) {
+      const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
+      recordAct({ id: made.id, at: clock.now(), who: act.who, what, why });
+      witness.begin(made.id, picture, desires.changed);
+      responses.begin(made.id, because.wall, desires.changed);
+    }
+    reconciler.want(desires.all);
+    events.emit('plan', made);
+    await limitWork(made, why);
+  }
+
+  /** Holds, requeues and releases jobs as the plan says. */
+  async function limitWork(made: Plan, why: string): Promise<void> {
+    if (site.trust === 'shadow') return;
+    for (const cluster of clusters.byId.values()) {
+      const actions = actionsFor(cluster, picture.work, made, why);
+      if (actions.length === 0) continue;
+      const id = `${made.id}-${cluster.id}`;
+      const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
+      const what = (['hold', 'requeue', 'release'] as const)
+        .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
+        .join(', ');
+      recordAct({ id, at: clock.now(), who: 'planner', what, why });
+      const sentAt = clock.now();
+      const outcomes = await carryOut(cluster, actions);
+      const acknowledgedAt = clock.now();
+      store.saveCommands(
+        outcomes.map(({ action, fault }, i): Command => ({
+          id: `${id}-${i}`,
+          batchId: id,
+          target: `job ${action.job.id}`,
+          action: `${action.kind}-job`,
+          mode: undefined,
+          who: 'planner',
+          why: action.why,
+          stage: fault === undefined ? 'acknowledged' : 'failed',
+          attempts: 1,
+          fault: fault?.kind,
+          sentAt,
+          acknowledgedAt: fault === undefined ? acknowledgedAt : undefined,
+          seenInPowerAt: undefined,
+          seenAtMeterAt: undefined,
+        })),
+      );
+    }
+  }
+
+  function recordAct(act: Act): void {
+    store.recordAct(act);
+    events.emit('activity', act);
+  }
+
+  /** Once a second: feeds, meters, the picture, the books, the alarms. */
+  async function everySecond(): Promise<void> {
+    await Promise.all([plant.readAll(), markets.readAll()]);
+    picture = takePicture(sources);
+    keepBooks();
+    raiseAlarms();
+    witness.examine(picture, reconciler);
+    const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
+    if (newest !== undefined && newest.start !== pricePoint) {
+      if (pricePoint !== undefined && swept) askPlan(`price of ${isoUtc(newest.start).slice(11, 16)} told`);
+      pricePoint = newest.start;
+    }
+    events.emit('picture', picture);
+  }
+
+  function keepBooks(): void {
+    const meter = plant.connection;
+    if (meter?.reading?.energyImportWh !== undefined)
+      book.counter(meter.reading.at, meter.reading.energyImportWh, meter.reading.powerW);
+    if (swept) book.look(picture.at, flowOf(site, picture, markets, plan));
+    for (const interval of book.close(picture.at, (start) => markets.value('priceUsdPerMwh', start))) {
+      if (store.bookInterval(interval)) events.emit('interval', interval);
+      store.setMeta('book', book.checkpoint());
+    }
+  }
+
+  function raiseAlarms(): void {
+    const raised = watch(sources, picture, {
+      plan,
+      planEveryMs,
+      lastPlanWallMs: planWall === undefined ? undefined : wallNow() - planWall,
+      failedCommands: fleet.machines.filter(({ machine }) => reconciler.commandOf(machine.id)?.stage === 'failed')
+        .length,
+      sweepBehindMs,
+      readEveryMs,
+      clusterFailures: new Map(
+        [...clusters.byId.values()].flatMap(({ id, failure }) => (failure === undefined ? [] : [[id, failure]])),
+      ),
+      settled: swept,
+    });
+    alarms = alarmBook.update(raised, picture.at);
+    const now = alarms
+      .filter(({ code }) => REPLAN_ON.has(code))
+      .map(({ code, subject }) => `${code} ${subject}`)
+      .sort()
+      .join();
+    if (now !== criticals) {
+      const added = now.split(',').find((one) => one !== '' && !criticals.includes(one));
+      criticals = now;
+      if (swept && added !== undefined) askPlan(`alarm: ${added}`);
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const report = await fleet.sweep();
+    sweepBehindMs = Math.max(0, report.tookMs - readEveryMs);
+    measurements.readAllMs.push(report.tookMs);
+    measurements.readAnswered = report.answered;
+    if (measurements.readAllMs.length > 1_000) measurements.readAllMs.shift();
+    log.debug(report, 'sweep');
+    if (!swept) {
+      swept = true;
+      askPlan('first plan');
+    }
+  }
+
+  function controlOnce(): void {
+    room.refresh(reconciler);
+    reconciler.tick();
+    const changed = reconciler.drainChanged();
+    const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
+    if (woke > 0) book.woke(clock.now(), woke);
+    store.saveCommands(changed);
+    responses.look(changed, reconciler);
+  }
+
+  await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll()]);
+  const planLoop = loop('plan', planEveryMs, planOnce, log);
+  const loops = [
+    planLoop,
+    loop('second', SECOND_MS, everySecond, log),
+    loop('sweep', readEveryMs, sweep, log),
+    loop('clusters', clusterEveryMs, () => clusters.readAll(), log),
+    loop('control', CONTROL_MS, controlOnce, log),
+    loop('checkpoint', CHECKPOINT_MS, () => store.setMeta('book', book.checkpoint()), log),
+    loop('prune', 3_600_000, () => store.prune(siteMs(clock.now() - KEEP_MS)), log),
+  ];
+
+  return {
+    site,
+    emulated: options.emulated,
+    clock,
+    events,
+    store,
+    fleet,
+    plant,
+    markets,
+    clusters,
+    reconciler,
+    readEveryMs,
+    planEveryMs,
+    measurements,
+    picture: () => picture,
+    plan: () => plan,
+    alarms: () => alarms,
+    lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
+    holds: () => holds,
+    async hold(cohortId, who, why) {
+      const hold: Hold = { cohortId, who, why, since: clock.now() };
+      await store.setHold(hold);
+      holds.set(cohortId, hold);
+      recordAct({
+        id: `hold-${cohortId}-${hold.since}`,
+        at: hold.since,
+        who,
+        what: `hold ${cohortId} out of the plan`,
+        why,
+      });
+      askPlan(`${cohortId} held`);
+    },
+    async unhold(cohortId, who, why) {
+      const was = await store.clearHold(cohortId);
+      holds.delete(cohortId);
+      if (was) {
+        const at = clock.now();
+        recordAct({ id: `unhold-${cohortId}-${at}`, at, who, what: `give ${cohortId} back to the plan`, why });
+        askPlan(`${cohortId} given back`);
+      }
+      return was;
+    },
+    replan: () => askPlan('asked for'),
+    async close() {
+      // In order: no new work, then what is known is written, then the doors are shut.
+      fleet.close();
+      await Promise.all(loops.map((one) => one.stop()));
+      store.saveCommands(reconciler.drainChanged());
+      store.setMeta('book', book.checkpoint());
+      await planner.close();
+      plant.close();
+      markets.close();
+      clusters.close();
+      await world.close();
+      store.close();
+    },
+  };
+}
+
+/** Alarms that change what can be done, and so call for a plan at once. */
+const REPLAN_ON: ReadonlySet<string> = new Set([
+  'connection-over-limit',
+  'hall-over-breaker',
+  'hall-dark',
+  'meter-silent',
+]);
+
+function toTarget(member: FleetMachine): Target[] {
+  const { machine, device } = member;
+  const model = CATALOGUE.get(machine.modelId);
+  if (model?.kind !== 'asic') return [];
+  return [
+    {
+      id: machine.id,
+      hallId: machine.hallId,
+      handle: device,
+      expect(mode) {
+        if (mode.kind === 'sleep') return { powerW: model.sleepW, hashrateThs: 0 };
+        const points = member.reading?.points ?? model.points;
+        return points.find((point) => point.profile === mode.profile);
+      },
+    },
+  ];
+}

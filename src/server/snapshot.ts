@@ -1,0 +1,180 @@
+import {
+  CATALOGUE,
+  modeKey,
+  type CohortFacts,
+  type HallFacts,
+  type ModePoint,
+  type Site,
+  type Snapshot,
+  type WorkFacts,
+} from '../model/index.ts';
+import { worstCaseW, type FleetMachine } from './fleet.ts';
+import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } from './picture.ts';
+
+const MW = 1e6;
+const usable = (megawatts: number, marginPct: number): number => megawatts * MW * (1 - marginPct / 100);
+
+/** What a plan may use of the connection, and of a hall's breaker: the rating less the site's margin. */
+export const usableConnectionW = (site: Site): number => usable(site.connection.limitMw, site.connection.marginPct);
+export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
+
+/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan */
+export function takeSnapshot(sources: PictureSources, picture: Picture, held: ReadonlySet<string>): Snapshot {
+  const { site } = sources;
+  const work = picture.work.flatMap((one) => workFacts(sources, picture, one));
+  return {
+    at: picture.at,
+    connection: {
+      limitW: site.connection.limitMw * MW,
+      usableW: usableConnectionW(site),
+      lossFraction: site.connection.lossPct / 100,
+      importW: picture.importW,
+    },
+    tariff: { blockW: site.tariff.blockMw * MW, blockUsdPerMwh: site.tariff.blockUsdPerMwh },
+    mining: {
+      keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
+      wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
+    },
+    halls: picture.halls.map((hall) => hallFacts(hall, picture, work)),
+    cohorts: site.machines.flatMap((group) => {
+      const facts = picture.groups.get(group.id);
+      if (group.kind !== 'asic' || facts === undefined) return [];
+      return [cohortFacts(sources, picture, group, facts, held.has(group.id))];
+    }),
+    work,
+  };
+}
+
+function hallFacts(h: HallPicture, picture: Picture, work: readonly WorkFacts[]): HallFacts {
+  const { hall } = h;
+  // GPU servers that answer, less what their jobs add: hosts and idle GPUs, which no decision changes.
+  const serversW = [...picture.groups.values()]
+    .flatMap((group) => group.answering.concat())
+    .reduce(
+      (sum, { machine, reading }) =>
+        sum + (machine.kind === 'gpu-server' && machine.hallId === hall.id ? (reading?.powerW ?? 0) : 0),
+      0,
+    );
+  const jobsW = work.reduce(
+    (sum, one) => sum + (one.hallId === hall.id ? one.runningGpus * one.marginalWPerGpu : 0),
+    0,
+  );
+  return {
+    id: hall.id,
+    usableW: usableHallW(hall),
+    cooling: { baseW: hall.cooling.baseKw * 1000, marginal: hall.cooling.marginal },
+    fixedW: Math.max(0, serversW - jobsW),
+    silent: { machines: h.silent.length, powerW: h.silent.reduce((sum, member) => sum + worstCaseW(member), 0) },
+    wakesPerMinute: hall.wakesPerMinute,
+  };
+}
+
+function cohortFacts(
+  { site, reconciler }: PictureSources,
+  picture: Picture,
+  group: Site['machines'][number],
+  { answering }: GroupPicture,
+  held: boolean,
+): CohortFacts {
+  const model = CATALOGUE.get(group.model);
+  if (model?.kind !== 'asic') throw new Error(`${group.id}: ${group.model} is no miner`);
+  const points = measuredPoints(answering, reportedPoints(answering) ?? model.points);
+  const now: Record<string, number> = {};
+  const pinned: Record<string, number> = {};
+  for (const { machine, reading } of answering) {
+    const key = modeKey(reading!.mode!);
+    now[key] = (now[key] ?? 0) + 1;
+    const change = reconciler.lastChange(machine.id);
+    if (change === undefined || change.mode !== key) continue;
+    const dwellMinutes = key === 'sleep' ? site.mining.minimumOffMinutes : site.mining.minimumOnMinutes;
+    if (picture.at - change.at < dwellMinutes * 60_000) pinned[key] = (pinned[key] ?? 0) + 1;
+  }
+  const sleepW = model.sleepW;
+  return {
+    id: group.id,
+    hallId: group.hall,
+    modelId: group.model,
+    machines: answering.length,
+    sleepW,
+    points,
+    now,
+    pinned,
+    held,
+  };
+}
+
+/** The points that most machines of the group report themselves. */
+function reportedPoints(answering: readonly FleetMachine[]): readonly ModePoint[] | undefined {
+  return answering.find(({ reading }) => (reading?.points?.length ?? 0) > 1)?.reading?.points;
+}
+
+/**
+ * Nameplate and profile tables are promises. What machines in a steady state really draw and hash, against what
+ * their points say, scales all points of the group; a spread beyond a quarter is taken for a fault, not a fact.
+ */
+function measuredPoints(answering: readonly FleetMachine[], points: readonly ModePoint[]): readonly ModePoint[] {
+  const byProfile = new Map(points.map((point) => [point.profile, point]));
+  const said = { powerW: 0, hashrateThs: 0 };
+  const seen = { powerW: 0, hashrateThs: 0 };
+  for (const { reading } of answering) {
+    if (reading?.mode?.kind !== 'run' || reading.powerW === undefined || reading.hashrateThs === undefined) continue;
+    const point = byProfile.get(reading.mode.profile);
+    if (point === undefined || reading.hashrateThs < 0.85 * point.hashrateThs) continue;
+    said.powerW += point.powerW;
+    said.hashrateThs += point.hashrateThs;
+    seen.powerW += reading.powerBasis === 'measured' ? reading.powerW : point.powerW;
+    seen.hashrateThs += reading.hashrateThs;
+  }
+  const ratio = (key: 'powerW' | 'hashrateThs') =>
+    said[key] === 0 ? 1 : Math.min(1.25, Math.max(0.75, seen[key] / said[key]));
+  const power = ratio('powerW');
+  const hash = ratio('hashrateThs');
+  return points.map((point) => ({ ...point, powerW: point.powerW * power, hashrateThs: point.hashrateThs * hash }));
+}
+
+function workFacts({ site, clusters }: PictureSources, picture: Picture, one: WorkPicture): WorkFacts[] {
+  const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
+  // Work nobody can price is left alone rather than valued at nothing.
+  if (usdPerGpuHour === undefined) return [];
+  const nodes = clusters.get(clusterId)?.reading?.nodes ?? [];
+  const partGpus = nodes.reduce(
+    (sum, node) =>
+      sum + (node.gpuModel === workClass.gpu && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
+    0,
+  );
+  return [
+    {
+      id: workClass.id,
+      hallId,
+      className: workClass.class,
+      line: workClass.line,
+      gpuModel: workClass.gpu,
+      runningGpus,
+      queuedGpus,
+      heldGpus,
+      partGpus,
+      committedGpus: workClass.committedGpus,
+      marginalWPerGpu: marginalWPerGpu(site, picture, workClass.gpu),
+      usdPerGpuHour,
+      penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
+      interruptUsdPerGpu: workClass.interruptUsdPerGpu,
+    },
+  ];
+}
+
+/** What a working GPU draws beyond an idle one: measured where enough of both are seen, else by the catalogue. */
+function marginalWPerGpu(site: Site, picture: Picture, gpuModel: string): number {
+  const busy: number[] = [];
+  for (const group of site.machines) {
+    const model = CATALOGUE.get(group.model);
+    if (model?.kind !== 'gpu-server' || model.gpuModel !== gpuModel) continue;
+    for (const { reading } of picture.groups.get(group.id)?.answering ?? []) {
+      for (const gpu of reading?.gpus ?? []) {
+        if (gpu.powerW !== undefined && (gpu.utilisationPct ?? 0) >= 50) busy.push(gpu.powerW);
+      }
+    }
+    if (busy.length >= 8) return Math.max(0, busy.reduce((sum, w) => sum + w, 0) / busy.length - model.gpuIdleW);
+    return model.gpuBusyW - model.gpuIdleW;
+  }
+  return 0;
+}
