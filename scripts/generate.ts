@@ -41,7 +41,8 @@ const INDEXES: Readonly<Record<string, () => string>> = {
   'src/model/index.ts': () => barrel('src/model', ['api']),
   'src/drivers/index.ts': () => pluginIndex('src/drivers', 'drivers', 'Driver', './driver.ts', ['driver']),
   'src/feeds/index.ts': () => pluginIndex('src/feeds', 'feeds', 'Feed', './feed.ts', ['feed']),
-  'src/clusters/index.ts': () => pluginIndex('src/clusters', 'clusters', 'Cluster', './cluster.ts', ['cluster']),
+  'src/clusters/index.ts': () =>
+    pluginIndex('src/clusters', 'clusters', 'Cluster', './cluster.ts', ['cluster', 'hostlist']),
   'src/dispatch/constraints/index.ts': () =>
     pluginIndex('src/dispatch/constraints', 'constraints', 'Constraint', '../constraint.ts', []),
 };

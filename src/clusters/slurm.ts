@@ -209,7 +209,7 @@ function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClass[]): J
   const tres = job.tres_alloc_str || job.tres_req_str || '';
   const gpus = Number(/gres\/gpu(?::[\w-]+)?=(\d+)/.exec(tres)?.[1] ?? 0);
   const word = STATES[job.job_state.toUpperCase()] ?? 'failed';
-  const held = word === 'pending' && /^JobHeld/.test(job.state_reason ?? '');
+  const held = word === 'pending' && (job.state_reason ?? '').startsWith('JobHeld');
   return [
     {
       id: String(job.job_id),

@@ -103,7 +103,7 @@ function parseRow(line: string, where: string, before: Point | undefined): Point
   const [time = '', number = '', ...more] = line.split(',');
   if (more.length > 0) throw new Error(`${where}: found ${more.length + 2} columns, expected 2`);
   const start = Date.parse(time);
-  if (!/Z$/.test(time) || Number.isNaN(start))
+  if (!time.endsWith('Z') || Number.isNaN(start))
     throw new Error(`${where}: found "${time}", expected a UTC time such as 2026-03-23T22:45:00Z`);
   const value = Number(number);
   if (number.trim() === '' || !Number.isFinite(value))

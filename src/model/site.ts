@@ -114,6 +114,11 @@ export const siteSchema = z.strictObject({
     poolFeePct: z.number().min(0).max(10).default(1),
     stalePct: z.number().min(0).max(10).default(0.2),
     wakeUsdPerMachine: z.number().min(0).default(0.01),
+    retuneUsdPerMachine: z
+      .number()
+      .min(0)
+      .default(0.01)
+      .describe('hash lost while a miner ramps to another operating point'),
     minimumOnMinutes: z.number().min(0).default(10),
     minimumOffMinutes: z.number().min(0).default(5),
   }),

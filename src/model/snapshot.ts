@@ -18,7 +18,11 @@ export interface Snapshot {
     readonly importW: number | undefined;
   };
   readonly tariff: { readonly blockW: number; readonly blockUsdPerMwh: number };
-  readonly mining: { readonly keptFraction: number; readonly wakeUsdPerMachine: number };
+  readonly mining: {
+    readonly keptFraction: number;
+    readonly wakeUsdPerMachine: number;
+    readonly retuneUsdPerMachine: number;
+  };
   readonly halls: readonly HallFacts[];
   readonly cohorts: readonly CohortFacts[];
   readonly work: readonly WorkFacts[];

@@ -70,7 +70,10 @@ export function actionsFor(
   });
 }
 
-/** Does the plan keep GPUs of this part idle that the scheduler would put to work? */
+/**
+ * Does the plan keep GPUs of this part idle that the scheduler would put to work? Jobs come and go between the reading
+ * and the plan, and do not come in ones: less than a server or a fiftieth of the part is no decision.
+ */
 function isRestricted(
   cluster: SiteCluster,
   part: readonly WorkPicture[],
@@ -84,7 +87,7 @@ function isRestricted(
   );
   const demand = part.reduce((sum, one) => sum + one.runningGpus + one.queuedGpus + one.heldGpus, 0);
   const planned = part.reduce((sum, one) => sum + (allowed[one.workClass.id] ?? 0), 0);
-  return planned < Math.min(demand, capacity) - 0.5;
+  return planned < Math.min(demand, capacity) - Math.max(8, 0.02 * capacity);
 }
 
 export interface WorkOutcome {

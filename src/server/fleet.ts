@@ -102,6 +102,7 @@ export function openFleet(
     },
     close() {
       closed = true;
+      running?.done();
       for (const { device } of members) device.close();
     },
   };

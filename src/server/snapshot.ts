@@ -34,6 +34,7 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
+      retuneUsdPerMachine: site.mining.retuneUsdPerMachine,
     },
     halls: picture.halls.map((hall) => hallFacts(hall, picture, work)),
     cohorts: site.machines.flatMap((group) => {

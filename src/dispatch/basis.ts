@@ -1,0 +1,42 @@
+import type { Basis, Highs, Model as HighsModel } from 'highs';
+import type { Model } from './model-builder.ts';
+
+/** Where the last solve ended, by name, so that it serves a model whose horizon has moved on. */
+export interface WarmStart {
+  columns: Map<string, number>;
+  rows: Map<string, number>;
+}
+
+export const createWarmStart = (): WarmStart => ({ columns: new Map(), rows: new Map() });
+
+export function keepBasis(warm: WarmStart, model: Model, basis: Basis): void {
+  warm.columns = new Map(model.columnNames.map((name, i) => [name, basis.colStatus[i]!]));
+  warm.rows = new Map(model.rowNames.map((name, i) => [name, basis.rowStatus[i]!]));
+}
+
+/**
+ * Starts the solver from the last basis where enough of it still fits: columns and rows are found by name (the name
+ * holds the step's start), what is new starts outside the basis or as a slack, and the count of basic entries is made
+ * right, as HiGHS wants as many as rows. Returns whether it did.
+ */
+export function useBasis(highs: Highs, warm: WarmStart, model: Model, solver: HighsModel): boolean {
+  const { basic, lower } = highs.constants.basisStatus;
+  const known = model.rowNames.filter((name) => warm.rows.has(name)).length;
+  if (known * 2 < model.rowNames.length) return false;
+  const colStatus = Int32Array.from(model.columnNames, (name) => warm.columns.get(name) ?? lower);
+  const rowStatus = Int32Array.from(model.rowNames, (name) => warm.rows.get(name) ?? basic);
+  const count = (statuses: Int32Array): number => statuses.reduce((sum, s) => sum + (s === basic ? 1 : 0), 0);
+  let missing = rowStatus.length - count(colStatus) - count(rowStatus);
+  for (let i = rowStatus.length - 1; i >= 0 && missing > 0; i -= 1) {
+    if (rowStatus[i] === basic) continue;
+    rowStatus[i] = basic;
+    missing -= 1;
+  }
+  for (let i = colStatus.length - 1; i >= 0 && missing < 0; i -= 1) {
+    if (colStatus[i] !== basic) continue;
+    colStatus[i] = lower;
+    missing += 1;
+  }
+  solver.setBasis({ colStatus, rowStatus });
+  return true;
+}

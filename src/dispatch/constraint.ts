@@ -1,0 +1,33 @@
+import type { Model } from './model-builder.ts';
+import type { Problem } from './problem.ts';
+
+/** Decision columns of the linear program, by step first. Powers are MW, machines and GPUs are counted. */
+export interface Columns {
+  /** `[step][cohort][mode]`: machines. */
+  readonly machines: readonly (readonly (readonly number[])[])[];
+  /** `[step][cohort]`: machines woken at the start of the step. */
+  readonly wakes: readonly (readonly number[])[];
+  /** `[step][work]`: GPUs that work. */
+  readonly gpus: readonly (readonly number[])[];
+  /** `[step][hall]`: IT power. */
+  readonly itMw: readonly (readonly number[])[];
+  /** `[step][hall]`: cooling power. */
+  readonly coolingMw: readonly (readonly number[])[];
+  /** `[step]`: power through the connection. */
+  readonly importMw: readonly number[];
+}
+
+export interface ConstraintContext {
+  readonly problem: Problem;
+  readonly columns: Columns;
+}
+
+/** One physical limit or one term of a contract. Physics is hard; contracts are priced. */
+export interface Constraint {
+  readonly name: string;
+  readonly about: string;
+  /** Adds its rows, and columns of its own, to the model. Row names start with the constraint's name. */
+  add(model: Model, context: ConstraintContext): void;
+}
+
+export const defineConstraint = (constraint: Constraint): Constraint => constraint;

@@ -1,0 +1,28 @@
+import { defineConstraint } from '../constraint.ts';
+
+export const interruptCost = defineConstraint({
+  name: 'interrupt-cost',
+  about: 'Taking GPUs from running work costs: what was not checkpointed is lost, and the restore takes time.',
+  add(model, { problem, columns }) {
+    for (const [t, step] of problem.steps.entries()) {
+      for (const [i, { facts }] of problem.work.entries()) {
+        if (facts.interruptUsdPerGpu === 0) continue;
+        const name = `interrupt-cost:${facts.id}:${step.facts.start}`;
+        const interrupted = model.column(name, -facts.interruptUsdPerGpu, 0, Infinity);
+        const gpus = columns.gpus[t]![i]!;
+        const before = columns.gpus[t - 1]?.[i];
+        if (before === undefined)
+          model.row(name, facts.runningGpus, Infinity, [
+            [interrupted, 1],
+            [gpus, 1],
+          ]);
+        else
+          model.row(name, 0, Infinity, [
+            [interrupted, 1],
+            [gpus, 1],
+            [before, -1],
+          ]);
+      }
+    }
+  },
+});

@@ -1,0 +1,19 @@
+import { defineConstraint } from '../constraint.ts';
+
+export const reservedPenalty = defineConstraint({
+  name: 'reserved-penalty',
+  about: 'GPUs that a contract reserves and a customer asks for cost a penalty for every hour they do not work.',
+  add(model, { problem, columns }) {
+    for (const [t, step] of problem.steps.entries()) {
+      for (const [i, work] of problem.work.entries()) {
+        if (work.reservedGpus === 0) continue;
+        const name = `reserved-penalty:${work.facts.id}:${step.facts.start}`;
+        const unserved = model.column(name, -step.hours * work.facts.penaltyUsdPerGpuHour, 0, Infinity);
+        model.row(name, work.reservedGpus, Infinity, [
+          [unserved, 1],
+          [columns.gpus[t]![i]!, 1],
+        ]);
+      }
+    }
+  },
+});

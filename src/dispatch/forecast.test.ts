@@ -1,0 +1,113 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DAY, HOUR, MINUTE, type Point, QUARTER, type Series, type SeriesName, siteMs } from '../model/index.ts';
+import { hashpriceUsdPerPhDay, wetBulbC } from './economics.ts';
+import { buildForecast } from './forecast.ts';
+
+const START = Date.UTC(2026, 2, 23);
+const at = (offset: number) => siteMs(START + offset);
+
+function series(name: SeriesName, intervalMs: number, values: readonly number[], start = 0): Series {
+  const points = values.map((value, i): Point => ({ start: at(start + i * intervalMs), value }));
+  return { name, provenance: 'measured', source: 'test', intervalMs, holdsMs: 2 * intervalMs, points };
+}
+const REST = [
+  series(
+    'temperatureC',
+    HOUR,
+    Array.from({ length: 96 }, () => 25),
+  ),
+  series(
+    'dewPointC',
+    HOUR,
+    Array.from({ length: 96 }, () => 15),
+  ),
+  series('difficulty', 14 * DAY, [133.8e12]),
+  series('btcUsd', DAY, [70_500, 70_500, 71_500, 68_500]),
+  series('feesBtcPerBlock', 7 * DAY, [0.016]),
+];
+const prices = (values: readonly number[]): Series => series('priceUsdPerMwh', QUARTER, values);
+const twoDays = prices(Array.from({ length: 192 }, (_, i) => (Math.floor(i / 4) % 24) * 10));
+
+test('the running quarter-hour has the price in force and is the only known one', () => {
+  const { forecast } = buildForecast([twoDays, ...REST], at(30 * HOUR + 1 * MINUTE));
+  const steps = forecast!.steps;
+  expect(steps[0]!.priceUsdPerMwh).toBe(60);
+  expect(steps.filter((step) => step.known).map((step) => step.start)).toEqual([
+    at(30 * HOUR + 1 * MINUTE),
+    at(30 * HOUR + 5 * MINUTE),
+    at(30 * HOUR + 10 * MINUTE),
+  ]);
+});
+
+test('far ahead the forecast is the mean of that hour of the days seen', () => {
+  const { forecast } = buildForecast([twoDays, ...REST], at(47 * HOUR + 45 * MINUTE));
+  const far = forecast!.steps.find((step) => step.start === at(48 * HOUR + 14 * HOUR))!;
+  expect(far.priceUsdPerMwh).toBeCloseTo(140, 0);
+});
+
+test('near, what is now fades over two hours', () => {
+  const spike = prices([...Array.from({ length: 96 }, () => 40), 400]);
+  const { forecast } = buildForecast([spike, ...REST], at(DAY));
+  const in2h = forecast!.steps.find((step) => step.start === at(DAY + 2 * HOUR))!;
+  expect(in2h.priceUsdPerMwh).toBeCloseTo(40 + 360 / Math.E, 0);
+});
+
+test('with little history the mean so far stands for hours not yet seen', () => {
+  const { forecast } = buildForecast([prices([20, 40, 60]), ...REST], at(40 * MINUTE));
+  const far = forecast!.steps.at(-10)!;
+  expect(far.priceUsdPerMwh).toBeCloseTo(40, 1);
+});
+
+test('weather becomes wet bulb, the chain becomes hashprice', () => {
+  const { forecast, notes } = buildForecast([twoDays, ...REST], at(30 * HOUR));
+  const chain = { difficulty: 133.8e12, btcUsd: 70_500, feesBtcPerBlock: 0.016 };
+  expect(forecast!.steps[5]!.wetBulbC).toBeCloseTo(wetBulbC(25, 15), 9);
+  expect(forecast!.steps[5]!.hashpriceUsdPerPhDay).toBeCloseTo(hashpriceUsdPerPhDay(chain), 9);
+  expect(notes).toEqual([]);
+});
+
+test('no look-ahead: points after the moment change nothing, however wild', () => {
+  const wild = fc.record({
+    after: fc.integer({ min: 1, max: 3 * DAY }),
+    value: fc.double({ min: -1e4, max: 1e4, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 40 * HOUR }),
+      fc.array(wild, { minLength: 1, maxLength: 30 }),
+      (now, future) => {
+        const known = [twoDays, ...REST].map((s) => ({ ...s, points: s.points.filter((p) => p.start <= at(now)) }));
+        const later = [...future].sort((a, b) => a.after - b.after);
+        const extended = known.map((s) => ({
+          ...s,
+          points: [...s.points, ...later.map(({ after, value }) => ({ start: at(now + after), value }))],
+        }));
+        expect(buildForecast(extended, at(now))).toEqual(buildForecast(known, at(now)));
+      },
+    ),
+  );
+});
+
+test('a stale price counts as the highest of its last day, everywhere, and is said', () => {
+  const values = Array.from({ length: 192 }, (_, i) => (i === 60 ? 900 : i === 130 ? 210 : 30));
+  const { forecast, notes } = buildForecast([prices(values), ...REST], at(49 * HOUR));
+  expect(forecast!.steps.every((step) => step.priceUsdPerMwh === 210 && !step.known)).toBe(true);
+  expect(notes.join()).toContain('price is stale since 2026-03-25T00:00:00Z: planned at $210.00/MWh');
+});
+
+test('one missed quarter-hour is carried on but not called known', () => {
+  const { forecast } = buildForecast([prices([20, 40]), ...REST], at(31 * MINUTE));
+  expect(forecast!.steps[0]).toMatchObject({ priceUsdPerMwh: 40, known: false });
+});
+
+test('what was never told is said; without price or chain there is no forecast', () => {
+  expect(buildForecast(REST, at(HOUR))).toEqual({
+    forecast: undefined,
+    notes: ['no price was ever told: no plan can be made'],
+  });
+  expect(buildForecast([twoDays, ...REST.filter((s) => s.name !== 'btcUsd')], at(HOUR)).forecast).toBeUndefined();
+  const bare = buildForecast([twoDays, ...REST.filter((s) => !/temperature|fees/.test(s.name))], at(HOUR));
+  expect(bare.forecast!.steps[0]!.wetBulbC).toBe(28);
+  expect(bare.notes).toHaveLength(2);
+});

@@ -1,0 +1,110 @@
+import type { Highs, Solution } from 'highs';
+import type { Forecast, Plan, Snapshot } from '../model/index.ts';
+import { keepBasis, useBasis, type WarmStart } from './basis.ts';
+import { buildLp, type LinearProgram } from './lp.ts';
+import { planId } from './plan-id.ts';
+import { type Decision, pose, type Problem } from './problem.ts';
+import { roundFirst } from './round.ts';
+import { moneyOf, shapeSteps } from './shape.ts';
+
+export interface PlanOptions {
+  /** Solver time after which the best solution so far is taken, and called `feasible`. */
+  readonly timeLimitMs?: number;
+  /** Kept between calls: the next solve starts where the last one ended. Updated in place. */
+  readonly warm?: WarmStart;
+  /** Asked now and then while solving; true ends the solve without a plan. */
+  readonly cancelled?: () => boolean;
+  /** Carried into the plan, before its own notes: what the forecast had to assume. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * The plan that earns most over the horizon by the forecast. Pure but for `options.warm`.
+ * @throws Error where the solver ends without a usable solution (cancelled, out of time before any, numerical
+ *   trouble) and where the snapshot contradicts itself. Limits that cannot be kept are no error: see `status`.
+ */
+export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, options: PlanOptions = {}): Plan {
+  const problem = pose(snapshot, forecast);
+  const program = buildLp(problem);
+  const solved = solve(highs, program, options);
+  const decisions = problem.steps.map((_, t) => decisionAt(problem, program, solved.solution, t));
+  decisions[0] = roundFirst(problem, decisions[0]!);
+  const reached = solved.proven ? 'optimal' : 'feasible';
+  return {
+    id: planId('highs', snapshot, forecast),
+    madeAt: forecast.madeAt,
+    solver: 'highs',
+    status: problem.exceeded.length > 0 ? 'limits-exceeded' : reached,
+    solveMs: solved.solveMs,
+    objectiveUsd: moneyOf(problem, decisions),
+    steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
+    notes: [...(options.notes ?? []), ...problem.exceeded],
+  };
+}
+
+interface Solved {
+  readonly solution: Solution;
+  readonly proven: boolean;
+  readonly objectiveUsd: number;
+  readonly iterations: number;
+  /** By the solver's own clock. */
+  readonly solveMs: number;
+}
+
+export function solve(highs: Highs, { model, offsetUsd }: LinearProgram, options: PlanOptions): Solved {
+  const { modelStatus, callbackType } = highs.constants;
+  const { cancelled, timeLimitMs, warm } = options;
+  return highs.withModel(model.data(highs, offsetUsd), (solver): Solved => {
+    solver.options.set({ output_flag: false, solver: 'simplex' });
+    if (timeLimitMs !== undefined) solver.options.set({ time_limit: timeLimitMs / 1000 });
+    if (warm !== undefined) useBasis(highs, warm, model, solver);
+    if (cancelled === undefined) solver.run();
+    else {
+      solver.run({
+        [callbackType.simplexInterrupt](event) {
+          if (cancelled()) event.interrupt();
+        },
+      });
+    }
+    const status = solver.getModelStatus();
+    const proven = status === modelStatus.optimal;
+    const FEASIBLE = 2; // HiGHS: kSolutionStatusFeasible
+    const usable =
+      proven || (status === modelStatus.timeLimit && solver.info.get('primal_solution_status') === FEASIBLE);
+    if (!usable) throw new Error(`the solver found no plan: ${nameOf(modelStatus, status)}`);
+    if (warm !== undefined && proven) keepBasis(warm, model, solver.getBasis());
+    const objectiveUsd = solver.getObjectiveValue();
+    const iterations = Number(solver.info.get('simplex_iteration_count'));
+    return { solution: solver.getSolution(), proven, objectiveUsd, iterations, solveMs: solver.getRunTime() * 1000 };
+  });
+}
+
+const nameOf = (names: Readonly<Record<string, number>>, code: number): string =>
+  Object.keys(names).find((name) => names[name] === code) ?? `model status ${code}`;
+
+/** Solver noise of a millionth of a machine is cut off. */
+const clean = (value: number): number => Math.max(0, Math.round(value * 1e6) / 1e6);
+
+function decisionAt(problem: Problem, { columns }: LinearProgram, { colValue }: Solution, t: number): Decision {
+  const read = (column: number): number => clean(colValue[column]!);
+  return {
+    machines: problem.cohorts.map((_, g) => columns.machines[t]![g]!.map(read)),
+    gpus: columns.gpus[t]!.map(read),
+  };
+}
+
+/** Below this a dual is solver noise. */
+const NO_VALUE_USD_PER_MWH = 1e-4;
+
+/** Duals of the power limits in $/MWh, by step, keyed `connection` and `hall:<id>`. */
+function shadowPrices(problem: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
+  const rowAt = new Map(model.rowNames.map((name, i) => [name, i]));
+  return problem.steps.map(({ facts, hours }) => {
+    const limits = [
+      ['connection', `connection-limit:${facts.start}`],
+      ...problem.halls.map(({ id }) => [`hall:${id}`, `hall-breaker:${id}:${facts.start}`]),
+    ] as [string, string][];
+    const priced = limits.map(([key, row]) => [key, Math.abs(rowDual[rowAt.get(row)!]!) / hours] as const);
+    return Object.fromEntries(priced.filter(([, usdPerMwh]) => usdPerMwh > NO_VALUE_USD_PER_MWH));
+  });
+}

@@ -1,0 +1,203 @@
+import {
+  type CohortFacts,
+  type Forecast,
+  type ForecastStep,
+  type HallFacts,
+  HOUR,
+  isoUtc,
+  MINUTE,
+  type Snapshot,
+  type WorkFacts,
+} from '../model/index.ts';
+import { usdPerThHour } from './economics.ts';
+import { type Mode, modesOf } from './modes.ts';
+
+/** Machines within their minimum on or off time keep their mode this long; the next plan knows better. */
+const PINNED_FOR = 5 * MINUTE;
+
+export interface ProblemCohort {
+  readonly facts: CohortFacts;
+  readonly hall: number;
+  readonly modes: readonly Mode[];
+  /** Machines now in each of `modes`; machines in a mode not offered are in none of them. */
+  readonly now: readonly number[];
+  readonly pinned: readonly number[];
+}
+
+export interface ProblemWork {
+  readonly facts: WorkFacts;
+  readonly hall: number;
+  readonly demandGpus: number;
+  /** GPUs whose absence a contract penalises. */
+  readonly reservedGpus: number;
+}
+
+/** What a step allows: a limit, or what no decision can shed where that is already more. */
+export interface StepLimits {
+  readonly connectionW: number;
+  readonly hallW: readonly number[];
+}
+
+export interface ProblemStep {
+  readonly facts: ForecastStep;
+  readonly hours: number;
+  readonly pinned: boolean;
+  /** Watts of cooling per further watt of IT, by hall. */
+  readonly coolingPerW: readonly number[];
+  readonly usdPerThHour: number;
+  readonly limits: StepLimits;
+}
+
+/** Snapshot and forecast in the form both solvers use: indices for names, modes chosen, limits made reachable. */
+export interface Problem {
+  readonly snapshot: Snapshot;
+  readonly forecast: Forecast;
+  readonly halls: readonly HallFacts[];
+  readonly cohorts: readonly ProblemCohort[];
+  readonly work: readonly ProblemWork[];
+  /** Indices of `work` that share one part's GPUs. */
+  readonly parts: readonly { readonly gpus: number; readonly work: readonly number[] }[];
+  readonly steps: readonly ProblemStep[];
+  /** One sentence for each limit that cannot be kept whatever is decided. */
+  readonly exceeded: readonly string[];
+}
+
+/** Machines by cohort and mode index, and GPUs by class of work, during one step. */
+export interface Decision {
+  readonly machines: readonly (readonly number[])[];
+  readonly gpus: readonly number[];
+}
+
+/** @throws Error where the snapshot contradicts itself: that is a bug of whoever built it. */
+export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
+  if (forecast.steps.length === 0) throw new Error('a forecast without steps cannot be planned');
+  const halls = snapshot.halls;
+  const hallIndex = (id: string): number => {
+    const index = halls.findIndex((hall) => hall.id === id);
+    if (index < 0) throw new Error(`no hall ${id} in the snapshot`);
+    return index;
+  };
+  const cohorts = snapshot.cohorts.map((facts) => poseCohort(facts, hallIndex(facts.hallId)));
+  const work = snapshot.work.map((facts): ProblemWork => {
+    const demandGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
+    const reservedGpus = Math.min(facts.committedGpus, demandGpus);
+    return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus };
+  });
+  const exceeded = new Map<string, string>();
+  const steps = forecast.steps.map((facts): ProblemStep => {
+    const pinned = facts.start < forecast.madeAt + PINNED_FOR;
+    const coolingPerW = halls.map((hall) => coolingPerWatt(hall, facts.wetBulbC));
+    const limits = reachableLimits(snapshot, cohorts, facts, pinned, coolingPerW, exceeded);
+    const value = usdPerThHour(facts.hashpriceUsdPerPhDay, snapshot.mining.keptFraction);
+    return { facts, hours: facts.durationMs / HOUR, pinned, coolingPerW, usdPerThHour: value, limits };
+  });
+  return { snapshot, forecast, halls, cohorts, work, parts: partsOf(work), steps, exceeded: [...exceeded.values()] };
+}
+
+function poseCohort(facts: CohortFacts, hall: number): ProblemCohort {
+  const total = Object.values(facts.now).reduce((sum, n) => sum + n, 0);
+  if (total !== facts.machines) throw new Error(`cohort ${facts.id}: ${total} modes for ${facts.machines} machines`);
+  for (const [key, machines] of Object.entries(facts.pinned)) {
+    if (machines > (facts.now[key] ?? 0)) throw new Error(`cohort ${facts.id}: more pinned in ${key} than are in it`);
+  }
+  const modes = modesOf(facts);
+  const count = (by: Readonly<Record<string, number>>): number[] => modes.map((mode) => by[mode.key] ?? 0);
+  return { facts, hall, modes, now: count(facts.now), pinned: count(facts.pinned) };
+}
+
+function partsOf(work: readonly ProblemWork[]): Problem['parts'] {
+  const parts = new Map<string, { gpus: number; work: number[] }>();
+  work.forEach(({ facts }, index) => {
+    const key = `${facts.hallId} ${facts.gpuModel}`;
+    const part = parts.get(key);
+    if (part === undefined) parts.set(key, { gpus: facts.partGpus, work: [index] });
+    else {
+      part.gpus = Math.min(part.gpus, facts.partGpus);
+      part.work.push(index);
+    }
+  });
+  return [...parts.values()];
+}
+
+/** What cooling needs of a hall, whether it comes from a snapshot or a site file. */
+export interface CoolingOf {
+  readonly id: string;
+  readonly cooling: { readonly marginal: HallFacts['cooling']['marginal'] };
+}
+
+/** Cooling watts per further watt of IT at a wet bulb: linear between the hall's points, flat outside them. */
+export function coolingPerWatt(hall: CoolingOf, wetBulbC: number): number {
+  const points = hall.cooling.marginal;
+  const above = points.findIndex((point) => point.wetBulbC >= wetBulbC);
+  const high = above < 0 ? points.at(-1) : points[above];
+  const low = above <= 0 ? high : points[above - 1];
+  if (high === undefined || low === undefined) throw new Error(`hall ${hall.id}: no cooling points`);
+  if (high.wetBulbC === low.wetBulbC) return high.marginalW;
+  const share = (wetBulbC - low.wetBulbC) / (high.wetBulbC - low.wetBulbC);
+  return low.marginalW + share * (high.marginalW - low.marginalW);
+}
+
+/** IT power that no decision changes: fixed draw, and silent machines, which still draw. */
+export const undecidedW = (hall: HallFacts): number => hall.fixedW + hall.silent.powerW;
+
+/** What a hall draws, cooling included, when `decidedW` of its IT follows the plan. */
+export const hallLoadW = (hall: HallFacts, coolingPerW: number, decidedW: number): number =>
+  (undecidedW(hall) + decidedW) * (1 + coolingPerW) + hall.cooling.baseW;
+
+/** IT power of a decision, by hall. */
+export function decidedByHallW(problem: Problem, decision: Decision): number[] {
+  const watts = problem.halls.map(() => 0);
+  problem.cohorts.forEach((cohort, g) => {
+    for (const [m, mode] of cohort.modes.entries()) watts[cohort.hall]! += mode.powerW * decision.machines[g]![m]!;
+  });
+  problem.work.forEach((work, i) => {
+    watts[work.hall]! += work.facts.marginalWPerGpu * decision.gpus[i]!;
+  });
+  return watts;
+}
+
+/** The least a cohort can draw: asleep, but for those a person holds or a minimum time pins. */
+function leastW(cohort: ProblemCohort, pinned: boolean): number {
+  const { facts, modes } = cohort;
+  const kept = facts.held ? cohort.now : pinned ? cohort.pinned : modes.map(() => 0);
+  const free = facts.machines - kept.reduce((sum, n) => sum + n, 0);
+  return modes.reduce((sum, mode, m) => sum + mode.powerW * kept[m]!, free * facts.sleepW);
+}
+
+/**
+ * Limits of one step. Where even the least load is over a limit, that load becomes the limit: the plan then does all
+ * it can and says so, which is of more use than "infeasible".
+ */
+function reachableLimits(
+  snapshot: Snapshot,
+  cohorts: readonly ProblemCohort[],
+  step: ForecastStep,
+  pinned: boolean,
+  coolingPerW: readonly number[],
+  exceeded: Map<string, string>,
+): StepLimits {
+  const reach = (key: string, name: string, limitW: number, leastW: number): number => {
+    if (leastW > limitW && !exceeded.has(key)) {
+      const over = ((leastW - limitW) / 1e6).toFixed(3);
+      exceeded.set(
+        key,
+        `${name} is over its limit by ${over} MW at ${isoUtc(step.start)} with all that may stop stopped`,
+      );
+    }
+    return Math.max(limitW, leastW);
+  };
+  const leastIt = snapshot.halls.map(() => 0);
+  for (const cohort of cohorts) leastIt[cohort.hall]! += leastW(cohort, pinned);
+  const { usableW, lossFraction } = snapshot.connection;
+  let connectionLeastW = 0;
+  const hallW = snapshot.halls.map((hall, h) => {
+    const least = hallLoadW(hall, coolingPerW[h]!, leastIt[h]!);
+    connectionLeastW += least * (1 + lossFraction);
+    return reach(`hall:${hall.id}`, `hall ${hall.id}`, hall.usableW, least);
+  });
+  return { connectionW: reach('connection', 'the connection', usableW, connectionLeastW), hallW };
+}
+
+/** Machines of a hall that may be woken during a step. */
+export const wakesAllowed = (hall: HallFacts, step: ProblemStep): number =>
+  (hall.wakesPerMinute * step.facts.durationMs) / MINUTE;

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { bareHall, bareSnapshot, cohort, demoForecast, demoSnapshot } from './fixture.ts';
+import { pose, type Problem } from './problem.ts';
+import { roundFirst } from './round.ts';
+
+const POINTS = [
+  { profile: 'low', powerW: 2000, hashrateThs: 80 },
+  { profile: 'high', powerW: 3000, hashrateThs: 100 },
+];
+/** Ten machines, all awake, in a hall with this much room. */
+const ten = (usableW: number): Problem => {
+  const miners = { ...cohort('a-x', 'antminer-s21', 10, POINTS), sleepW: 0, now: { low: 10 } };
+  return pose(bareSnapshot({ cohorts: [miners], halls: [{ ...bareHall('a'), usableW }] }), demoForecast());
+};
+const rounded = (usableW: number, machines: readonly number[]): readonly number[] =>
+  roundFirst(ten(usableW), { machines: [machines], gpus: [] }).machines[0]!;
+
+test('whole counts come through unchanged', () => {
+  expect(rounded(1e6, [1, 4, 5])).toEqual([1, 4, 5]);
+  expect(rounded(1e6, [0.9999999, 4.0000001, 5])).toEqual([1, 4, 5]);
+});
+
+test('the largest fraction is placed first, as far as there is room', () => {
+  expect(rounded(1e6, [0, 4.4, 5.6])).toEqual([0, 4, 6]);
+  expect(rounded(25_600, [0, 4.4, 5.6])).toEqual([0, 5, 5]);
+  expect(rounded(24_000, [0.5, 4, 5.5])).toEqual([1, 4, 5]);
+});
+
+test('GPUs stay within their part though every fraction would fit the limits', () => {
+  const snapshot = demoSnapshot();
+  const work = snapshot.work.slice(5, 7).map((w) => ({ ...w, partGpus: 100 }));
+  const problem = pose({ ...snapshot, cohorts: [], work }, demoForecast());
+  expect(roundFirst(problem, { machines: [], gpus: [40.5, 59.5] }).gpus).toEqual([41, 59]);
+  expect(roundFirst(problem, { machines: [], gpus: [40.3, 59.4] }).gpus).toEqual([40, 60]);
+});

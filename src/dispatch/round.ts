@@ -1,0 +1,96 @@
+import { type Decision, decidedByHallW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
+
+const NEARLY = 1e-6;
+
+/** What is left of the limits of one step while machines and GPUs are being placed. */
+export interface Room {
+  /** Whether `count` things of `watts` more each fit in a hall and in the connection. */
+  most(hall: number, watts: number): number;
+  take(hall: number, watts: number): void;
+}
+
+/** Room left in step `t` beside a decision. Watts are IT watts; cooling and losses come on top here. */
+export function roomBeside(problem: Problem, t: number, decision: Decision): Room {
+  const { coolingPerW, limits } = problem.steps[t]!;
+  const withLosses = 1 + problem.snapshot.connection.lossFraction;
+  const decided = decidedByHallW(problem, decision);
+  const loads = problem.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, decided[h]!));
+  const hallLeft = loads.map((load, h) => limits.hallW[h]! - load);
+  let left = limits.connectionW - loads.reduce((sum, load) => sum + load, 0) * withLosses;
+  return {
+    most(hall, watts) {
+      if (watts <= 0) return Infinity;
+      const atHall = watts * (1 + coolingPerW[hall]!);
+      return Math.max(0, Math.min(hallLeft[hall]! / atHall, left / (atHall * withLosses)));
+    },
+    take(hall, watts) {
+      const atHall = watts * (1 + coolingPerW[hall]!);
+      hallLeft[hall]! -= atHall;
+      left -= atHall * withLosses;
+    },
+  };
+}
+
+/**
+ * Whole machines and GPUs for the first step, within every limit. Counts are cut to whole ones with the rest asleep
+ * or idle, which draws no more than the fractions did; then the rest is placed again, largest fraction first,
+ * wherever limits and wakes leave room. Whole counts come through unchanged.
+ */
+export function roundFirst(problem: Problem, decision: Decision): Decision {
+  const machines = decision.machines.map((counts, g) => {
+    const whole = counts.map((count) => Math.floor(count + NEARLY));
+    const rest = problem.cohorts[g]!.facts.machines - whole.reduce((sum, n) => sum + n, 0);
+    whole[0]! += rest;
+    return whole;
+  });
+  const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
+  const whole: Decision = { machines, gpus };
+  const room = roomBeside(problem, 0, whole);
+  placeGpus(problem, decision, gpus, room);
+  placeMachines(problem, decision, machines, room);
+  return whole;
+}
+
+interface Fraction {
+  readonly owner: number;
+  readonly mode: number;
+  readonly part: number;
+}
+
+const largestFirst = (a: Fraction, b: Fraction): number => b.part - a.part || a.owner - b.owner || a.mode - b.mode;
+
+function placeGpus(problem: Problem, wanted: Decision, gpus: number[], room: Room): void {
+  const fractions = gpus.map((count, owner) => ({ owner, mode: 0, part: wanted.gpus[owner]! - count }));
+  for (const { owner, part } of fractions.sort(largestFirst)) {
+    if (part <= NEARLY) continue;
+    const { facts, hall, demandGpus } = problem.work[owner]!;
+    const shared = problem.parts.find(({ work }) => work.includes(owner))!;
+    const used = shared.work.reduce((sum, i) => sum + gpus[i]!, 0);
+    if (used >= shared.gpus || gpus[owner]! >= demandGpus || room.most(hall, facts.marginalWPerGpu) < 1) continue;
+    gpus[owner]! += 1;
+    room.take(hall, facts.marginalWPerGpu);
+  }
+}
+
+function placeMachines(problem: Problem, wanted: Decision, machines: number[][], room: Room): void {
+  const step = problem.steps[0]!;
+  const fractions = machines.flatMap((counts, owner) =>
+    counts.map((count, mode) => ({ owner, mode, part: mode === 0 ? 0 : wanted.machines[owner]![mode]! - count })),
+  );
+  const wakesLeft = problem.halls.map((hall) => Math.floor(wakesAllowed(hall, step) + NEARLY));
+  const wakesOf = (g: number): number => Math.max(0, problem.cohorts[g]!.now[0]! - machines[g]![0]!);
+  problem.cohorts.forEach(({ hall }, g) => (wakesLeft[hall]! -= wakesOf(g)));
+  const spare = machines.map((counts, g) => counts[0]! - Math.floor(wanted.machines[g]![0]! + NEARLY));
+  for (const { owner, mode, part } of fractions.sort(largestFirst)) {
+    if (part <= NEARLY || spare[owner]! <= 0) continue;
+    const { hall, modes, now } = problem.cohorts[owner]!;
+    const wakes = machines[owner]![0]! <= now[0]!;
+    const watts = modes[mode]!.powerW - modes[0]!.powerW;
+    if ((wakes && wakesLeft[hall]! < 1) || room.most(hall, watts) < 1) continue;
+    machines[owner]![0]! -= 1;
+    machines[owner]![mode]! += 1;
+    spare[owner]! -= 1;
+    if (wakes) wakesLeft[hall]! -= 1;
+    room.take(hall, watts);
+  }
+}

@@ -1,0 +1,97 @@
+import type { Line, PlanStep } from '../model/index.ts';
+import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
+
+/**
+ * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
+ * losses that come with it; fixed and silent draw with theirs, and the bases of cooling, are `otherW`.
+ * @param shadows shadow prices in $/MWh, by step.
+ */
+export function shapeSteps(
+  problem: Problem,
+  decisions: readonly Decision[],
+  shadows: readonly Readonly<Record<string, number>>[] = [],
+): PlanStep[] {
+  return decisions.map((decision, t) => {
+    const { facts } = problem.steps[t]!;
+    const importW = importOf(problem, t, decision);
+    const lines = linesOf(problem, t, decision);
+    return {
+      start: facts.start,
+      durationMs: facts.durationMs,
+      priceUsdPerMwh: facts.priceUsdPerMwh,
+      known: facts.known,
+      importW,
+      linePowerW: { ...lines, grid: Math.max(0, problem.snapshot.tariff.blockW - importW) },
+      otherW: importW - lines.mining - lines.ai - lines.hpc,
+      cohorts: Object.fromEntries(
+        problem.cohorts.map(({ facts, modes }, g) => [
+          facts.id,
+          Object.fromEntries(modes.flatMap(({ key }, m) => nonZero(key, decision.machines[g]![m]!))),
+        ]),
+      ),
+      work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
+      shadowUsdPerMwh: shadows[t] ?? {},
+    };
+  });
+}
+
+const nonZero = (key: string, count: number): [string, number][] => (count === 0 ? [] : [[key, count]]);
+
+/** Power through the connection under a decision, in W. */
+export function importOf(problem: Problem, t: number, decision: Decision): number {
+  const { coolingPerW } = problem.steps[t]!;
+  const decided = decidedByHallW(problem, decision);
+  const halls = problem.halls.reduce((sum, hall, h) => sum + hallLoadW(hall, coolingPerW[h]!, decided[h]!), 0);
+  return halls * (1 + problem.snapshot.connection.lossFraction);
+}
+
+function linesOf(problem: Problem, t: number, decision: Decision): Record<Exclude<Line, 'grid'>, number> {
+  const { coolingPerW } = problem.steps[t]!;
+  const lines = { mining: 0, ai: 0, hpc: 0 };
+  const atMeter = (hall: number): number => (1 + coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
+  problem.cohorts.forEach((cohort, g) => {
+    for (const [m, mode] of cohort.modes.entries()) {
+      lines.mining += mode.powerW * decision.machines[g]![m]! * atMeter(cohort.hall);
+    }
+  });
+  problem.work.forEach((work, i) => {
+    lines[work.facts.line] += work.facts.marginalWPerGpu * decision.gpus[i]! * atMeter(work.hall);
+  });
+  return lines;
+}
+
+/** Money no decision changes: the block bought at its price and credited at real time. */
+export const fixedUsd = ({ snapshot: { tariff }, steps }: Problem): number =>
+  steps.reduce(
+    (sum, { hours, facts }) => sum + ((hours * tariff.blockW) / 1e6) * (facts.priceUsdPerMwh - tariff.blockUsdPerMwh),
+    0,
+  );
+
+/** Money of the decisions over the horizon by the forecast, wakes, interruptions and penalties paid, in $. */
+export function moneyOf(problem: Problem, decisions: readonly Decision[]): number {
+  const { mining } = problem.snapshot;
+  let usd = fixedUsd(problem);
+  decisions.forEach((decision, t) => {
+    const { hours, facts, usdPerThHour } = problem.steps[t]!;
+    const before = decisions[t - 1];
+    let perHour = (-facts.priceUsdPerMwh * importOf(problem, t, decision)) / 1e6;
+    problem.cohorts.forEach(({ modes, now }, g) => {
+      const machines = decision.machines[g]!;
+      for (const [m, mode] of modes.entries()) perHour += usdPerThHour * mode.hashrateThs * machines[m]!;
+      const wakes = (before?.machines[g]?.[0] ?? now[0]!) - machines[0]!;
+      usd -= Math.max(0, wakes) * mining.wakeUsdPerMachine;
+      for (const [m, mode] of modes.entries()) {
+        if (mode.key === 'sleep') continue;
+        const into = machines[m]! - (before?.machines[g]?.[m] ?? now[m]!);
+        usd -= Math.max(0, into) * mining.retuneUsdPerMachine;
+      }
+    });
+    problem.work.forEach(({ facts, reservedGpus }, i) => {
+      const gpus = decision.gpus[i]!;
+      perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
+      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
+    });
+    usd += hours * perHour;
+  });
+  return usd;
+}

@@ -1,0 +1,40 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Forecast, Plan, Snapshot } from '../model/index.ts';
+import { createWarmStart } from './basis.ts';
+import { loadHighs } from './highs.ts';
+import { planWith } from './plan.ts';
+
+/** What the planner hands the worker at its start. `newest` holds the number of the newest request. */
+export interface WorkerSetting {
+  readonly newest: Int32Array<SharedArrayBuffer>;
+  readonly timeLimitMs: number;
+}
+
+export interface PlanRequest {
+  readonly number: number;
+  readonly snapshot: Snapshot;
+  readonly forecast: Forecast;
+  readonly notes: readonly string[];
+}
+
+export type PlanReply =
+  | { readonly number: number; readonly plan: Plan }
+  | { readonly number: number; readonly failure: string };
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const { newest, timeLimitMs } = workerData as WorkerSetting;
+  const highs = loadHighs();
+  const warm = createWarmStart();
+  port.on('message', (request: PlanRequest) => void answer(request));
+
+  async function answer({ number, snapshot, forecast, notes }: PlanRequest): Promise<void> {
+    const cancelled = (): boolean => Atomics.load(newest, 0) !== number;
+    try {
+      const plan = planWith(await highs, snapshot, forecast, { timeLimitMs, warm, notes, cancelled });
+      port.postMessage({ number, plan } satisfies PlanReply);
+    } catch (error) {
+      port.postMessage({ number, failure: error instanceof Error ? error.message : String(error) } satisfies PlanReply);
+    }
+  }
+}

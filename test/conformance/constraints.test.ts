@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { Constraint } from '../../src/dispatch/constraint.ts';
+import { constraints } from '../../src/dispatch/constraints/index.ts';
+import { demoForecast, demoSnapshot } from '../../src/dispatch/fixture.ts';
+import { buildLp } from '../../src/dispatch/lp.ts';
+import { pose } from '../../src/dispatch/problem.ts';
+
+const folder = new URL('../../src/dispatch/constraints/', import.meta.url);
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.ts') && name !== 'index.ts' && !name.endsWith('.test.ts'))
+  .sort();
+
+/** The demo site with something for each constraint to bite on. */
+function fixture() {
+  const snapshot = demoSnapshot();
+  const [first, second, ...rest] = snapshot.cohorts;
+  const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 } }, ...rest];
+  const mining = { ...snapshot.mining, retuneUsdPerMachine: 0.01 };
+  return pose({ ...snapshot, cohorts, mining }, demoForecast());
+}
+const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
+  const { model } = buildLp(fixture(), list);
+  return { rows: model.rowNames, columns: model.columnNames.length };
+};
+const bare = size([]);
+
+test('the index lists every constraint of the folder in file-name order', async () => {
+  const modules = await Promise.all(
+    files.map((name) => import(new URL(name, folder).href) as Promise<Record<string, Constraint>>),
+  );
+  expect(constraints).toEqual(modules.map((module) => Object.values(module)[0]));
+});
+
+test.each(files)('%s is named after its file and says what it is about', (file) => {
+  const constraint = constraints[files.indexOf(file)]!;
+  expect(constraint.name).toBe(file.replace(/\.ts$/, ''));
+  expect(constraint.about).toMatch(/^[A-Z].{20,}\.?$/);
+});
+
+test.each(constraints)('$name adds rows of its own name where it applies', (constraint) => {
+  const { rows } = size([constraint]);
+  const added = rows.slice(bare.rows.length);
+  expect(added.length).toBeGreaterThan(0);
+  expect(added.every((name) => name.startsWith(`${constraint.name}:`))).toBe(true);
+  expect(new Set(rows).size).toBe(rows.length);
+});
