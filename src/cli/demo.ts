@@ -159,7 +159,9 @@ function openRun(options: Options): { clock: ClockSetting; resumed: boolean } {
   const last = existsSync(file) ? runState.safeParse(tryJson(readFileSync(file, 'utf8'))) : undefined;
   const epochUnixMs = Date.now() + START_UP_MS;
   if (last?.success === true && !last.data.endedWell && options.fresh !== true) {
-    return { clock: { epochSiteMs: last.data.siteMs, epochUnixMs, speed: options.speed }, resumed: true };
+    // The heartbeat may lag: the clock begins where nothing that was written lies ahead of it.
+    const epochSiteMs = last.data.siteMs + 2 * HEARTBEAT_MS * last.data.clock.speed;
+    return { clock: { epochSiteMs, epochUnixMs, speed: options.speed }, resumed: true };
   }
   if (existsSync(options.data)) {
     // The ledger of the last run is kept, one run deep.

@@ -1,0 +1,133 @@
+import { status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
+import type { MinerGroup } from './miners.ts';
+import type { Host } from './net.ts';
+import { hash32 } from './random.ts';
+import type { Endpoint } from './world.ts';
+
+/** What LuxOS lets one change, and the session that every change needs (docs.luxor.tech/firmware/api/sessions). */
+export const LUXOS_VERSION = '2025.4.8.220305-57b389c7';
+export const LUXOS_DESCRIPTION = `LUXminer ${LUXOS_VERSION}`;
+
+/** A session ends by itself a minute after its last use. */
+const SESSION_MS = 60_000;
+
+interface Session {
+  readonly id: string;
+  usedAt: number;
+}
+
+interface Sessions {
+  readonly open: Map<number, Session>;
+  count: number;
+}
+
+const sessionsOf = new WeakMap<Host, Sessions>();
+function sessions(host: Host): Sessions {
+  const known = sessionsOf.get(host) ?? { open: new Map<number, Session>(), count: 0 };
+  sessionsOf.set(host, known);
+  return known;
+}
+
+function openSession(host: Host, i: number): Session | undefined {
+  const session = sessions(host).open.get(i);
+  if (session !== undefined && host.wallNow() - session.usedAt < SESSION_MS) return session;
+  sessions(host).open.delete(i);
+  return undefined;
+}
+
+export const refuse = (host: Host, code: number, message: string): CgminerReply => ({
+  STATUS: status(host.siteNow(), 'E', code, message, LUXOS_DESCRIPTION),
+  id: 1,
+});
+const accept = (host: Host, code: number, message: string, body: object): CgminerReply => ({
+  STATUS: status(host.siteNow(), 'S', code, message, LUXOS_DESCRIPTION),
+  ...body,
+  id: 1,
+});
+
+type Write = (host: Host, endpoint: Endpoint, command: CgminerCommand) => CgminerReply;
+
+export const WRITES: Readonly<Record<string, Write>> = {
+  session: (host, endpoint) =>
+    accept(host, 319, 'Session information', { SESSION: [{ SessionID: openSession(host, endpoint.index)?.id ?? '' }] }),
+  logon: (host, endpoint) => {
+    if (openSession(host, endpoint.index) !== undefined) return refuse(host, 402, 'Another session is already active');
+    const known = sessions(host);
+    known.count += 1;
+    const now = host.wallNow();
+    const id = hash32(host.world.seed, endpoint.number, Math.floor(now), known.count)
+      .toString(36)
+      .padStart(8, 'y')
+      .slice(-8);
+    known.open.set(endpoint.index, { id, usedAt: now });
+    return accept(host, 316, 'Session created', { SESSION: [{ SessionID: id }] });
+  },
+  logoff: (host, endpoint, command) => {
+    const session = openSession(host, endpoint.index);
+    if (session === undefined || session.id !== command.parameter.trim())
+      return refuse(host, 402, 'Invalid session id');
+    sessions(host).open.delete(endpoint.index);
+    return accept(host, 317, 'Session terminated', {});
+  },
+  curtail: (host, endpoint, command) =>
+    inSession(host, endpoint, command, ([action = '']) => {
+      if (action !== 'sleep' && action !== 'wakeup') return refuse(host, 404, 'Invalid curtail action');
+      return (
+        perform(host, endpoint, () => {
+          host.send({ op: action === 'sleep' ? 'sleep' : 'wake', i: endpoint.index });
+        }) ??
+        accept(host, 335, 'Curtailment command sent', {
+          CURTAIL: [{ Action: action === 'sleep' ? 'sleep mode' : 'wake up' }],
+        })
+      );
+    }),
+  profileset: (host, endpoint, command) =>
+    inSession(host, endpoint, command, (words) => {
+      // Older firmware took a board number first; LuxOS still accepts it and applies the profile to all boards.
+      const name = words.length > 1 && /^[0-3]$/.test(words[0]!) ? words[1]! : (words[0] ?? '');
+      const { table } = groupOf(host, endpoint);
+      const point = table.points.findIndex((candidate) => candidate.name === name);
+      if (point < 0) return refuse(host, 404, `Profile ${name} not found`);
+      return (
+        perform(host, endpoint, () => host.send({ op: 'point', i: endpoint.index, point })) ??
+        accept(host, 321, 'Profile Set', {
+          PROFILE: [0, 1, 2].map((Board) => ({ Board, FrequencyStep: 5, Profile: name, VoltageStep: 0.05 })),
+        })
+      );
+    }),
+  rebootdevice: (host, endpoint, command) =>
+    inSession(
+      host,
+      endpoint,
+      command,
+      () =>
+        perform(host, endpoint, () => host.send({ op: 'reboot', i: endpoint.index })) ??
+        accept(host, 340, 'Device rebooting', {}),
+    ),
+};
+
+const groupOf = (host: Host, endpoint: Endpoint): MinerGroup =>
+  host.world.miners.groups[host.world.miners.group[endpoint.index]!]!;
+
+/** Checks the session id that leads the parameter and hands on the rest. */
+function inSession(
+  host: Host,
+  endpoint: Endpoint,
+  command: CgminerCommand,
+  act: (words: string[]) => CgminerReply,
+): CgminerReply {
+  const [id = '', ...words] = command.parameter.split(',').map((word) => word.trim());
+  const session = openSession(host, endpoint.index);
+  if (id === '') return refuse(host, 401, 'Missing session id');
+  if (session === undefined || session.id !== id) return refuse(host, 402, 'Invalid session id');
+  session.usedAt = host.wallNow();
+  return act(words);
+}
+
+/** Carries a write out unless it is drawn to fail; a refusal is returned, an ignored write looks like a success. */
+function perform(host: Host, endpoint: Endpoint, act: () => void): CgminerReply | undefined {
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return refuse(host, 406, 'Command failed, try again');
+  if (fault === undefined) act();
+  return undefined;
+}

@@ -1,0 +1,96 @@
+import { FAILURE, PHASE, type MinerGroup } from './miners.ts';
+import type { Host } from './net.ts';
+import type { SimPoint } from './points.ts';
+import { macAt, serialAt } from './random.ts';
+import type { Endpoint } from './world.ts';
+
+/** What one miner would say of itself now, before a protocol puts it into words. */
+export interface MinerFacts {
+  readonly id: string;
+  readonly number: number;
+  readonly address: string;
+  readonly group: MinerGroup;
+  readonly typeName: string;
+  readonly phase: number;
+  readonly failure: number;
+  readonly curtailed: boolean;
+  readonly point: SimPoint;
+  /** What it reports, which is not quite what it draws. */
+  readonly reportedW: number;
+  readonly hashThs: number;
+  readonly averageThs: number;
+  /** Mean since boot. */
+  readonly lifeThs: number;
+  readonly boardThs: readonly number[];
+  readonly exhaustC: number;
+  readonly intakeC: number;
+  readonly fanRpm: readonly number[];
+  readonly fanPct: number;
+  readonly chips: number;
+  readonly elapsedS: number;
+  readonly shareDifficulty: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly rejectedPct: number;
+  /** Accepted shares per minute. */
+  readonly utility: number;
+  readonly mac: string;
+  readonly serial: string;
+  readonly worker: string;
+  /** Unix seconds on the site clock. */
+  readonly when: number;
+  readonly sinceMs: number;
+}
+
+/** Hashes behind one share of difficulty 1, in TH. */
+const TH_PER_DIFF1 = 2 ** 32 / 1e12;
+const SHARE_DIFFICULTY = 524_288;
+const REJECTED = 0.0012;
+
+export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
+  const { miners } = host.world;
+  const i = endpoint.index;
+  const s = miners.state;
+  const group = miners.groups[miners.group[i]!]!;
+  const phase = s.phase[i]!;
+  const elapsedS = Math.max(0, Math.floor((host.siteNow() - s.bootedAt[i]!) / 1000));
+  const hashThs = s.hashThs[i]!;
+  const shares = Math.floor(s.workTh[i]! / (SHARE_DIFFICULTY * TH_PER_DIFF1));
+  const rejected = Math.floor(shares * REJECTED);
+  const running = phase === PHASE.run || phase === PHASE.wake;
+  const fanPct = group.model.cooling === 'hydro' ? 0 : running ? Math.min(100, Math.round(s.chipC[i]! + 12)) : 20;
+  const chipC = Math.round(s.chipC[i]!);
+  return {
+    id: endpoint.id,
+    number: endpoint.number,
+    address: endpoint.address,
+    group,
+    typeName: group.model.name,
+    phase,
+    failure: s.failure[i]!,
+    curtailed: s.curtailed[i] === 1,
+    point: group.table.points[s.point[i]!]!,
+    reportedW: s.powerW[i]! * miners.bias[i]!,
+    hashThs,
+    averageThs: s.averageThs[i]!,
+    lifeThs: elapsedS > 0 ? s.workTh[i]! / elapsedS : 0,
+    boardThs:
+      s.failure[i] === FAILURE.board ? [hashThs / 2, 0, hashThs / 2] : [0.334, 0.331, 0.335].map((x) => x * hashThs),
+    exhaustC: chipC,
+    intakeC: Math.round(chipC * 0.45 + 12),
+    fanRpm: group.model.cooling === 'hydro' ? [] : [0, 1, 2, 3].map((fan) => fanPct * 62 + (fan % 2) * 120),
+    fanPct,
+    chips: group.model.id === 'antminer-s19k-pro' ? 77 : 108,
+    elapsedS,
+    shareDifficulty: SHARE_DIFFICULTY,
+    accepted: shares - rejected,
+    rejected,
+    rejectedPct: shares > 0 ? Math.round((1e6 * rejected) / shares) / 1e4 : 0,
+    utility: elapsedS > 0 ? Math.round((6000 * (shares - rejected)) / elapsedS) / 100 : 0,
+    mac: macAt(endpoint.number, 1),
+    serial: serialAt(17, endpoint.number, 2),
+    worker: `${host.world.config.pool.account}.${endpoint.id}`,
+    when: Math.floor(host.siteNow() / 1000),
+    sinceMs: Math.round(s.since[i]!),
+  };
+}

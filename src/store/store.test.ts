@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { QUARTER, siteMs, type Command, type Interval } from '../model/index.ts';
+import { openStore } from './store.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'busbar-store-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const file = () => join(folder, 'busbar.sqlite');
+
+const START = Date.UTC(2026, 2, 23, 22, 45);
+const interval = (n: number, importWh: number | undefined = 9_000_000): Interval => ({
+  start: siteMs(START + n * QUARTER),
+  durationMs: QUARTER,
+  importWh,
+  coverage: 1,
+  priceUsdPerMwh: 34.49,
+  unattributedWh: undefined,
+  energyCost: importWh === undefined ? undefined : 360_000_000,
+  leaseCost: 78_080_000,
+  planImportWh: 9_100_000,
+  wakes: 3,
+  lines: [
+    { line: 'grid', energyWh: 0, revenue: 0, quantity: 0, quantityUnit: 'MWh', penalty: 0 },
+    { line: 'mining', energyWh: undefined, revenue: undefined, quantity: undefined, quantityUnit: 'PHh', penalty: 0 },
+  ],
+});
+const command = (id: string, stage: Command['stage']): Command => ({
+  id,
+  batchId: 'act-1',
+  target: `m-${id}`,
+  action: 'sleep',
+  mode: 'sleep',
+  who: 'planner',
+  why: 'price',
+  stage,
+  attempts: 1,
+  fault: undefined,
+  sentAt: siteMs(START),
+  acknowledgedAt: undefined,
+  seenInPowerAt: undefined,
+  seenAtMeterAt: undefined,
+});
+
+test('an interval comes back as it was booked, unknown figures still unknown', async () => {
+  const store = openStore(file());
+  store.bookInterval(interval(0));
+  store.bookInterval({ ...interval(1), importWh: undefined, energyCost: undefined });
+  store.close();
+  const again = openStore(file());
+  expect(await again.intervals(10)).toEqual([
+    interval(0),
+    { ...interval(1), importWh: undefined, energyCost: undefined },
+  ]);
+  expect(again.lastBooked()).toBe(START + QUARTER);
+  again.close();
+});
+
+test('the first writing of an interval stands', async () => {
+  const store = openStore(file());
+  expect(store.bookInterval(interval(0))).toBe(true);
+  expect(store.bookInterval(interval(0, 1))).toBe(false);
+  expect((await store.intervals(1))[0]!.importWh).toBe(9_000_000);
+  store.close();
+});
+
+test('acts carry the stages of their commands; an act without who, what or why is refused', async () => {
+  const store = openStore(file());
+  const act = { id: 'act-1', at: siteMs(START), who: 'planner', what: '2 machines to sleep', why: 'price' };
+  store.recordAct(act);
+  store.saveCommands([command('a', 'sent'), command('b', 'sent')]);
+  store.saveCommands([command('a', 'seen-in-power')]);
+  expect(await store.acts(5)).toEqual([{ ...act, byStage: { sent: 1, 'seen-in-power': 1 } }]);
+  for (const missing of ['who', 'what', 'why']) {
+    expect(() => store.recordAct({ ...act, id: missing, [missing]: '' })).toThrow(/CHECK/);
+  }
+  store.close();
+});
+
+test('holds are set, replaced and cleared', async () => {
+  const store = openStore(file());
+  const hold = { cohortId: 'a-s21', who: 'owner', why: 'fans', since: siteMs(START) };
+  await store.setHold(hold);
+  await store.setHold({ ...hold, why: 'still fans' });
+  expect(await store.holds()).toEqual([{ ...hold, why: 'still fans' }]);
+  expect(await store.clearHold('a-s21')).toBe(true);
+  expect(await store.clearHold('a-s21')).toBe(false);
+  store.close();
+});
+
+test('a store of a newer Busbar is refused in words', () => {
+  openStore(file()).close();
+  const database = new DatabaseSync(file());
+  database.exec('insert into migration (number) values (99)');
+  database.close();
+  expect(() => openStore(file())).toThrow(/newer Busbar/);
+});
+
+test('money and energy are integers, kept to the unit', () => {
+  const store = openStore(file());
+  store.bookInterval({ ...interval(0), importWh: 9_007_199_254.6, energyCost: 123_456_789_012 });
+  store.close();
+  const database = new DatabaseSync(file());
+  expect(
+    database.prepare('select import_wh, energy_cost_microusd, typeof(energy_cost_microusd) as t from interval').get(),
+  ).toEqual({
+    import_wh: 9_007_199_255,
+    energy_cost_microusd: 123_456_789_012,
+    t: 'integer',
+  });
+  database.close();
+});
+
+test('kill -9 while booking loses no interval whose booking was acknowledged', async () => {
+  const script = `
+    import { openStore } from ${JSON.stringify(new URL('./store.ts', import.meta.url).href)};
+    const store = openStore(${JSON.stringify(file())});
+    const base = ${JSON.stringify(interval(0))};
+    for (let n = 0; ; n += 1) {
+      store.bookInterval({ ...base, start: base.start + n * ${QUARTER} });
+      process.stdout.write(n + '\\n');
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.split('\n').length > 25) child.kill('SIGKILL');
+    });
+    child.on('exit', () => resolve());
+  });
+  const acknowledged = Number(said.trimEnd().split('\n').at(-1));
+  const store = openStore(file());
+  const booked = await store.intervals(10_000);
+  expect(booked.length).toBeGreaterThanOrEqual(acknowledged);
+  expect(booked.map((one) => one.start)).toEqual(booked.map((_, n) => START + n * QUARTER));
+  expect(booked.every((one) => one.lines.length === 2)).toBe(true);
+  store.close();
+});
