@@ -1,0 +1,113 @@
+import { useMemo, useState } from 'react';
+import type { Overview, Session } from '../../src/model/api.ts';
+import { Banner, useOld } from './banner.tsx';
+import { CohortsSection } from './cohorts.tsx';
+import { useOverview, useSession } from './data.ts';
+import { ActivitySection, AlarmsSection } from './events.tsx';
+import { FloorSection } from './floor.tsx';
+import { Help } from './help.tsx';
+import { Hero } from './hero.tsx';
+import { setTheme, useKeys, useTheme } from './hooks.ts';
+import type { Theme } from './hooks.ts';
+import { explain } from './http.ts';
+import { MachinesSection } from './machines.tsx';
+import { MoneySection } from './money.tsx';
+import { Skeleton } from './parts.tsx';
+import { PowerSection } from './power-section.tsx';
+import { PricesSection } from './prices.tsx';
+import { StripSection } from './strip.tsx';
+import { BusbarMark, TopBar } from './top-bar.tsx';
+import { WorkSection } from './work.tsx';
+
+const NEXT_THEME: Readonly<Record<Theme, Theme>> = { light: 'dark', dark: 'system', system: 'light' };
+
+export function App() {
+  const overview = useOverview();
+  const session = useSession();
+  const [help, setHelp] = useState(false);
+  const theme = useTheme();
+  const keys = useMemo(
+    () => ({
+      '?': () => setHelp(true),
+      '/': () => document.getElementById('machine-filter')?.focus(),
+      t: () => setTheme(NEXT_THEME[theme]),
+      a: () => document.getElementById('alarms')?.scrollIntoView({ block: 'center' }),
+    }),
+    [theme],
+  );
+  useKeys(keys);
+  return (
+    <>
+      <a className="skip" href="#main">
+        To the figures
+      </a>
+      <TopBar overview={overview.data} session={session.data} onHelp={() => setHelp(true)} />
+      {overview.data !== undefined && <Page overview={overview.data} session={session.data} />}
+      {overview.data === undefined && overview.error !== null && <Unreachable error={overview.error} />}
+      {overview.data === undefined && overview.error === null && <Loading />}
+      <Help open={help} onClose={() => setHelp(false)} />
+    </>
+  );
+}
+
+function Page({ overview, session }: { overview: Overview; session: Session | undefined }) {
+  const old = useOld();
+  const hallKey = overview.halls.map((h) => `${h.id}\n${h.name}`).join('\n\n');
+  // The machines table must not draw anew each second, so it gets the halls only when they change.
+  const halls = useMemo(
+    () => hallKey.split('\n\n').map((pair) => ({ id: pair.split('\n')[0] ?? '', name: pair.split('\n')[1] ?? '' })),
+    [hallKey],
+  );
+  return (
+    <>
+      <Banner at={overview.at} />
+      <main id="main" className={old ? 'page is-dim' : 'page'} tabIndex={-1}>
+        <Hero overview={overview} old={old} />
+        <PowerSection overview={overview} />
+        <div className="columns">
+          <div className="column main-column">
+            <StripSection overview={overview} />
+            <FloorSection overview={overview} />
+            <CohortsSection overview={overview} session={session} old={old} />
+            <WorkSection overview={overview} />
+          </div>
+          <div className="column side-column">
+            <MoneySection overview={overview} />
+            <AlarmsSection overview={overview} />
+            <PricesSection overview={overview} />
+            <ActivitySection />
+          </div>
+        </div>
+        <MachinesSection halls={halls} />
+      </main>
+    </>
+  );
+}
+
+function Loading() {
+  return (
+    <main className="page" aria-busy="true">
+      <p className="sr-only">Loading</p>
+      <section className="hero">
+        <Skeleton lines={3} />
+      </section>
+      {[1, 2, 3].map((n) => (
+        <section key={n} className="card">
+          <Skeleton tall={n === 2} lines={4} />
+        </section>
+      ))}
+    </main>
+  );
+}
+
+function Unreachable({ error }: { error: unknown }) {
+  const { title, detail } = explain(error);
+  return (
+    <main className="page unreachable" role="alert">
+      <BusbarMark />
+      <h1>{title}</h1>
+      <p>{detail}</p>
+      <p className="muted">The page asks again every few seconds by itself.</p>
+    </main>
+  );
+}

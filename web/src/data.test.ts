@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import type { Activity, IntervalView } from '../../src/model/api.ts';
+import { withActivity, withInterval } from './data.ts';
+
+const interval = (start: string, marginUsd = 0) => ({ start, marginUsd }) as IntervalView;
+const entry = (id: string, at: string, commands = 0) => ({ id, at, commands }) as Activity;
+
+test('an interval told again replaces its older self, and a day is kept', () => {
+  const day = Array.from({ length: 96 }, (_, i) => interval(new Date(i * 900_000).toISOString()));
+  const next = withInterval(day, interval(new Date(96 * 900_000).toISOString()));
+  expect(next).toHaveLength(96);
+  expect(next[0]!.start).toBe(day[1]!.start);
+  const again = withInterval(next, interval(next[5]!.start, 12));
+  expect(again).toHaveLength(96);
+  expect(again[5]!.marginUsd).toBe(12);
+});
+
+test('activity stands newest first, one line an id', () => {
+  const list = [entry('b', '2026-03-23T10:01:00Z'), entry('a', '2026-03-23T10:00:00Z')];
+  expect(withActivity(list, entry('c', '2026-03-23T10:02:00Z')).map((e) => e.id)).toEqual(['c', 'b', 'a']);
+  const told = withActivity(list, entry('a', '2026-03-23T10:00:00Z', 7));
+  expect(told.map((e) => [e.id, e.commands])).toEqual([
+    ['b', 0],
+    ['a', 7],
+  ]);
+});
