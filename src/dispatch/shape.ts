@@ -3,7 +3,8 @@ import { type Decision, decidedByHallW, hallLoadW, type Problem } from './proble
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
- * losses that come with it; fixed and silent draw with theirs, and the bases of cooling, are `otherW`.
+ * losses that come with it, AI and HPC also the servers that hold their GPUs; idle servers, silent machines and the
+ * bases of cooling are `otherW`.
  * @param shadows shadow prices in $/MWh, by step.
  */
 export function shapeSteps(
@@ -55,9 +56,17 @@ function linesOf(problem: Problem, t: number, decision: Decision): Record<Exclud
     }
   });
   problem.work.forEach((work, i) => {
-    lines[work.facts.line] += work.facts.marginalWPerGpu * decision.gpus[i]! * atMeter(work.hall);
+    const wattsPerGpu = work.facts.marginalWPerGpu + hostWPerGpu(problem, work.hall);
+    lines[work.facts.line] += wattsPerGpu * decision.gpus[i]! * atMeter(work.hall);
   });
   return lines;
+}
+
+/** Fixed draw of a hall (hosts, idle GPUs) per GPU in it: the share that a working GPU carries with it. */
+function hostWPerGpu({ halls, parts, work }: Problem, hall: number): number {
+  const inHall = parts.filter((part) => part.work.some((i) => work[i]!.hall === hall));
+  const gpus = inHall.reduce((sum, part) => sum + part.gpus, 0);
+  return gpus === 0 ? 0 : halls[hall]!.fixedW / gpus;
 }
 
 /** Money no decision changes: the block bought at its price and credited at real time. */

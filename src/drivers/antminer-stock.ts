@@ -11,9 +11,9 @@ import {
   type WallMs,
 } from '../model/index.ts';
 import { defineDriver, type DriverIo } from './driver.ts';
-import { askCgminer, part } from './wire/cgminer.ts';
-import { fields, max, num, text, type Fields } from './wire/fields.ts';
-import { asJson, expectOk } from './wire/http.ts';
+import { askCgminer, requirePart } from './wire/cgminer.ts';
+import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
+import { asFields, expectOk } from './wire/http.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -69,31 +69,30 @@ export const antminerStock = defineDriver({
       return value;
     }
 
-    /** Reads, changes the one key, writes, and forgets what it knew: the next read finds out what became of it. */
+    /** Reads, changes the mode, writes, and forgets what it knew: the next read finds out what became of it. */
     async function setWorkMode(mode: number, signal?: AbortSignal): Promise<void> {
       const before = await cgi.get('get_miner_conf', signal);
       known = undefined;
-      if (workMode(before) === mode) return;
-      const key = 'bitmain-work-mode' in before ? 'bitmain-work-mode' : 'miner-mode';
-      const reply = await cgi.post(
-        'set_miner_conf',
-        { ...before, [key]: typeof before[key] === 'string' ? String(mode) : mode },
-        signal,
-      );
-      if (reply['stats'] !== 'success' && reply['success'] !== true) {
-        throw new Fault('refused', `${address}: work mode ${mode}: ${text(reply['msg']) ?? JSON.stringify(reply)}`);
-      }
+      const is = workMode(before);
+      // The write replaces the whole configuration, pools too: never from one that was not understood.
+      if (is === undefined)
+        throw new Fault('garbled', `${address}: a configuration without a work mode`, {
+          bytes: JSON.stringify(before),
+        });
+      if (is === mode) return;
+      const asText = typeof (before['bitmain-work-mode'] ?? before['miner-mode']) === 'string';
+      const value = asText ? String(mode) : mode;
+      // Firmware may show one of the two keys and obey the other.
+      const wanted = { ...before, 'bitmain-work-mode': value, 'miner-mode': value };
+      expectAcknowledged(await cgi.post('set_miner_conf', wanted, signal), `${address}: work mode ${mode}`);
     }
 
     return {
       async read(signal) {
         const reply = await askCgminer(io.tcp, target, 'stats', undefined, signal);
-        const stats = part(reply, 'stats', 'STATS');
-        const chains = stats.find((entry) => 'GHS 5s' in entry);
-        if (chains === undefined)
-          throw new Fault('garbled', `${address}: stats without GHS 5s`, { bytes: JSON.stringify(reply) });
+        const chains = requirePart(reply, 'stats', 'STATS', 'GHS 5s', `${address} stats`);
         identity ??= await cgi.get('get_system_info', signal);
-        const ghs = num(chains['GHS 5s']);
+        const ghs = amount(chains['GHS 5s']);
         const conf = await currentConfig(ghs !== undefined && ghs > 0, signal);
         return toReading(io.siteNow(), chains, identity, conf, ghs === undefined ? undefined : ghs / 1000, asic);
       },
@@ -105,7 +104,7 @@ export const antminerStock = defineDriver({
         await setWorkMode(mode, signal);
       },
       async reboot(signal) {
-        await cgi.get('reboot', signal);
+        expectAcknowledged(await cgi.get('reboot', signal), `${address}: reboot`);
       },
       close() {},
     };
@@ -128,12 +127,21 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
       signal,
       ...(body === undefined ? {} : { body }),
     };
-    return fields(asJson(expectOk(await io.http.ask(request), where), where));
+    return asFields(expectOk(await io.http.ask(request), where), where);
   };
   return {
     get: (name: string, signal?: AbortSignal) => object('GET', name, undefined, signal),
     post: (name: string, body: Fields, signal?: AbortSignal) => object('POST', name, JSON.stringify(body), signal),
   };
+}
+
+/** Newer firmware answers `stats: "success"`, other captures show `success: true`. */
+function expectAcknowledged(reply: Fields, where: string): void {
+  if (reply['stats'] === 'success' || reply['success'] === true) return;
+  const said = reply['stats'] ?? reply['success'];
+  if (said === undefined)
+    throw new Fault('garbled', `${where}: no result in the answer`, { bytes: JSON.stringify(reply) });
+  throw new Fault('refused', `${where}: ${text(reply['msg']) ?? JSON.stringify(reply)}`);
 }
 
 /** Old firmware names the key `miner-mode`, new `bitmain-work-mode`; either may be a number or a string of one. */
@@ -167,8 +175,8 @@ function toReading(
     hashrateThs,
     mode,
     temperatureC: max(boards.flatMap(([, value]) => temperatures(value))),
-    fanRpm: max(['fan1', 'fan2', 'fan3', 'fan4'].map((key) => num(chains[key]) || undefined)),
-    uptimeS: num(chains['Elapsed']),
+    fanRpm: max(['fan1', 'fan2', 'fan3', 'fan4'].map((key) => amount(chains[key]) || undefined)),
+    uptimeS: amount(chains['Elapsed']),
     model: text(identity['minertype']),
     firmware: text(identity['system_filesystem_version']),
     serial: text(identity['serinum']),

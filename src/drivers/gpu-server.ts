@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { CATALOGUE, Fault, type GpuReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { fields, max, num } from './wire/fields.ts';
-import { asJson, expectOk } from './wire/http.ts';
+import { amount, fields, max, num } from './wire/fields.ts';
+import { asFields, expectOk } from './wire/http.ts';
 import { parseMetrics, type Metric } from './wire/prometheus.ts';
 
 const config = z.strictObject({
@@ -55,13 +55,17 @@ export const gpuServer = defineDriver({
       async setPowerLimit(watts, signal) {
         const where = `${address} power limit`;
         const get = { method: 'GET', url: `${zeusd}/gpu/get_power_limit_constraints`, timeoutMs, signal } as const;
-        const allowed = Object.entries(fields(asJson(expectOk(await io.http.ask(get), where), where)));
+        const allowed = Object.entries(asFields(expectOk(await io.http.ask(get), where), where));
+        if (allowed.length === 0) throw new Fault('garbled', `${where}: zeusd names no GPU`, { bytes: '{}' });
         const hostW = server?.hostW ?? 0;
         const perGpuMw = Math.round(((watts - hostW) / (server?.gpus ?? allowed.length)) * 1000);
         for (const [gpu, limits] of allowed) {
-          const least = num(fields(limits)['min_power_limit_mw']);
-          const most = num(fields(limits)['max_power_limit_mw']);
-          if ((least !== undefined && perGpuMw < least) || (most !== undefined && perGpuMw > most)) {
+          const least = amount(fields(limits)['min_power_limit_mw']);
+          const most = amount(fields(limits)['max_power_limit_mw']);
+          if (least === undefined || most === undefined) {
+            throw new Fault('garbled', `${where}: no limits for GPU ${gpu}`, { bytes: JSON.stringify(limits) });
+          }
+          if (perGpuMw < least || perGpuMw > most) {
             throw new Fault('refused', `${where}: ${perGpuMw} mW is outside ${least} to ${most} mW of GPU ${gpu}`);
           }
         }
@@ -88,9 +92,17 @@ function toGpus(metrics: readonly Metric[]): GpuReading[] {
     .sort(([a], [b]) => a - b)
     .map(([index, values]) => ({
       index,
-      powerW: values.get('DCGM_FI_DEV_POWER_USAGE'),
-      energyMj: values.get('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION'),
-      utilisationPct: values.get('DCGM_FI_DEV_GPU_UTIL'),
+      powerW: watts(values.get('DCGM_FI_DEV_POWER_USAGE')),
+      energyMj: amount(values.get('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION')),
+      utilisationPct: amount(values.get('DCGM_FI_DEV_GPU_UTIL')),
       temperatureC: values.get('DCGM_FI_DEV_GPU_TEMP'),
     }));
+}
+
+/** DCGM marks a double it does not know with 2^47 and the numbers just after it (`DCGM_FP64_BLANK`, dcgm_structs.h). */
+const FP64_BLANK = 2 ** 47;
+
+function watts(value: number | undefined): number | undefined {
+  const known = amount(value);
+  return known !== undefined && known < FP64_BLANK ? known : undefined;
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Fault, modeKey, run, SLEEP, type ModePoint, type OperatingMode, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { askCgminer, expectSuccess, part } from './wire/cgminer.ts';
-import { fields, max, num, text, type Fields } from './wire/fields.ts';
+import { askCgminer, expectSuccess, part, requirePart } from './wire/cgminer.ts';
+import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -62,12 +62,13 @@ export const luxos = defineDriver({
     return {
       async read(signal) {
         const reply = await ask('summary+power+config+temps', undefined, signal);
+        const summary = requirePart(reply, 'summary', 'SUMMARY', 'Elapsed', `${address} summary`);
         const config_ = part(reply, 'config', 'CONFIG')[0] ?? {};
         const mode = toMode(config_);
         const profile = mode?.kind === 'run' ? mode.profile : undefined;
         const unknownProfile = profile !== undefined && identity?.points.every((p) => p.profile !== profile);
         if (identity === undefined || unknownProfile === true) identity = await identify(signal);
-        return toReading(io.siteNow(), reply, mode, config_, identity);
+        return toReading(io.siteNow(), reply, summary, mode, config_, identity);
       },
       sleep: (signal) => write('curtail', 'sleep', signal),
       wake,
@@ -97,8 +98,8 @@ function toMode(config_: Fields): OperatingMode | undefined {
 
 function toPoint(entry: Fields): ModePoint[] {
   const profile = text(entry['Profile Name']);
-  const powerW = num(entry['Watts']);
-  const hashrateThs = num(entry['Hashrate']);
+  const powerW = amount(entry['Watts']);
+  const hashrateThs = amount(entry['Hashrate']);
   if (profile === undefined || powerW === undefined || hashrateThs === undefined) return [];
   return [{ profile, powerW, hashrateThs }];
 }
@@ -106,16 +107,13 @@ function toPoint(entry: Fields): ModePoint[] {
 function toReading(
   at: Reading['at'],
   reply: Fields,
+  summary: Fields,
   mode: OperatingMode | undefined,
   config_: Fields,
   identity: Identity,
 ): Reading {
-  const summary = part(reply, 'summary', 'SUMMARY')[0];
-  if (summary === undefined) {
-    throw new Fault('garbled', 'a reply without SUMMARY', { bytes: JSON.stringify(reply) });
-  }
-  const ghs = num(summary['GHS 5s']) ?? num(summary['GHS av']);
-  const powerW = num(part(reply, 'power', 'POWER')[0]?.['Watts']);
+  const ghs = amount(summary['GHS 5s']) ?? amount(summary['GHS av']);
+  const powerW = amount(part(reply, 'power', 'POWER')[0]?.['Watts']);
   return {
     at,
     powerW,
@@ -123,14 +121,14 @@ function toReading(
     hashrateThs: ghs === undefined ? undefined : ghs / 1000,
     mode,
     temperatureC: max(part(reply, 'temps', 'TEMPS').flatMap(boardTemperatures)),
-    uptimeS: num(summary['Elapsed']),
-    acceptedShares: num(summary['Accepted']),
-    rejectedShares: num(summary['Rejected']),
+    uptimeS: amount(summary['Elapsed']),
+    acceptedShares: amount(summary['Accepted']),
+    rejectedShares: amount(summary['Rejected']),
     model: text(config_['Model']) ?? identity.model,
     firmware: identity.firmware,
     serial: text(config_['SerialNumber']),
     mac: text(config_['MACAddr']),
-    points: identity.points,
+    points: identity.points.length === 0 ? undefined : identity.points,
   };
 }
 

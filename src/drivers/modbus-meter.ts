@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Fault } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
+import { num } from './wire/fields.ts';
 
 type Encoding = 'float32' | 'int64' | 'float64';
 
@@ -60,8 +61,9 @@ export const modbusMeter = defineDriver({
         count,
         timeoutMs,
       });
-      const raw = decode(bytes, register.encoding);
-      if (!Number.isFinite(raw)) {
+      const raw = bytes.length === count * 2 ? num(decode(bytes, register.encoding)) : undefined;
+      if (raw === undefined) {
+        // A meter writes NaN or -2^63 for what it does not know.
         throw new Fault('garbled', `${address} register ${register.register}: not a number`, {
           bytes: bytes.toString('hex'),
         });
@@ -69,12 +71,18 @@ export const modbusMeter = defineDriver({
       return raw * register.scale;
     }
 
+    async function counter(register: Register): Promise<number> {
+      const wh = await value(register);
+      if (wh < 0) throw new Fault('garbled', `${address} register ${register.register}: a counter of ${wh} Wh`);
+      return wh;
+    }
+
     return {
       async read() {
         // One request in flight a socket: in turn, power first because it is what the guard waits for.
         const powerW = await value(registers.power);
-        const energyImportWh = await value(registers.energyImport);
-        const energyExportWh = registers.energyExport === undefined ? undefined : await value(registers.energyExport);
+        const energyImportWh = await counter(registers.energyImport);
+        const energyExportWh = registers.energyExport === undefined ? undefined : await counter(registers.energyExport);
         return { at: io.siteNow(), powerW, powerBasis: 'measured', energyImportWh, energyExportWh };
       },
       close() {},

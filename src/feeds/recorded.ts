@@ -70,15 +70,18 @@ function upTo(series: Series, now: number): Series {
  */
 export function parseRecording(content: string, file: string): Series {
   const meta: Record<string, string> = {};
+  const lineOf: Record<string, number> = {};
   const points: Point[] = [];
+  const lines = content.split(/\r?\n/);
   let sawColumns = false;
-  for (const [index, raw] of content.split(/\r?\n/).entries()) {
+  for (const [index, raw] of lines.entries()) {
     const where = `${file}:${index + 1}`;
     const line = raw.trim();
     if (line === '') continue;
     if (line.startsWith('#')) {
       const [key = '', ...rest] = line.slice(1).split(':');
       meta[key.trim()] = rest.join(':').trim();
+      lineOf[key.trim()] = index + 1;
     } else if (!sawColumns) {
       if (line !== 'start_utc,value')
         throw new Error(`${where}: found "${line}", expected the columns "start_utc,value"`);
@@ -89,27 +92,42 @@ export function parseRecording(content: string, file: string): Series {
   }
   const parsed = header.safeParse(meta);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
-    throw new Error(`${file}: header: ${problems}`);
+    const problems = parsed.error.issues.map(({ path, message }) => {
+      const key = String(path[0]);
+      const found = meta[key] === undefined ? `no "# ${key}: ..."` : `"${key}: ${meta[key]}"`;
+      return `${file}:${lineOf[key] ?? 1}: found ${found}, expected ${EXPECTED[key] ?? message}`;
+    });
+    throw new Error(problems.join('; '));
   }
-  if (points.length === 0) throw new Error(`${file}: no rows`);
+  if (points.length === 0) throw new Error(`${file}:${lines.length}: found no rows, expected at least one`);
   const intervalMs = parsed.data.interval_minutes * MINUTE;
   const name: SeriesName = parsed.data.series;
   const provenance: Provenance = parsed.data.provenance;
   return { name, provenance, source: parsed.data.source, intervalMs, holdsMs: holdsFor(intervalMs), points };
 }
 
+/** In words, what each key of the header must hold. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  series: `one of ${SERIES.join(', ')}`,
+  interval_minutes: 'the length of an interval in minutes',
+  provenance: 'measured, rounded or list',
+  source: 'where the figures are from',
+};
+
+const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
 function parseRow(line: string, where: string, before: Point | undefined): Point {
   const [time = '', number = '', ...more] = line.split(',');
   if (more.length > 0) throw new Error(`${where}: found ${more.length + 2} columns, expected 2`);
   const start = Date.parse(time);
-  if (!time.endsWith('Z') || Number.isNaN(start))
+  // The round trip catches 30 February, which Date.parse takes for 2 March.
+  if (!UTC.test(time) || Number.isNaN(start) || isoUtc(start) !== time)
     throw new Error(`${where}: found "${time}", expected a UTC time such as 2026-03-23T22:45:00Z`);
   const value = Number(number);
   if (number.trim() === '' || !Number.isFinite(value))
     throw new Error(`${where}: found "${number}", expected a number`);
   if (before !== undefined && start <= before.start) {
-    throw new Error(`${where}: ${time} does not come after ${isoUtc(before.start)}`);
+    throw new Error(`${where}: found ${time}, expected a time after ${isoUtc(before.start)}`);
   }
   return { start: siteMs(start), value };
 }

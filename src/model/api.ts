@@ -74,8 +74,11 @@ export const overview = z.object({
       detail: z.string().describe('e.g. "1,204 PH/s at $33.10/PH/day"'),
     }),
   ),
-  costUsdPerHour: unknown(z.number()),
-  marginUsdPerHour: unknown(z.number()),
+  costUsdPerHour: z.number().nullable().describe('energy and leases; null = unknown'),
+  marginUsdPerHour: z
+    .number()
+    .nullable()
+    .describe('revenue of all lines less penalties, energy and leases; null = unknown'),
   today: z.object({
     marginUsd: unknown(z.number()),
     energyMwh: unknown(z.number()),
@@ -277,7 +280,8 @@ export type Problem = z.infer<typeof problem>;
 
 /**
  * The event stream (`GET /api/v1/events`, text/event-stream): `overview` at once and then once a second at the most,
- * `plan` when a plan takes over, `interval` when one is booked, `activity` when something was done. Each event's
+ * `plan` when a plan takes over, `interval` when one is booked, `activity` when something was done and again as its commands
+ * get on. Each event's
  * data is the shape of the same name.
  */
 export const EVENT_NAMES = ['overview', 'plan', 'interval', 'activity'] as const;

@@ -38,10 +38,6 @@ export interface SiteClock {
   toWall(siteSpanMs: number): number;
 }
 
-export interface WallClock {
-  now(): WallMs;
-}
-
 /** @param unixNow reads Unix time in ms; handed in, because no module reads a global clock. */
 export function siteClock(setting: ClockSetting, unixNow: () => number): SiteClock {
   const { epochSiteMs, epochUnixMs, speed } = setting;
@@ -63,3 +59,25 @@ export const quarterStart = (t: SiteMs): SiteMs => siteMs(Math.floor(t / QUARTER
 
 /** `2026-03-23T22:45:00Z`: seconds precision, as the API and the files write it. */
 export const isoUtc = (t: number): string => new Date(t).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+/** Start of the local day that contains `t`, in an IANA time zone; right on days when the clocks change, too. */
+export function dayStart(t: SiteMs, timezone: string): SiteMs {
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone: timezone,
+    hourCycle: 'h23',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  const local = (ms: number): Record<string, number> =>
+    Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+  const { day, hour = 0, minute = 0, second = 0 } = local(t);
+  const guess = t - ((hour * 60 + minute) * 60 + second) * SECOND - (t % SECOND);
+  // An hour may have been skipped or lived twice since midnight.
+  const midnight = [guess - HOUR, guess, guess + HOUR].find((ms) => {
+    const at = local(ms);
+    return at['day'] === day && at['hour'] === 0 && at['minute'] === 0;
+  });
+  return siteMs(midnight ?? guess);
+}

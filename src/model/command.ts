@@ -3,7 +3,7 @@ import type { FaultKind } from './fault.ts';
 
 /**
  * A command's life. A machine's answer is never proof: `acknowledged` is what it said, `seen-in-power` is what its
- * own reading shows, `seen-at-meter` is what the hall's meter confirms.
+ * own reading shows (for jobs: the scheduler's own list), `seen-at-meter` is what the hall's meter confirms.
  */
 export const COMMAND_STAGES = [
   'sent',

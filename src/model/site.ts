@@ -132,11 +132,9 @@ export const siteSchema = z.strictObject({
 
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
-export type MachineGroup = Site['machines'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];
-export type Lease = Site['leases'][number];
 
 const toNumber = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.');

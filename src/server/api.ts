@@ -174,7 +174,7 @@ export async function createApi({ runtime, port, pages, version, log }: ApiOptio
     hub.send('interval', intervalView(interval));
     void todayOf(runtime).then((fresh) => (today = fresh));
   });
-  runtime.events.on('activity', (act) => hub.send('activity', activityView({ ...act, byStage: {} })));
+  runtime.events.on('activity', (act) => hub.send('activity', activityView(act)));
 
   const base = `http://127.0.0.1:${port}`;
   return {

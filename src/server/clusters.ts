@@ -1,6 +1,6 @@
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
-import { Fault, type ClusterReading, type Plan, type Site } from '../model/index.ts';
+import { asFault, Fault, type ClusterReading, type Plan, type Site } from '../model/index.ts';
 import type { WorkPicture } from './picture.ts';
 import { CLUSTERS } from './registry.ts';
 
@@ -45,8 +45,7 @@ async function readCluster(cluster: SiteCluster): Promise<void> {
     // A job that somebody else released or cancelled is no longer ours to release.
     for (const id of cluster.heldByUs) if (!held.has(id)) cluster.heldByUs.delete(id);
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    cluster.failure = error.message;
+    cluster.failure = asFault(error).message;
   }
 }
 
@@ -103,8 +102,7 @@ export async function carryOut(cluster: SiteCluster, actions: readonly WorkActio
     try {
       await carryOutOne(cluster, action);
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      fault = error;
+      fault = asFault(error);
     }
     outcomes.push({ action, fault });
     // A scheduler that is gone is not asked for every job.

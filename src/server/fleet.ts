@@ -1,5 +1,5 @@
 import type { Device, DriverIo } from '../drivers/driver.ts';
-import { Fault, nameplateW, type Machine, type Reading, type Site, type WallMs } from '../model/index.ts';
+import { asFault, nameplateW, type Fault, type Machine, type Reading, type Site, type WallMs } from '../model/index.ts';
 import { DRIVERS } from './registry.ts';
 
 /** A machine of the site and what is known of it. */
@@ -136,9 +136,8 @@ async function readOne(member: FleetMachine, io: DriverIo): Promise<boolean> {
     if (reading.powerW !== undefined) member.lastPowerW = reading.powerW;
     return true;
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
+    member.fault = asFault(error);
     member.failures += 1;
-    member.fault = error;
     return false;
   }
 }

@@ -1,6 +1,6 @@
 import type { Device } from '../drivers/driver.ts';
 import type { DriverIo } from '../drivers/driver.ts';
-import { Fault, type Meter, type Reading, type Site, type WallMs } from '../model/index.ts';
+import { asFault, type Fault, type Meter, type Reading, type Site, type WallMs } from '../model/index.ts';
 import { DRIVERS } from './registry.ts';
 
 /** A meter and its last answer. */
@@ -37,8 +37,7 @@ export function openPlant(site: Site, io: DriverIo): Plant {
       meter.readWall = io.wallNow();
       meter.fault = undefined;
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      meter.fault = error;
+      meter.fault = asFault(error);
     }
   }
 

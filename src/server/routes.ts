@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import * as shapes from '../model/api.ts';
-import { isoUtc, MACHINE_STATES, SERIES } from '../model/index.ts';
+import { CATALOGUE, isoUtc, MACHINE_STATES, SERIES } from '../model/index.ts';
 import type { SessionInfo } from './access.ts';
 import { ApiProblem } from './problems.ts';
 import type { Runtime } from './runtime.ts';
@@ -164,7 +164,12 @@ function machinePage(
     if (query.hall !== undefined && machine.hallId !== query.hall) return false;
     if (query.kind !== undefined && machine.kind !== query.kind) return false;
     if (query.state !== undefined && states.get(machine.id)?.state !== query.state) return false;
-    return text === undefined || `${machine.id} ${machine.address} ${machine.modelId}`.toLowerCase().includes(text);
+    return (
+      text === undefined ||
+      `${machine.id} ${machine.address} ${machine.modelId} ${CATALOGUE.get(machine.modelId)?.name}`
+        .toLowerCase()
+        .includes(text)
+    );
   });
   const after = query.cursor === undefined ? 0 : matching.findIndex(({ machine }) => machine.id === query.cursor) + 1;
   const page = matching.slice(after, after + query.limit);

@@ -19,7 +19,7 @@ import {
   type SiteClock,
   type SiteMs,
 } from '../model/index.ts';
-import { openStore, type Act, type Hold, type Store } from '../store/store.ts';
+import { openStore, type Act, type ActWithStages, type Hold, type Store } from '../store/store.ts';
 import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { desiresOf, describeChanges } from './desires.ts';
@@ -27,6 +27,7 @@ import { flowOf } from './flow.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
 import { loop } from './loop.ts';
+import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import { openPlant, type Plant } from './plant.ts';
@@ -57,6 +58,7 @@ const CLUSTER_WALL_MS = 2_000;
 const SECOND_MS = 1_000;
 const CONTROL_MS = 400;
 const CHECKPOINT_MS = 5_000;
+const ACTIVITY_MS = 1_000;
 const SOLVER_TIMEOUT_MS = 20_000;
 const KEEP_MS = 90 * DAY;
 
@@ -64,7 +66,7 @@ export interface RuntimeEvents {
   picture: [Picture];
   plan: [Plan];
   interval: [Interval];
-  activity: [Act];
+  activity: [ActWithStages];
 }
 
 export interface Measurements {
@@ -151,6 +153,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wallNow,
     staleMs: 3 * readEveryMs + 6_000,
   };
+  const jobCommands = createJobCommands();
+  /** Acts to tell listeners of. */
+  const moved = new Set<string>();
   const responses = createResponseWatch(measurements.responses);
 
   let picture = takePicture(sources);
@@ -221,31 +226,26 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       recordAct({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
       const outcomes = await carryOut(cluster, actions);
-      const acknowledgedAt = clock.now();
-      store.saveCommands(
-        outcomes.map(({ action, fault }, i): Command => ({
-          id: `${id}-${i}`,
-          batchId: id,
-          target: `job ${action.job.id}`,
-          action: `${action.kind}-job`,
-          mode: undefined,
-          who: 'planner',
-          why: action.why,
-          stage: fault === undefined ? 'acknowledged' : 'failed',
-          attempts: 1,
-          fault: fault?.kind,
-          sentAt,
-          acknowledgedAt: fault === undefined ? acknowledgedAt : undefined,
-          seenInPowerAt: undefined,
-          seenAtMeterAt: undefined,
-        })),
-      );
+      save(jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
     }
   }
 
   function recordAct(act: Act): void {
     store.recordAct(act);
-    events.emit('activity', act);
+    moved.add(act.id);
+  }
+
+  function save(commands: readonly Command[]): void {
+    store.saveCommands(commands);
+    for (const { batchId } of commands) moved.add(batchId);
+  }
+
+  /** Tells listeners of acts that are new, or whose commands got on. */
+  async function tellActivity(): Promise<void> {
+    if (moved.size === 0 || events.listenerCount('activity') === 0) return;
+    const ids = [...moved];
+    moved.clear();
+    for (const act of await store.actsById(ids)) events.emit('activity', act);
   }
 
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
@@ -314,13 +314,18 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
   }
 
+  async function readClusters(): Promise<void> {
+    await clusters.readAll();
+    save(jobCommands.look(clusters.byId.values(), clock.now()));
+  }
+
   function controlOnce(): void {
     room.refresh(reconciler);
     reconciler.tick();
     const changed = reconciler.drainChanged();
     const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
     if (woke > 0) book.woke(clock.now(), woke);
-    store.saveCommands(changed);
+    save(changed);
     responses.look(changed, reconciler);
   }
 
@@ -330,7 +335,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
     loop('sweep', readEveryMs, sweep, log),
-    loop('clusters', clusterEveryMs, () => clusters.readAll(), log),
+    loop('clusters', clusterEveryMs, readClusters, log),
+    loop('activity', ACTIVITY_MS, tellActivity, log),
     loop('control', CONTROL_MS, controlOnce, log),
     loop('checkpoint', CHECKPOINT_MS, () => store.setMeta('book', book.checkpoint()), log),
     loop('prune', 3_600_000, () => store.prune(siteMs(clock.now() - KEEP_MS)), log),

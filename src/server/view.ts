@@ -6,8 +6,8 @@ import { nextChange } from '../dispatch/next-change.ts';
 import type { Activity, IntervalView, MachineRow, Overview, PlanView } from '../model/api.ts';
 import {
   CATALOGUE,
+  dayStart,
   fromMicroUsd,
-  HOUR,
   isoUtc,
   modeKey,
   quarterStart,
@@ -392,10 +392,10 @@ export function activityView(act: ActWithStages): Activity {
   };
 }
 
-/** The running day (UTC, site clock) from the intervals booked. A day with an unknown interval says so by what it covers. */
+/** The running day, in the site's own time zone, from the intervals booked. A day with an unknown interval says so by what it covers. */
 export async function todayOf(runtime: Runtime): Promise<Today> {
-  const midnight = Math.floor(runtime.clock.now() / (24 * HOUR)) * 24 * HOUR;
-  const booked = (await runtime.store.intervals(96)).filter(
+  const midnight = dayStart(runtime.clock.now(), runtime.site.timezone);
+  const booked = (await runtime.store.intervals(100)).filter(
     ({ start }) => start >= midnight && start < quarterStart(runtime.clock.now()),
   );
   const margins = booked.map(marginOf).filter((margin) => margin !== undefined);

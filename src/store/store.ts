@@ -48,6 +48,7 @@ export interface Store {
   lastPlan(): Plan | undefined;
   recordAct(act: Act): void;
   acts(newest: number): Promise<readonly ActWithStages[]>;
+  actsById(ids: readonly string[]): Promise<readonly ActWithStages[]>;
   saveCommands(commands: readonly Command[]): void;
   holds(): Promise<readonly Hold[]>;
   setHold(hold: Hold): Promise<void>;
@@ -192,38 +193,40 @@ function activityStore(database: DatabaseSync, db: Kysely<Tables>, transaction: 
      stage = excluded.stage, attempts = excluded.attempts, fault = excluded.fault,
      acknowledged_ms = excluded.acknowledged_ms, power_ms = excluded.power_ms, meter_ms = excluded.meter_ms`,
   );
+  async function withStages(rows: readonly Tables['act'][]): Promise<ActWithStages[]> {
+    if (rows.length === 0) return [];
+    const counts = await db
+      .selectFrom('command')
+      .select(['act_id', 'stage', (eb) => eb.fn.countAll<number>().as('n')])
+      .where(
+        'act_id',
+        'in',
+        rows.map((row) => row.id),
+      )
+      .groupBy(['act_id', 'stage'])
+      .execute();
+    const byAct = Map.groupBy(counts, (count) => count.act_id);
+    return rows.map((row) => ({
+      id: row.id,
+      at: siteMs(row.at_ms),
+      who: row.who,
+      what: row.what,
+      why: row.why,
+      byStage: Object.fromEntries((byAct.get(row.id) ?? []).map((c) => [c.stage as CommandStage, c.n])),
+    }));
+  }
+
   return {
     recordAct(act: Act): void {
       insertAct.run(act.id, act.at, act.who, act.what, act.why);
     },
     async acts(newest: number): Promise<ActWithStages[]> {
-      const rows = await db
-        .selectFrom('act')
-        .selectAll()
-        .orderBy('at_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(newest)
-        .execute();
-      if (rows.length === 0) return [];
-      const counts = await db
-        .selectFrom('command')
-        .select(['act_id', 'stage', (eb) => eb.fn.countAll<number>().as('n')])
-        .where(
-          'act_id',
-          'in',
-          rows.map((row) => row.id),
-        )
-        .groupBy(['act_id', 'stage'])
-        .execute();
-      const byAct = Map.groupBy(counts, (count) => count.act_id);
-      return rows.map((row) => ({
-        id: row.id,
-        at: siteMs(row.at_ms),
-        who: row.who,
-        what: row.what,
-        why: row.why,
-        byStage: Object.fromEntries((byAct.get(row.id) ?? []).map((c) => [c.stage as CommandStage, c.n])),
-      }));
+      return withStages(
+        await db.selectFrom('act').selectAll().orderBy('at_ms', 'desc').orderBy('id', 'desc').limit(newest).execute(),
+      );
+    },
+    async actsById(ids: readonly string[]): Promise<ActWithStages[]> {
+      return withStages(await db.selectFrom('act').selectAll().where('id', 'in', ids).execute());
     },
     saveCommands(commands: readonly Command[]): void {
       if (commands.length === 0) return;

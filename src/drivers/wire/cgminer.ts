@@ -61,6 +61,18 @@ export function part(reply: Fields, command: string, key: string): readonly Fiel
   return list(body[key]).map(fields);
 }
 
+/**
+ * The one entry a reading cannot do without.
+ * @throws Fault of what STATUS says where the firmware declined, garbled where the entry is just not there.
+ */
+export function requirePart(reply: Fields, command: string, key: string, has: string, where: string): Fields {
+  const entry = part(reply, command, key).find((candidate) => has in candidate);
+  if (entry !== undefined) return entry;
+  const bytes = JSON.stringify(reply);
+  if (text(fields(list(reply['STATUS'])[0])['STATUS']) !== undefined) expectSuccess(reply, where);
+  throw new Fault('garbled', `${where}: a reply without ${key} "${has}"`, { bytes });
+}
+
 /** @throws Fault when STATUS says the command failed. The kind follows from what the firmware wrote. */
 export function expectSuccess(reply: Fields, where: string): void {
   const status = fields(list(reply['STATUS'])[0]);
@@ -72,6 +84,8 @@ export function expectSuccess(reply: Fields, where: string): void {
   if (num(status['Code']) === 14 || /invalid command/i.test(message)) {
     throw new Fault('unsupported', `${where}: ${message}`);
   }
+  // LuxOS grants one session at a time: somebody else holds it, and no other password would help.
+  if (/another session/i.test(message)) throw new Fault('refused', `${where}: ${message}`);
   if (/access denied|logon|session|unauthor/i.test(message)) throw new Fault('unauthorised', `${where}: ${message}`);
   throw new Fault('refused', `${where}: ${message}`);
 }

@@ -9,11 +9,22 @@ export interface DigestChallenge {
   readonly algorithm: 'MD5' | 'SHA-256';
 }
 
-/** Undefined when the header offers no digest this side can answer. */
+/**
+ * The first challenge of the header that this side can answer, or undefined. A server may offer several schemes and
+ * algorithms, in its order of preference, joined by commas.
+ */
 export function parseChallenge(header: string | undefined): DigestChallenge | undefined {
-  if (header === undefined || !/^digest\s/i.test(header)) return undefined;
+  for (const offer of header?.split(/,\s*(?=[a-z]+\s+[\w-]+\s*=)/i) ?? []) {
+    const challenge = parseOffer(offer.trim());
+    if (challenge !== undefined) return challenge;
+  }
+  return undefined;
+}
+
+function parseOffer(offer: string): DigestChallenge | undefined {
+  if (!/^digest\s/i.test(offer)) return undefined;
   const fields = new Map<string, string>();
-  for (const match of header.slice(7).matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g)) {
+  for (const match of offer.slice(7).matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g)) {
     fields.set(match[1]!.toLowerCase(), match[2] ?? match[3] ?? '');
   }
   const realm = fields.get('realm');

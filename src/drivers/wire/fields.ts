@@ -12,6 +12,12 @@ export function num(value: unknown): number | undefined {
   return typeof n === 'number' && Number.isFinite(n) && Math.abs(n) < SENTINEL ? n : undefined;
 }
 
+/** A quantity that cannot be below zero (watts drawn, hashrate, a counter): a negative one is nonsense, so not there. */
+export function amount(value: unknown): number | undefined {
+  const n = num(value);
+  return n !== undefined && n >= 0 ? n : undefined;
+}
+
 export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -1,6 +1,7 @@
 import { Agent, request as undiciRequest } from 'undici';
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
 import { answerChallenge, parseChallenge, type DigestChallenge } from './digest.ts';
+import type { Fields } from './fields.ts';
 
 interface KnownNonce {
   readonly challenge: DigestChallenge;
@@ -99,11 +100,14 @@ export function expectOk(reply: HttpReply, where: string): HttpReply {
   throw new Fault('refused', `${where}: ${status} ${said}`, { bytes: said });
 }
 
-/** The reply as JSON, or a garbled fault that keeps the bytes. */
-export function asJson(reply: HttpReply, where: string): unknown {
+/** The reply as a JSON object, or a garbled fault that keeps the bytes. */
+export function asFields(reply: HttpReply, where: string): Fields {
+  let value: unknown;
   try {
-    return JSON.parse(reply.body);
+    value = JSON.parse(reply.body);
   } catch (error) {
     throw new Fault('garbled', `${where}: not JSON`, { cause: error, bytes: reply.body });
   }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new Fault('garbled', `${where}: not a JSON object`, { bytes: reply.body });
 }

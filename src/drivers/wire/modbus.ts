@@ -21,8 +21,9 @@ export function modbusPort(): ModbusPort & { close(): void } {
         const client = new Client();
         // The library re-emits socket errors here; they also reject the request that waits.
         client.on('error', () => {});
-        await client.connectTCP(request.host, { port: request.port, timeout: request.timeoutMs });
+        // Known before it is connected, so that a connection that never comes is let go of too.
         line.client = client;
+        await client.connectTCP(request.host, { port: request.port, timeout: request.timeoutMs });
       }
       line.client.setID(request.unitId);
       line.client.setTimeout(request.timeoutMs);
@@ -32,7 +33,7 @@ export function modbusPort(): ModbusPort & { close(): void } {
       }
       return buffer;
     } catch (error) {
-      line.client?.close(() => {});
+      line.client?.destroy(() => {});
       line.client = undefined;
       throw toFault(error, where, request);
     }
@@ -48,7 +49,7 @@ export function modbusPort(): ModbusPort & { close(): void } {
       return result;
     },
     close() {
-      for (const line of lines.values()) line.client?.close(() => {});
+      for (const line of lines.values()) line.client?.destroy(() => {});
       lines.clear();
     },
   };

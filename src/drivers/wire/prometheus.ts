@@ -7,10 +7,13 @@ export interface Metric {
 
 const LABEL = /([a-zA-Z_][\w]*)="((?:[^"\\]|\\.)*)"/g;
 
-/** Samples whose name begins with `prefix`; comments, other metrics and broken lines are passed over. */
+/**
+ * Samples whose name begins with `prefix`; comments, other metrics and broken lines are passed over. So is a last line
+ * without its line feed: every line of the format has one, and half a number would pass for a whole one.
+ */
 export function parseMetrics(body: string, prefix: string): Metric[] {
   const metrics: Metric[] = [];
-  for (const line of body.split('\n')) {
+  for (const line of body.split('\n').slice(0, -1)) {
     if (!line.startsWith(prefix)) continue;
     const open = line.indexOf('{');
     const close = line.lastIndexOf('}');
