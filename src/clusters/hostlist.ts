@@ -15,7 +15,7 @@ export function expandHostlist(text: string): readonly string[] | undefined {
   return hosts;
 }
 
-/** Slurm itself reads no more than this from one list (MAX_RANGE, hostlist.c). */
+/** No cluster is larger; a bound against a damaged text that names billions. */
 const MOST = 65_536;
 
 function splitOutsideBrackets(text: string): string[] {

@@ -9,6 +9,7 @@ import {
   type WorkClass,
 } from '../model/index.ts';
 import { defineCluster } from './cluster.ts';
+import { expandHostlist } from './hostlist.ts';
 
 const config = z.strictObject({
   url: z.url(),
@@ -18,32 +19,47 @@ const config = z.strictObject({
   timeoutMs: z.number().int().positive().default(5000),
 });
 
+/** slurmrestd names the number of an error in three ways. */
 const errors = z
-  .array(z.object({ error: z.string().optional(), error_number: z.number().optional(), errno: z.number().optional() }))
-  .default([]);
+  .array(
+    z.object({
+      error: z.string().nullish(),
+      error_number: z.number().nullish(),
+      errno: z.number().nullish(),
+      error_code: z.number().nullish(),
+    }),
+  )
+  .nullish()
+  .transform((list) => list ?? []);
+
+/** slurmrestd writes null where Slurm holds an empty text: an account without accounting, the GRES of a plain node. */
+const words = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? '');
 
 const slurmNode = z.object({
   name: z.string(),
-  address: z.string().default(''),
-  state: z.string().default(''),
+  address: words,
+  state: words,
   state_flags: z.array(z.string()).default([]),
-  gres: z.string().default(''),
-  gres_used: z.string().default(''),
+  gres: words,
+  gres_used: words,
   partitions: z.array(z.string()).default([]),
   reason: z.string().nullish(),
 });
 
 const slurmJob = z.object({
   job_id: z.number(),
-  name: z.string().default(''),
-  account: z.string().default(''),
-  partition: z.string().default(''),
-  qos: z.string().nullish(),
+  name: words,
+  account: words,
+  partition: words,
+  qos: words,
   job_state: z.string(),
-  state_reason: z.string().nullish(),
-  nodes: z.string().nullish(),
-  tres_req_str: z.string().nullish(),
-  tres_alloc_str: z.string().nullish(),
+  state_reason: words,
+  nodes: words,
+  tres_req_str: words,
+  tres_alloc_str: words,
   submit_time: z.number().nullish(),
   start_time: z.number().nullish(),
   end_time: z.number().nullish(),
@@ -92,22 +108,22 @@ export const slurm = defineCluster({
         signal: options.signal,
         ...body,
       });
-      if (reply.status === 401)
-        throw new Fault('unauthorised', `${where}: 401; is the token fresh and the user right?`);
+      if (reply.status === 401 || reply.status === 403)
+        throw new Fault('unauthorised', `${where}: ${reply.status}; is the token fresh and the user right?`);
       const parsed = shape.safeParse(tryJson(reply.body));
       // A bad path answers in plain text, and so with no errors[] to read.
       if (!parsed.success) {
         if (reply.status === 404)
           throw new Fault('unsupported', `${where}: 404; this slurmrestd has no such call`, { bytes: reply.body });
+        if (reply.status >= 400)
+          throw new Fault('refused', `${where}: ${reply.status} ${reply.body.slice(0, 200)}`, { bytes: reply.body });
         const problem = parsed.error.issues[0];
         throw new Fault('garbled', `${where}: ${problem?.path.join('.')}: ${problem?.message}`, { bytes: reply.body });
       }
       const failed = parsed.data.errors[0];
       if (failed !== undefined || reply.status >= 400) {
-        throw new Fault(
-          'refused',
-          `${where}: ${failed?.error ?? `status ${reply.status}`} (${failed?.error_number ?? failed?.errno ?? '-'})`,
-        );
+        const number = failed?.error_number ?? failed?.errno ?? failed?.error_code ?? '-';
+        throw new Fault('refused', `${where}: ${failed?.error ?? `status ${reply.status}`} (${number})`);
       }
       return parsed.data;
     }
@@ -163,9 +179,9 @@ function tryJson(body: string): unknown {
   }
 }
 
-/** `gpu:h100:8(S:0-1)` or `gpu:8` -> part and count; other resources are passed over. */
+/** `gpu:h100:8(S:0-1)`, `gpu:2080ti:4` or `gpu:8` -> part and count; other resources are passed over. */
 function gpusOf(gres: string): { model: string | undefined; count: number } {
-  const match = /(?:^|,)gpu(?::([a-z][\w-]*))?:(\d+)/i.exec(gres);
+  const match = /(?:^|,)gpu(?::([\w.-]+))?:(\d+)(?=$|[,(])/i.exec(gres);
   return match === null ? { model: undefined, count: 0 } : { model: match[1]?.toLowerCase(), count: Number(match[2]) };
 }
 
@@ -192,41 +208,60 @@ function nodeState(state: string, flags: readonly string[]): ClusterNode['state'
   return 'unknown';
 }
 
+/** Words of `job_state_string` in slurm_protocol_defs.c; whatever is not here has ended, and not well. */
 const STATES: Readonly<Record<string, JobState>> = {
   PENDING: 'pending',
+  REQUEUED: 'pending',
+  REQUEUE_FED: 'pending',
+  REQUEUE_HOLD: 'held',
+  RESV_DEL_HOLD: 'held',
+  SPECIAL_EXIT: 'held',
   CONFIGURING: 'running',
   RUNNING: 'running',
+  RESIZING: 'running',
+  SIGNALING: 'running',
+  STOPPED: 'running',
   SUSPENDED: 'running',
   COMPLETING: 'ending',
+  STAGE_OUT: 'ending',
   COMPLETED: 'done',
   CANCELLED: 'cancelled',
+  REVOKED: 'cancelled',
 };
 
 /** A job whose partition and QOS no class of the site file matches is nobody's business here. */
 function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClass[]): Job[] {
-  const match = classes.find((c) => c.match.partition === job.partition && c.match.qos === (job.qos ?? ''));
+  const match = classes.find((c) => c.match.partition === job.partition && c.match.qos === job.qos);
   if (match === undefined) return [];
-  const tres = job.tres_alloc_str || job.tres_req_str || '';
-  const gpus = Number(/gres\/gpu(?::[\w-]+)?=(\d+)/.exec(tres)?.[1] ?? 0);
-  const word = STATES[job.job_state.toUpperCase()] ?? 'failed';
-  const held = word === 'pending' && (job.state_reason ?? '').startsWith('JobHeld');
+  const gpus = Number(/gres\/gpu(?::[\w.-]+)?=(\d+)/.exec(job.tres_alloc_str || job.tres_req_str)?.[1] ?? 0);
+  const state = jobState(job.job_state, job.state_reason);
+  const nodes = expandHostlist(job.nodes);
+  if (nodes === undefined) throw new Fault('garbled', `slurmrestd: nodes of job ${job.job_id}`, { bytes: job.nodes });
+  const waits = state === 'pending' || state === 'held';
+  const ended = state === 'done' || state === 'failed' || state === 'cancelled';
   return [
     {
       id: String(job.job_id),
       name: job.name,
-      state: held ? 'held' : word,
+      state,
       className: match.class,
       customer: job.account,
       gpuModel: match.gpu,
       gpus,
-      nodes: (job.nodes ?? '').split(',').filter((name) => name !== ''),
+      nodes,
       submittedAt: seconds(job.submit_time),
-      startedAt: seconds(job.start_time),
-      endedAt: seconds(job.end_time),
+      // Slurm writes the start it expects of a waiting job, and the latest end of a running one.
+      startedAt: waits ? undefined : seconds(job.start_time),
+      endedAt: ended ? seconds(job.end_time) : undefined,
       timeLimitS: job.time_limit === null || job.time_limit === undefined ? undefined : job.time_limit * 60,
       requeues: job.restart_cnt ?? 0,
     },
   ];
+}
+
+function jobState(word: string, reason: string): JobState {
+  const state = STATES[word.toUpperCase()] ?? 'failed';
+  return state === 'pending' && reason.startsWith('JobHeld') ? 'held' : state;
 }
 
 /** Slurm writes 0 for "not yet". */

@@ -1,56 +1,50 @@
-import type { Reconciler } from '../control/reconciler.ts';
 import type { Command } from '../model/index.ts';
 import { wallNow } from './io.ts';
 
-/** How long an act took, in wall milliseconds from the moment its cause was seen. */
+/** How an act went, in wall milliseconds from the moment its cause was seen. */
 export interface Response {
   readonly actId: string;
   readonly commands: number;
-  readonly lastSentMs: number;
-  readonly lastAcknowledgedMs: number;
-  readonly lastSeenMs: number | undefined;
-  readonly lastMeterMs: number | undefined;
+  /** First attempts only: what a machine refused is told again much later. */
+  lastSentMs: number;
+  lastAcknowledgedMs: number;
+  /** One entry a machine whose own reading shows the change, in order. */
+  readonly seenMs: number[];
+  lastMeterMs: number | undefined;
 }
 
-/** Times each act from its cause to its last command sent, acknowledged, seen in a reading and seen at the meter. */
+const KEPT = 50;
+
+/** Times each act from its cause to its commands sent, acknowledged, seen in a reading and seen at the meter. */
 export function createResponseWatch(responses: Response[]) {
-  const open = new Map<
-    string,
-    { since: number; ids: readonly string[]; sent: number; acknowledged: number; seen: number; meter: number }
-  >();
+  const since = new Map<string, { readonly wall: number; readonly response: Response }>();
   return {
-    begin(actId: string, since: number, ids: readonly string[]): void {
-      open.set(actId, { since, ids, sent: 0, acknowledged: 0, seen: 0, meter: 0 });
+    begin(actId: string, causeWall: number, commands: number): void {
+      const response: Response = {
+        actId,
+        commands,
+        lastSentMs: 0,
+        lastAcknowledgedMs: 0,
+        seenMs: [],
+        lastMeterMs: undefined,
+      };
+      since.set(actId, { wall: causeWall, response });
+      responses.push(response);
+      const dropped = responses.length > KEPT ? responses.shift() : undefined;
+      if (dropped !== undefined) since.delete(dropped.actId);
     },
-    look(changed: readonly Command[], reconciler: Reconciler): void {
+    look(changed: readonly Command[]): void {
       const now = wallNow();
-      for (const command of changed) {
-        const act = open.get(command.batchId);
+      for (const { batchId, stage, attempts } of changed) {
+        const act = since.get(batchId);
         if (act === undefined) continue;
-        const ms = now - act.since;
-        if (command.stage === 'sent') act.sent = ms;
-        if (command.stage === 'acknowledged') act.acknowledged = ms;
-        if (command.stage === 'seen-in-power') act.seen = ms;
-        if (command.stage === 'seen-at-meter') act.meter = ms;
-      }
-      for (const [actId, act] of open) {
-        const stages = act.ids
-          .map((id) => reconciler.commandOf(id))
-          .map((c) => (c?.batchId === actId ? c.stage : undefined));
-        const waiting = stages.filter((stage) => stage === 'sent' || stage === 'acknowledged').length;
-        // A machine that never obeys must not keep an act open for ever; what it did not do is counted as failed.
-        if (now - act.since < 5_000 || (waiting > 0 && now - act.since < 600_000)) continue;
-        if (stages.includes('seen-in-power') && now - act.since < 60_000) continue;
-        open.delete(actId);
-        responses.push({
-          actId,
-          commands: act.ids.length,
-          lastSentMs: Math.round(act.sent),
-          lastAcknowledgedMs: Math.round(Math.max(act.acknowledged, act.seen)),
-          lastSeenMs: act.seen === 0 ? undefined : Math.round(act.seen),
-          lastMeterMs: act.meter === 0 ? undefined : Math.round(act.meter),
-        });
-        if (responses.length > 500) responses.shift();
+        const ms = Math.round(now - act.wall);
+        if (stage === 'seen-in-power') act.response.seenMs.push(ms);
+        if (stage === 'seen-at-meter') act.response.lastMeterMs = ms;
+        if (attempts > 1) continue;
+        // A stage may be passed within one look: seen is also sent, and acknowledged.
+        if (stage === 'sent') act.response.lastSentMs = ms;
+        if (stage === 'acknowledged' || stage === 'seen-in-power') act.response.lastAcknowledgedMs = ms;
       }
     },
   };

@@ -205,7 +205,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
       recordAct({ id: made.id, at: clock.now(), who: act.who, what, why });
       witness.begin(made.id, picture, desires.changed);
-      responses.begin(made.id, because.wall, desires.changed);
+      responses.begin(made.id, because.wall, desires.changed.length);
     }
     reconciler.want(desires.all);
     events.emit('plan', made);
@@ -326,7 +326,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
     if (woke > 0) book.woke(clock.now(), woke);
     save(changed);
-    responses.look(changed, reconciler);
+    responses.look(changed);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll()]);

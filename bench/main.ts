@@ -1,0 +1,26 @@
+/** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
+import { loopBench } from './loop.ts';
+
+const BENCHES: Readonly<
+  Record<string, { readonly about: string; run(args: readonly string[]): Promise<Record<string, unknown>> }>
+> = {
+  loop: {
+    about: 'the demo site: two site hours, then the answer to a price jump at 1x (about 12 minutes)',
+    run: loopBench,
+  },
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined) {
+  console.error(
+    `usage: npm run bench -- NAME [--json]\n${Object.entries(BENCHES)
+      .map(([key, { about }]) => `  ${key}  ${about}`)
+      .join('\n')}`,
+  );
+  process.exitCode = 1;
+} else {
+  const result = await bench.run(args);
+  if (args.includes('--json')) console.log(JSON.stringify(result, null, 2));
+  else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(24)} ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,354 @@
+import { expect, test } from 'vitest';
+import { Fault, modeFromKey, siteMs, wallMs, type FaultKind, type Reading } from '../model/index.ts';
+import { createReconciler, showsMode, type Desire, type Handle, type ReconcilerOptions } from './reconciler.ts';
+
+const POWER: Readonly<Record<string, number>> = { sleep: 25, low: 2000, normal: 3000 };
+const HASH: Readonly<Record<string, number>> = { sleep: 0, low: 70, normal: 100 };
+const expectMode = (key: string) =>
+  POWER[key] === undefined ? undefined : { powerW: POWER[key], hashrateThs: HASH[key]! };
+
+/** Machines that obey at once, unless a test says otherwise, on two clocks moved by hand. */
+function bench(ids: readonly string[], more: Partial<ReconcilerOptions> & { handle?: Handle } = {}) {
+  let site = 1_000_000;
+  let wall = 5_000;
+  const sent: string[] = [];
+  const looks: string[] = [];
+  const faults = new Map<string, FaultKind[]>();
+  const act = (id: string, what: string) => async () => {
+    sent.push(`${id} ${what}`);
+    const fault = faults.get(id)?.shift();
+    if (fault !== undefined) throw new Fault(fault, `as the test wants`);
+  };
+  const handleOf = (id: string): Handle => ({
+    sleep: act(id, 'sleep'),
+    wake: act(id, 'wake'),
+    setMode: async (profile) => act(id, profile)(),
+  });
+  const targets = ids.map((id) => ({
+    id,
+    hallId: id[0]!,
+    handle: more.handle ?? handleOf(id),
+    expect: (mode: { kind: string; profile?: string }) => expectMode(mode.profile ?? 'sleep'),
+  }));
+  const { handle: _, ...options } = more;
+  const reconciler = createReconciler(targets, {
+    siteNow: () => siteMs(site),
+    wallNow: () => wallMs(wall),
+    trust: 'auto',
+    mayIncrease: () => true,
+    wakesPerMinute: () => 1_000,
+    readSoon: (id) => looks.push(id),
+    ...options,
+  });
+  const reading = (mode: string, more: Partial<Reading> = {}): Reading => ({
+    at: siteMs(site),
+    mode: modeFromKey(mode),
+    powerW: POWER[mode],
+    powerBasis: 'measured',
+    hashrateThs: HASH[mode],
+    ...more,
+  });
+  return {
+    reconciler,
+    sent,
+    looks,
+    faults,
+    pass(ms: number, siteToo = ms) {
+      wall += ms;
+      site += siteToo;
+    },
+    see: (id: string, mode: string, more: Partial<Reading> = {}) => reconciler.observe(id, reading(mode, more)),
+    want: (modes: Readonly<Record<string, string>>, actId = 'p1') =>
+      reconciler.want(
+        new Map(Object.entries(modes).map(([id, mode]): [string, Desire] => [id, { mode, actId, who: 'w', why: 'y' }])),
+      ),
+    async tick() {
+      reconciler.tick();
+      await new Promise(setImmediate);
+    },
+    stage: (id: string) => reconciler.commandOf(id)?.stage,
+  };
+}
+
+test('a machine already seen in the wanted mode gets no command', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'normal' });
+  await b.tick();
+  await b.tick();
+  expect(b.sent).toEqual([]);
+  expect(b.reconciler.commandOf('a1')).toBeUndefined();
+});
+
+test('nothing is commanded before a machine was read, nor while it does not say its mode', async () => {
+  const b = bench(['a1']);
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  expect(b.sent).toEqual([]);
+  b.reconciler.observe('a1', { at: siteMs(1_000_000), powerW: 3_000 });
+  await b.tick();
+  expect(b.sent).toEqual([]);
+  b.see('a1', 'normal');
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+});
+
+test('sent, acknowledged, seen in power by a reading newer than the acknowledgement, then at the meter', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  b.reconciler.tick();
+  expect(b.stage('a1')).toBe('sent');
+  expect(b.reconciler.inFlight()).toBe(1);
+  await new Promise(setImmediate);
+  expect(b.stage('a1')).toBe('acknowledged');
+  b.see('a1', 'sleep');
+  expect(b.stage('a1')).toBe('acknowledged');
+  b.reconciler.confirmAtMeter('p1', 'a');
+  expect(b.stage('a1')).toBe('acknowledged');
+  b.pass(1_000);
+  b.see('a1', 'sleep');
+  expect(b.stage('a1')).toBe('seen-in-power');
+  b.reconciler.confirmAtMeter('p1', 'b');
+  b.reconciler.confirmAtMeter('p0', 'a');
+  expect(b.stage('a1')).toBe('seen-in-power');
+  b.reconciler.confirmAtMeter('p1', 'a');
+  const command = b.reconciler.commandOf('a1')!;
+  expect(command.stage).toBe('seen-at-meter');
+  expect([command.sentAt, command.acknowledgedAt, command.seenInPowerAt, command.seenAtMeterAt]).toEqual([
+    1_000_000, 1_000_000, 1_001_000, 1_001_000,
+  ]);
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+});
+
+test('the word of a machine is not enough where its watts say otherwise', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  b.pass(1_000);
+  b.see('a1', 'sleep', { powerW: 2_900 });
+  expect(b.stage('a1')).toBe('acknowledged');
+});
+
+test('acknowledged and never seen: looked at again, then failed by timeout and told again', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  b.pass(800);
+  await b.tick();
+  expect(b.looks).toEqual(['a1']);
+  // Long on one clock alone is no reason to give up.
+  b.pass(1_000, 20 * 60_000);
+  b.see('a1', 'normal');
+  await b.tick();
+  expect(b.stage('a1')).toBe('acknowledged');
+  b.pass(20_000, 0);
+  await b.tick();
+  expect(b.reconciler.commandOf('a1')).toMatchObject({ stage: 'failed', fault: 'timeout', attempts: 1 });
+  b.pass(2_000);
+  b.see('a1', 'normal');
+  await b.tick();
+  expect(b.reconciler.commandOf('a1')).toMatchObject({ stage: 'acknowledged', attempts: 2, batchId: 'p1' });
+  expect(b.sent).toEqual(['a1 sleep', 'a1 sleep']);
+});
+
+test('what may mend itself is tried again after 2, 6 and 20 s, then much later; the hopeless at once much later', async () => {
+  const pauses = async (kind: FaultKind): Promise<number[]> => {
+    const b = bench(['a1']);
+    b.faults.set('a1', Array.from({ length: 9 }, () => kind));
+    b.see('a1', 'normal');
+    b.want({ a1: 'sleep' });
+    await b.tick();
+    const seen: number[] = [];
+    for (let s = 0, last = 0; s < 400 && seen.length < 4; s += 1) {
+      b.pass(1_000);
+      const before = b.sent.length;
+      await b.tick();
+      if (b.sent.length === before) continue;
+      seen.push(s + 1 - last);
+      last = s + 1;
+    }
+    return seen;
+  };
+  for (const kind of ['unreachable', 'timeout', 'garbled'] as const) expect(await pauses(kind)).toEqual([2, 6, 20, 120]);
+  for (const kind of ['refused', 'unauthorised', 'unsupported'] as const)
+    expect((await pauses(kind)).slice(0, 2)).toEqual([120, 120]);
+});
+
+test('a fault asks for a fresh look, and a bug of a driver is not taken for one', async () => {
+  const b = bench(['a1']);
+  b.faults.set('a1', ['refused']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  expect(b.looks).toEqual(['a1']);
+  expect(b.reconciler.commandOf('a1')).toMatchObject({ stage: 'failed', fault: 'refused' });
+});
+
+test('a new wish supersedes an open command and is sent without waiting for it', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  const first = b.reconciler.commandOf('a1')!;
+  b.reconciler.drainChanged();
+  b.want({ a1: 'low' }, 'p2');
+  expect(b.reconciler.drainChanged()).toMatchObject([{ id: first.id, stage: 'superseded' }]);
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep', 'a1 low']);
+  expect(b.reconciler.commandOf('a1')).toMatchObject({ batchId: 'p2', mode: 'low', stage: 'acknowledged' });
+});
+
+test('the same wish of a later plan keeps the act and the command it has', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  b.want({ a1: 'sleep' }, 'p2');
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+  expect(b.reconciler.desired('a1')?.actId).toBe('p1');
+});
+
+test('a machine that leaves the wishes (held by a person) is left as it is', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  b.want({});
+  await b.tick();
+  expect(b.sent).toEqual([]);
+  expect(b.reconciler.desired('a1')).toBeUndefined();
+});
+
+test('decreases go before increases, and a full pipe lets the increases wait', async () => {
+  const b = bench(['a1', 'a2', 'a3', 'a4'], { maxInFlight: 2 });
+  b.see('a1', 'sleep');
+  b.see('a2', 'normal');
+  b.see('a3', 'low');
+  b.see('a4', 'normal');
+  b.want({ a1: 'normal', a2: 'sleep', a3: 'normal', a4: 'low' });
+  await b.tick();
+  expect(b.sent).toEqual(['a2 sleep', 'a4 low']);
+  await b.tick();
+  expect(b.sent.slice(2).sort()).toEqual(['a1 normal', 'a3 normal']);
+});
+
+test('nothing is raised while there is no room; what lowers the draw is never asked', async () => {
+  const asked: [string, string, number][] = [];
+  let room = false;
+  const b = bench(['a1', 'a2'], {
+    mayIncrease: (id, hallId, deltaW) => {
+      asked.push([id, hallId, deltaW]);
+      return room;
+    },
+  });
+  b.see('a1', 'sleep');
+  b.see('a2', 'normal');
+  b.want({ a1: 'normal', a2: 'sleep' });
+  await b.tick();
+  expect(b.sent).toEqual(['a2 sleep']);
+  expect(asked).toEqual([['a1', 'a', 2_975]]);
+  room = true;
+  await b.tick();
+  expect(b.sent).toEqual(['a2 sleep', 'a1 normal']);
+});
+
+test('each hall wakes no more machines a minute than it may; a change of point is no wake', async () => {
+  const ids = ['a', 'b'].flatMap((hall) => Array.from({ length: 40 }, (_, i) => `${hall}${i}`));
+  const b = bench([...ids, 'a-run'], { wakesPerMinute: (hall) => (hall === 'a' ? 10 : 60) });
+  for (const id of ids) b.see(id, 'sleep');
+  b.see('a-run', 'low');
+  b.want(Object.fromEntries([...ids, 'a-run'].map((id) => [id, 'normal'])));
+  const woken = (hall: string) => b.sent.filter((line) => line.startsWith(hall) && !line.startsWith('a-run')).length;
+  await b.tick();
+  expect([woken('a'), woken('b')]).toEqual([1, 6]);
+  expect(b.sent).toContain('a-run normal');
+  for (let s = 0; s < 60; s += 1) {
+    b.pass(1_000);
+    await b.tick();
+  }
+  expect(woken('a')).toBe(11);
+  expect(woken('b')).toBe(40);
+});
+
+test('a wake that found no room does not use up the wake rate', async () => {
+  let room = false;
+  const b = bench(['a1'], { wakesPerMinute: () => 10, mayIncrease: () => room });
+  b.see('a1', 'sleep');
+  b.want({ a1: 'normal' });
+  for (let i = 0; i < 20; i += 1) await b.tick();
+  room = true;
+  await b.tick();
+  expect(b.sent).toEqual(['a1 normal']);
+});
+
+test('in shadow nothing is written', async () => {
+  const b = bench(['a1'], { trust: 'shadow' });
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  for (let i = 0; i < 5; i += 1) {
+    b.pass(60_000);
+    await b.tick();
+  }
+  expect(b.sent).toEqual([]);
+  expect(b.reconciler.desired('a1')?.mode).toBe('sleep');
+});
+
+test('a machine whose driver lacks the method fails as unsupported', async () => {
+  const cases = [
+    ['sleep', 'normal', {}],
+    ['low', 'normal', { sleep: async () => {} }],
+    ['low', 'normal', { wake: async () => {} }],
+  ] as const;
+  for (const [wanted, seen, handle] of cases) {
+    const b = bench(['a1'], { handle });
+    b.see('a1', seen);
+    b.want({ a1: wanted });
+    await b.tick();
+    expect(b.reconciler.commandOf('a1')).toMatchObject({ stage: 'failed', fault: 'unsupported' });
+  }
+});
+
+test('a machine that knows no modes is woken with wake', async () => {
+  let woken = 0;
+  const b = bench(['a1'], { handle: { wake: async () => void (woken += 1) } });
+  b.see('a1', 'sleep');
+  b.want({ a1: 'normal' });
+  await b.tick();
+  expect(woken).toBe(1);
+  expect(b.reconciler.commandOf('a1')).toMatchObject({ action: 'wake', stage: 'acknowledged' });
+  expect(b.reconciler.lastChange('a1')).toEqual({ mode: 'normal', at: 1_000_000 });
+});
+
+test('changed commands are handed out once, as copies with who and why', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  const [command, ...more] = b.reconciler.drainChanged();
+  expect(more).toEqual([]);
+  expect(command).toMatchObject({ target: 'a1', action: 'sleep', who: 'w', why: 'y', stage: 'acknowledged' });
+  expect(b.reconciler.drainChanged()).toEqual([]);
+  b.pass(1_000);
+  b.see('a1', 'sleep');
+  expect(command!.stage).toBe('acknowledged');
+});
+
+test('estimated watts are no evidence: there the hashrate is', () => {
+  const target = { expect: (mode: { kind: string; profile?: string }) => expectMode(mode.profile ?? 'sleep') };
+  const reading = (mode: string, more: Partial<Reading>): Reading => ({
+    at: siteMs(0),
+    mode: modeFromKey(mode),
+    powerBasis: 'estimated',
+    ...more,
+  });
+  expect(showsMode(target, reading('sleep', { powerW: 0, hashrateThs: 90 }), 'sleep')).toBe(false);
+  expect(showsMode(target, reading('sleep', { powerW: 3_000, hashrateThs: 0 }), 'sleep')).toBe(true);
+  expect(showsMode(target, reading('sleep', {}), 'sleep')).toBe(false);
+  expect(showsMode(target, reading('normal', { powerW: 3_000, hashrateThs: 50 }), 'normal')).toBe(false);
+  expect(showsMode(target, reading('normal', { powerW: 10, hashrateThs: 61 }), 'normal')).toBe(true);
+  expect(showsMode(target, reading('low', { powerW: 2_000, hashrateThs: 70 }), 'normal')).toBe(false);
+});
