@@ -9,6 +9,7 @@ import type { Measurements } from '../src/server/runtime.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SITE = join(ROOT, 'examples', 'demo-40mw', 'site.yaml');
+const SIM = join(ROOT, 'examples', 'demo-40mw', 'sim.yaml');
 const OFFSET = 8_000;
 const PORT = 7_499;
 
@@ -59,7 +60,7 @@ async function start(from: string, speed: number, folder: string): Promise<Runni
   ];
   const sim = fork(
     join(ROOT, 'sim', 'main.ts'),
-    ['--site', SITE, '--seed', '1', '--port-offset', String(OFFSET), ...epoch],
+    ['--site', SITE, '--sim', SIM, '--seed', '1', '--port-offset', String(OFFSET), ...epoch],
     options,
   );
   await ready(sim, 'the emulated site');

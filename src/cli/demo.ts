@@ -10,6 +10,7 @@ import { CliError, print } from './output.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SITE = join(ROOT, 'examples', 'demo-40mw', 'site.yaml');
+const SIM = join(ROOT, 'examples', 'demo-40mw', 'sim.yaml');
 
 /** Both processes start while the clock stands at its beginning. */
 const START_UP_MS = 5_000;
@@ -96,6 +97,8 @@ async function runDemo(options: Options): Promise<void> {
     [
       '--site',
       SITE,
+      '--sim',
+      SIM,
       '--seed',
       String(options.seed),
       '--state',
