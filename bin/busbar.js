@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts the command line on a Node that can run it: this one, or the one npm brought.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +18,8 @@ if (major > 24 || (major === 24 && minor >= 12)) {
     );
     process.exit(1);
   }
-  const { status } = spawnSync(brought, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exit(status ?? 1);
+  const child = spawn(brought, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // Whoever stops this process means that one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
 }

@@ -14,5 +14,5 @@ export default defineConfig({
     // The server's content security policy allows no data: fonts or scripts, so nothing is inlined.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
+  server: { proxy: { '/api': 'http://127.0.0.1:7400' } },
 });

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
@@ -166,7 +166,13 @@ function openRun(options: Options): { clock: ClockSetting; resumed: boolean } {
     const epochSiteMs = last.data.siteMs + 2 * HEARTBEAT_MS * last.data.clock.speed;
     return { clock: { epochSiteMs, epochUnixMs, speed: options.speed }, resumed: true };
   }
-  if (existsSync(options.data)) {
+  if (existsSync(options.data) && readdirSync(options.data).length > 0) {
+    if (!existsSync(file)) {
+      throw new CliError(
+        `${options.data} holds something else than a run of the demo`,
+        'name an empty or new folder with --data',
+      );
+    }
     // The ledger of the last run is kept, one run deep.
     const aside = `${options.data}.last`;
     rmSync(aside, { recursive: true, force: true });

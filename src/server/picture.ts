@@ -76,6 +76,8 @@ export interface PictureSources {
   readonly markets: Markets;
   readonly clusters: ReadonlyMap<string, { readonly reading: ClusterReading | undefined }>;
   readonly reconciler: Pick<Reconciler, 'desired' | 'commandOf' | 'lastChange'>;
+  /** Watts at a hall's meter that nothing known explains. */
+  unexplainedW(hallId: string): number;
   wallNow(): WallMs;
   /** Wall age past which a machine's reading is stale. */
   readonly staleMs: number;

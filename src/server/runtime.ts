@@ -34,6 +34,7 @@ import { openPlant, type Plant } from './plant.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { takeSnapshot } from './snapshot.ts';
+import { createUnexplained, type Unexplained } from './unexplained.ts';
 import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
 
 export interface RuntimeOptions {
@@ -141,6 +142,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
   });
+  const unexplained: Unexplained = createUnexplained(machines.length);
   const witness: MeterWitness = createMeterWitness(fleet);
   const sources: PictureSources = {
     site,
@@ -150,6 +152,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     markets,
     clusters: clusters.byId,
     reconciler,
+    unexplainedW: (hallId) => unexplained.hallW(hallId),
     wallNow,
     staleMs: 3 * readEveryMs + 6_000,
   };
@@ -255,6 +258,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     keepBooks();
     raiseAlarms();
     witness.examine(picture, reconciler);
+    if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     if (newest !== undefined && newest.start !== pricePoint) {
       if (pricePoint !== undefined && swept) askPlan(`price of ${isoUtc(newest.start).slice(11, 16)} told`);

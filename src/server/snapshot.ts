@@ -36,7 +36,7 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
       retuneUsdPerMachine: site.mining.retuneUsdPerMachine,
     },
-    halls: picture.halls.map((hall) => hallFacts(hall, picture, work)),
+    halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];
@@ -46,7 +46,7 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
   };
 }
 
-function hallFacts(h: HallPicture, picture: Picture, work: readonly WorkFacts[]): HallFacts {
+function hallFacts(sources: PictureSources, h: HallPicture, picture: Picture, work: readonly WorkFacts[]): HallFacts {
   const { hall } = h;
   // GPU servers that answer, less what their jobs add: hosts and idle GPUs, which no decision changes.
   const serversW = [...picture.groups.values()]
@@ -64,7 +64,8 @@ function hallFacts(h: HallPicture, picture: Picture, work: readonly WorkFacts[])
     id: hall.id,
     usableW: usableHallW(hall),
     cooling: { baseW: hall.cooling.baseKw * 1000, marginal: hall.cooling.marginal },
-    fixedW: Math.max(0, serversW - jobsW),
+    // What the meter shows and nothing explains is load all the same; brought from the meter back to the machines.
+    fixedW: Math.max(0, serversW - jobsW) + sources.unexplainedW(hall.id) / (1 + h.coolingPerW),
     silent: { machines: h.silent.length, powerW: h.silent.reduce((sum, member) => sum + worstCaseW(member), 0) },
     wakesPerMinute: hall.wakesPerMinute,
   };

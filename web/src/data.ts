@@ -129,8 +129,7 @@ export const useActivity = () =>
   useQuery({
     queryKey: ['activity'],
     queryFn: ({ signal }) => api<ActivityPage>(`/activity?limit=${KEPT_ACTIVITY}`, { signal }),
-    // Commands go on after their line was told; their stages are only in the page.
-    refetchInterval: 5000,
+    refetchInterval: retryEvery,
   });
 
 /** Past prices move once a quarter-hour: asked for again when an interval has been booked. */

@@ -29,7 +29,7 @@ export function HoldDialog({ cohort, onClose }: { cohort: Overview['cohorts'][nu
     cohort.held === null
       ? [
           `Hold ${cohort.id}`,
-          `The plan leaves its ${number(cohort.machines)} machines as they are until you release them. The guard may still shed them when a limit is at risk.`,
+          `The plan leaves its ${number(cohort.machines)} machines as they are until you release them, and counts with what they draw.`,
         ]
       : [
           `Release ${cohort.id}`,
