@@ -1,4 +1,3 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -6,6 +5,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 import { isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
 import type { ServerMessage } from '../server/main.ts';
+import { number } from './options.ts';
+import { keepAlive, type Kept } from './keep-alive.ts';
 import { CliError, print } from './output.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -15,7 +16,6 @@ const SIM = join(ROOT, 'examples', 'demo-40mw', 'sim.yaml');
 /** Both processes start while the clock stands at its beginning. */
 const START_UP_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
-const RESTART_MS = 1_000;
 
 interface Options {
   readonly port: number;
@@ -29,14 +29,6 @@ interface Options {
   readonly log: string;
 }
 
-const number =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const n = Number(text);
-    if (!Number.isFinite(n) || n < least || n > most)
-      throw new InvalidArgumentError(`expected a number from ${least} to ${most}`);
-    return n;
-  };
 const moment = (text: string): number => {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) throw new InvalidArgumentError('expected a UTC time such as 2026-03-23T22:45Z');
@@ -66,6 +58,7 @@ export function demoVerb(program: Command): void {
 
 const runState = z.object({
   clock: z.object({ epochSiteMs: z.number(), epochUnixMs: z.number(), speed: z.number().positive() }),
+  seed: z.number(),
   siteMs: z.number(),
   endedWell: z.boolean(),
 });
@@ -76,13 +69,47 @@ async function runDemo(options: Options): Promise<void> {
   const site = siteClock(clock, Date.now);
   const saveRun = (endedWell: boolean) => {
     const file = join(options.data, 'run.json');
-    writeFileSync(`${file}.new`, JSON.stringify({ clock, siteMs: site.now(), endedWell }));
+    writeFileSync(`${file}.new`, JSON.stringify({ clock, seed: options.seed, siteMs: site.now(), endedWell }));
     renameSync(`${file}.new`, file);
   };
   saveRun(false);
   const heartbeat = setInterval(() => saveRun(false), HEARTBEAT_MS);
+  const started: Kept[] = [];
+  const end = async (endedWell: boolean): Promise<void> => {
+    clearInterval(heartbeat);
+    await Promise.all(started.map((one) => one.stop()));
+    saveRun(endedWell);
+  };
+  const stop = () => void end(true).then(() => process.exit(0));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
 
-  const offset = ['--port-offset', String(options.portOffset)];
+  try {
+    const sim = keepAlive('the emulated site', join(ROOT, 'sim', 'main.ts'), simArguments(options, clock), () => {});
+    started.push(sim);
+    await sim.ready;
+    const server = keepAlive(
+      'the server',
+      join(ROOT, 'src', 'server', 'main.ts'),
+      serverArguments(options, clock),
+      (message) => {
+        if (options.json !== true && 'link' in message)
+          print(`the server is back; sign in again with ${String(message.link)}`);
+      },
+    );
+    started.push(server);
+    const { url, link } = (await server.ready) as ServerMessage;
+    if (options.json === true)
+      print(JSON.stringify({ url, link, from: isoUtc(site.now()), speed: clock.speed, resumed }));
+    else greet(url, link, clock, resumed);
+  } catch (error) {
+    await end(false);
+    throw error;
+  }
+}
+
+function simArguments(options: Options, clock: ClockSetting): string[] {
+  const state = join(options.data, 'site-state.json');
   const epoch = [
     '--epoch-site',
     String(clock.epochSiteMs),
@@ -91,69 +118,22 @@ async function runDemo(options: Options): Promise<void> {
     '--speed',
     String(clock.speed),
   ];
-  const sim = keepAlive(
-    'the emulated site',
-    join(ROOT, 'sim', 'main.ts'),
-    [
-      '--site',
-      SITE,
-      '--sim',
-      SIM,
-      '--seed',
-      String(options.seed),
-      '--state',
-      join(options.data, 'site-state.json'),
-      ...epoch,
-      ...offset,
-    ],
-    options,
-  );
-  await sim.ready;
-  const server = keepAlive(
-    'the server',
-    join(ROOT, 'src', 'server', 'main.ts'),
-    [
-      '--site',
-      SITE,
-      '--data',
-      options.data,
-      '--port',
-      String(options.port),
-      '--clock',
-      JSON.stringify(clock),
-      '--emulated',
-      '--log',
-      options.log,
-      ...offset,
-    ],
-    options,
-  );
-  const ready = (await server.ready) as ServerMessage;
+  const offset = ['--port-offset', String(options.portOffset)];
+  return ['--site', SITE, '--sim', SIM, '--seed', String(options.seed), '--state', state, ...epoch, ...offset];
+}
 
-  if (options.json === true) {
-    print(JSON.stringify({ url: ready.url, link: ready.link, from: isoUtc(site.now()), speed: clock.speed, resumed }));
-  } else {
-    const pages = existsSync(join(ROOT, 'web', 'dist', 'index.html'));
-    print(
-      `Busbar runs an emulated 40 MW site from ${isoUtc(site.now())}, ${clock.speed} times as fast as life${resumed ? ' (going on where the last run was cut off; --fresh begins anew)' : ''}.`,
-    );
-    print(`  ${pages ? 'Page' : 'API (the pages are not built: npm run build)'}   ${ready.url}`);
-    print(`  Sign in  ${ready.link}  (good once)`);
-    print('Ctrl-C ends it.');
-  }
+function serverArguments(options: Options, clock: ClockSetting): string[] {
+  const where = ['--data', options.data, '--port', String(options.port), '--port-offset', String(options.portOffset)];
+  return ['--site', SITE, ...where, '--clock', JSON.stringify(clock), '--emulated', '--log', options.log];
+}
 
-  let ending = false;
-  const end = async () => {
-    if (ending) return;
-    ending = true;
-    clearInterval(heartbeat);
-    await server.stop();
-    await sim.stop();
-    saveRun(true);
-    process.exit(0);
-  };
-  process.on('SIGINT', () => void end());
-  process.on('SIGTERM', () => void end());
+function greet(url: string, link: string, { epochSiteMs, speed }: ClockSetting, resumed: boolean): void {
+  const pages = existsSync(join(ROOT, 'web', 'dist', 'index.html'));
+  const again = resumed ? ' (going on where the last run was cut off; --fresh begins anew)' : '';
+  print(`Busbar runs an emulated 40 MW site from ${isoUtc(epochSiteMs)}, ${speed} times as fast as life${again}.`);
+  print(`  ${pages ? 'Page    ' : 'API (the pages are not built: npm run build)'} ${url}`);
+  print(`  Sign in  ${link}  (good once)`);
+  print('Ctrl-C ends it.');
 }
 
 /** Goes on where a run was cut off; after a run that ended well, or with --fresh, the old one is set aside. */
@@ -161,7 +141,7 @@ function openRun(options: Options): { clock: ClockSetting; resumed: boolean } {
   const file = join(options.data, 'run.json');
   const last = existsSync(file) ? runState.safeParse(tryJson(readFileSync(file, 'utf8'))) : undefined;
   const epochUnixMs = Date.now() + START_UP_MS;
-  if (last?.success === true && !last.data.endedWell && options.fresh !== true) {
+  if (last?.success === true && !last.data.endedWell && last.data.seed === options.seed && options.fresh !== true) {
     // The heartbeat may lag: the clock begins where nothing that was written lies ahead of it.
     const epochSiteMs = last.data.siteMs + 2 * HEARTBEAT_MS * last.data.clock.speed;
     return { clock: { epochSiteMs, epochUnixMs, speed: options.speed }, resumed: true };
@@ -188,55 +168,6 @@ function tryJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-interface Kept {
-  /** The first message of type `ready`. */
-  readonly ready: Promise<unknown>;
-  stop(): Promise<void>;
-}
-
-/** Starts a process, and starts it again when it dies: what it had booked is on disk, and the machines are read anew. */
-function keepAlive(name: string, file: string, args: readonly string[], options: Options): Kept {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  let child: ChildProcess;
-  let stopping = false;
-  let everReady = false;
-
-  function start(): void {
-    child = fork(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    child.on('message', (message: { type?: unknown }) => {
-      if (message.type !== 'ready') return;
-      if (everReady && 'link' in message && options.json !== true)
-        print(`${name} is back; sign in again with ${String(message.link)}`);
-      everReady = true;
-      resolve(message);
-    });
-    child.on('exit', (code, signal) => {
-      if (stopping) return;
-      const how = signal ?? `status ${code}`;
-      if (!everReady) return reject(new CliError(`${name} did not start (${how})`, 'its own words are above'));
-      process.stderr.write(`${name} ended (${how}); it is started again\n`);
-      setTimeout(() => !stopping && start(), RESTART_MS);
-    });
-  }
-  start();
-
-  return {
-    ready: promise,
-    stop() {
-      stopping = true;
-      if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-      return new Promise((done) => {
-        const force = setTimeout(() => child.kill('SIGKILL'), 8_000);
-        child.once('exit', () => {
-          clearTimeout(force);
-          done();
-        });
-        child.kill('SIGTERM');
-      });
-    },
-  };
 }
 
 function mustBeFree(port: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { machinePage, type MachineRow } from '../model/api.ts';
 import { ask, defaultServer } from './client.ts';
+import { number } from './options.ts';
 import { age, count, print, printJson, table } from './output.ts';
 
 interface Options {
@@ -9,7 +10,7 @@ interface Options {
   hall?: string;
   state?: string;
   find?: string;
-  limit: string;
+  limit: number;
 }
 
 export function machinesVerb(program: Command): void {
@@ -19,11 +20,11 @@ export function machinesVerb(program: Command): void {
     .option('--hall <id>', 'of one hall')
     .option('--state <word>', 'in one state, such as unreachable')
     .option('--find <text>', 'whose id, address or model contains this')
-    .option('--limit <n>', 'at most so many', '40')
+    .option('--limit <n>', 'at most so many', number(1, 10_000), 40)
     .option('--json', 'the page as the API gives it')
     .option('--server <url>', 'address of the server', defaultServer())
     .action(async ({ json, server, hall, state, find, limit }: Options) => {
-      const query = new URLSearchParams({ limit });
+      const query = new URLSearchParams({ limit: String(limit) });
       for (const [key, value] of Object.entries({ hall, state, q: find }))
         if (value !== undefined) query.set(key, value);
       const page = await ask(server, `/api/v1/machines?${query}`, machinePage);

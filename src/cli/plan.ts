@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { plan, type PlanView } from '../model/api.ts';
 import { ask, defaultServer } from './client.ts';
+import { number } from './options.ts';
 import { mw, print, printJson, table } from './output.ts';
 
 export function planVerb(program: Command): void {
@@ -8,12 +9,12 @@ export function planVerb(program: Command): void {
     .command('plan')
     .description('the plan in force: power by line of business, step by step')
     .option('--json', 'the plan as the API gives it')
-    .option('--steps <n>', 'show so many steps', '24')
+    .option('--steps <n>', 'show so many steps', number(1, 1_000), 24)
     .option('--server <url>', 'address of the server', defaultServer())
-    .action(async ({ json, server, steps }: { json?: boolean; server: string; steps: string }) => {
+    .action(async ({ json, server, steps }: { json?: boolean; server: string; steps: number }) => {
       const view = await ask(server, '/api/v1/plan', plan);
       if (json === true) printJson(view);
-      else print(planText(view, Number(steps)));
+      else print(planText(view, steps));
     });
 }
 

@@ -1,0 +1,58 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { CliError } from './output.ts';
+
+const RESTART_MS = 1_000;
+const STOP_MS = 8_000;
+
+/** A process that is started again when it dies: what it had booked is on disk, and the machines are read anew. */
+export interface Kept {
+  /** Its first message of type `ready`. Rejects when it ends before. */
+  readonly ready: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** @param onBack called with the `ready` message of each later start */
+export function keepAlive(name: string, file: string, args: readonly string[], onBack: (ready: object) => void): Kept {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  let child: ChildProcess;
+  let stopping = false;
+  let everReady = false;
+
+  function start(): void {
+    child = fork(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    child.on('message', (message: { type?: unknown }) => {
+      if (message.type !== 'ready') return;
+      if (everReady) onBack(message);
+      everReady = true;
+      resolve(message);
+    });
+    child.on('exit', (code, signal) => {
+      if (stopping) return;
+      const how = signal ?? `status ${code}`;
+      if (!everReady) return reject(new CliError(`${name} did not start (${how})`, 'its own words are above; where a port is taken, --port-offset moves them all'));
+      // A Ctrl-C reaches all processes at once: one that ends with it is not missed.
+      setTimeout(() => {
+        if (stopping) return;
+        process.stderr.write(`${name} ended (${how}); it is started again\n`);
+        start();
+      }, RESTART_MS);
+    });
+  }
+  start();
+
+  return {
+    ready: promise,
+    stop() {
+      stopping = true;
+      if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+      return new Promise((done) => {
+        const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+        child.once('exit', () => {
+          clearTimeout(force);
+          done();
+        });
+        child.kill('SIGTERM');
+      });
+    },
+  };
+}
