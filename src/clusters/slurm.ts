@@ -46,7 +46,7 @@ const slurmNode = z.object({
   gres: words,
   gres_used: words,
   partitions: z.array(z.string()).default([]),
-  reason: z.string().nullish(),
+  reason: words,
 });
 
 const slurmJob = z.object({
@@ -195,7 +195,7 @@ function toNode(node: z.output<typeof slurmNode>): ClusterNode {
     gpus: count,
     gpusUsed: gpusOf(node.gres_used).count,
     partitions: node.partitions,
-    reason: node.reason ?? undefined,
+    reason: node.reason === '' ? undefined : node.reason,
   };
 }
 

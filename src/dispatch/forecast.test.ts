@@ -51,6 +51,9 @@ test('near, what is now fades over two hours', () => {
   const { forecast } = buildForecast([spike, ...REST], at(DAY));
   const in2h = forecast!.steps.find((step) => step.start === at(DAY + 2 * HOUR))!;
   expect(in2h.priceUsdPerMwh).toBeCloseTo(40 + 360 / Math.E, 0);
+  // What is known does not fade.
+  const known = forecast!.steps.filter((step) => step.known);
+  expect(known.map((step) => step.priceUsdPerMwh)).toEqual([400, 400, 400]);
 });
 
 test('with little history the mean so far stands for hours not yet seen', () => {

@@ -104,7 +104,10 @@ function priceCurve(
     );
     return { valueAt: () => highest, known: false };
   }
-  return { valueAt: blend(series, now.value, at), known: now.ageMs < series.intervalMs };
+  const known = now.ageMs < series.intervalMs;
+  const knownUntil = known ? quarterStart(at) + QUARTER : at;
+  const later = blend(series, now.value, at);
+  return { valueAt: (t) => (t < knownUntil ? now.value : later(t)), known };
 }
 
 function highestOfLastDay({ points, intervalMs }: Series): number {

@@ -65,7 +65,7 @@ export const gpuServer = defineDriver({
           if (least === undefined || most === undefined) {
             throw new Fault('garbled', `${where}: no limits for GPU ${gpu}`, { bytes: JSON.stringify(limits) });
           }
-          if (perGpuMw < least || perGpuMw > most) {
+          if (!(perGpuMw >= least && perGpuMw <= most)) {
             throw new Fault('refused', `${where}: ${perGpuMw} mW is outside ${least} to ${most} mW of GPU ${gpu}`);
           }
         }

@@ -73,13 +73,14 @@ function flatten(headers: Record<string, string | string[] | undefined>): Record
 
 function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault {
   const where = `${request.method} ${request.url}`;
-  const code = (error as { code?: unknown }).code;
+  const { code, name } = error as { code?: unknown; name?: unknown };
   if (timedOut || code === 'UND_ERR_CONNECT_TIMEOUT') {
     return new Fault('timeout', `${where}: no answer within ${request.timeoutMs} ms`, { cause: error });
   }
   if (request.signal?.aborted === true) return new Fault('timeout', `${where}: given up`, { cause: error });
-  if (typeof code === 'string' && code.startsWith('HPE_')) {
-    return new Fault('garbled', `${where}: not HTTP (${code})`, { cause: error });
+  // The parser gives a code to some of what is no HTTP and none to the rest; its name is always the same.
+  if (name === 'HTTPParserError') {
+    return new Fault('garbled', `${where}: not HTTP (${String(code ?? error)})`, { cause: error });
   }
   return new Fault('unreachable', `${where}: ${typeof code === 'string' ? code : String(error)}`, { cause: error });
 }

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import type { HttpRequest } from '../../model/index.ts';
+import { asFields, expectOk, httpPort } from './http.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+async function serve(handler: Handler): Promise<string> {
+  const server: Server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => (body += String(chunk)));
+    request.on('end', () => handler(request, response, body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A server that speaks no HTTP of its own: what it writes is up to the test. */
+async function serveRaw(text: string | undefined): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => (text === undefined ? socket.resetAndDestroy() : socket.end(text)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function client() {
+  const port = httpPort();
+  closers.push(() => port.close());
+  return (request: Partial<HttpRequest> & { url: string }) => port.ask({ method: 'GET', timeoutMs: 2000, ...request });
+}
+
+const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+
+/** Checks digests as a server does: a nonce it gave, a count that rises, a response that fits the password. */
+function digestServer(password: string) {
+  const log: string[] = [];
+  let serial = 0;
+  let used = 0;
+  const state = { forget: () => void (serial += 1) };
+  const handler: Handler = (request, response, body) => {
+    const given = Object.fromEntries(
+      [...(request.headers.authorization ?? '').matchAll(/(\w+)=(?:"([^"]*)"|([^\s,]+))/g)].map((m) => [
+        m[1],
+        m[2] ?? m[3],
+      ]),
+    );
+    const ha1 = md5(`root:antMiner:${password}`);
+    const ha2 = md5(`${request.method}:${request.url}`);
+    const fits = given['response'] === md5(`${ha1}:${given['nonce']}:${given['nc']}:${given['cnonce']}:auth:${ha2}`);
+    const count = Number.parseInt(given['nc'] ?? '0', 16);
+    const isFresh = given['nonce'] === `n${serial}` && count > used;
+    log.push(`${request.headers.authorization === undefined ? 'bare' : `${given['nonce']}/${count}`} ${body}`.trim());
+    if (fits && isFresh) {
+      used = count;
+      response.end('in');
+      return;
+    }
+    used = 0;
+    response
+      .writeHead(401, { 'www-authenticate': `Digest realm="antMiner", nonce="n${serial}", qop="auth"` })
+      .end('out');
+  };
+  return { handler, log, state };
+}
+
+const digest = { username: 'root', password: 'root' };
+
+test('a request carries its method, headers and body; the reply its status, headers and body', async () => {
+  const url = await serve((request, response, body) => {
+    response
+      .writeHead(207, { 'x-seen': `${request.method} ${request.url} ${String(request.headers['x-a'])}` })
+      .end(body);
+  });
+  const reply = await client()({ method: 'POST', url: `${url}/p?q=1`, headers: { 'x-a': 'b' }, body: '{"a":1}' });
+  expect(reply).toMatchObject({ status: 207, body: '{"a":1}', headers: { 'x-seen': 'POST /p?q=1 b' } });
+});
+
+test('a nonce is used again with a rising count: a poll costs one exchange, the first one two', async () => {
+  const { handler, log } = digestServer('root');
+  const url = `${await serve(handler)}/cgi-bin/get_miner_conf.cgi`;
+  const ask = client();
+  for (let i = 0; i < 3; i += 1) expect(await ask({ url, digest })).toMatchObject({ status: 200, body: 'in' });
+  expect(log).toEqual(['bare', 'n0/1', 'n0/2', 'n0/3']);
+});
+
+test('a nonce gone stale costs one more exchange, and the body is sent again', async () => {
+  const { handler, log, state } = digestServer('root');
+  const url = await serve(handler);
+  const ask = client();
+  await ask({ url, digest });
+  state.forget();
+  expect(await ask({ method: 'POST', url, digest, body: 'x' })).toMatchObject({ status: 200 });
+  expect(log).toEqual(['bare', 'n0/1', 'n0/2 x', 'n1/1 x']);
+});
+
+test('a wrong password ends in 401 after one retry, and starts anew the next time', async () => {
+  const { handler, log } = digestServer('changed');
+  const url = await serve(handler);
+  const ask = client();
+  expect(await ask({ url, digest })).toMatchObject({ status: 401 });
+  expect(await ask({ url, digest })).toMatchObject({ status: 401 });
+  expect(log).toEqual(['bare', 'n0/1', 'bare', 'n0/1']);
+});
+
+test('hosts have nonces of their own', async () => {
+  const [one, two] = [digestServer('root'), digestServer('root')];
+  const urls = [await serve(one.handler), await serve(two.handler)];
+  const ask = client();
+  for (const url of urls) expect(await ask({ url, digest })).toMatchObject({ status: 200 });
+  expect([one.log, two.log]).toEqual([
+    ['bare', 'n0/1'],
+    ['bare', 'n0/1'],
+  ]);
+});
+
+test('a 401 that asks for something else is handed back as it is', async () => {
+  const url = await serve((_, response) => response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end());
+  expect(await client()({ url, digest })).toMatchObject({ status: 401 });
+});
+
+test('silence is a timeout', async () => {
+  const url = await serve(() => {});
+  await expect(client()({ url, timeoutMs: 30 })).rejects.toMatchObject({
+    name: 'Fault',
+    kind: 'timeout',
+    message: /30 ms/,
+  });
+});
+
+test('an answer that never ends is a timeout', async () => {
+  const url = await serve((_, response) => response.write('{"half":'));
+  await expect(client()({ url, timeoutMs: 50 })).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
+});
+
+test('an abort gives up', async () => {
+  const patience = new AbortController();
+  const url = await serve(() => patience.abort());
+  const request = { url, signal: patience.signal };
+  await expect(client()(request)).rejects.toMatchObject({ name: 'Fault', kind: 'timeout', message: /given up/ });
+});
+
+test('a port where nobody listens is unreachable', async () => {
+  const url = await serve(() => {});
+  await closers.pop()!();
+  await expect(client()({ url })).rejects.toMatchObject({
+    name: 'Fault',
+    kind: 'unreachable',
+    message: /ECONNREFUSED/,
+  });
+});
+
+test('a reset is unreachable', async () => {
+  await expect(client()({ url: await serveRaw(undefined) })).rejects.toMatchObject({
+    name: 'Fault',
+    kind: 'unreachable',
+  });
+});
+
+test('what speaks no HTTP is garbled', async () => {
+  const url = await serveRaw('{"STATUS":"not http"}\n');
+  await expect(client()({ url })).rejects.toMatchObject({ name: 'Fault', kind: 'garbled', message: /not HTTP/ });
+});
+
+test('a body shorter than announced is a fault, never a short body', async () => {
+  const url = await serveRaw('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a":1}');
+  await expect(client()({ url })).rejects.toMatchObject({ name: 'Fault' });
+});
+
+const reply = (status: number, body = '') => ({ status, headers: {}, body });
+
+test.each([
+  [401, 'unauthorised'],
+  [403, 'unauthorised'],
+  [404, 'unsupported'],
+  [405, 'unsupported'],
+  [501, 'unsupported'],
+  [302, 'refused'],
+  [400, 'refused'],
+  [500, 'refused'],
+  [503, 'refused'],
+])('status %i is %s', (status, kind) => {
+  expect(() => expectOk(reply(status, 'why'), 'here')).toThrow(expect.objectContaining({ kind, bytes: 'why' }));
+});
+
+test('a success is handed back', () => expect(expectOk(reply(204), 'here')).toEqual(reply(204)));
+
+test.each(['', '{', '[]', '5', 'null', '"x"', '<html>'])('%j is no JSON object', (body) => {
+  expect(() => asFields(reply(200, body), 'here')).toThrow(expect.objectContaining({ kind: 'garbled', bytes: body }));
+});
+
+test('a JSON object is', () => expect(asFields(reply(200, '{"a":1}'), 'here')).toEqual({ a: 1 }));

@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Device, DriverIo } from '../../src/drivers/driver.ts';
+import { drivers } from '../../src/drivers/index.ts';
+import { siteMs, wallMs, type FaultKind, type Reading } from '../../src/model/index.ts';
+
+/** What was said to a machine and what it answered; the format is described in test/recordings/README.md. */
+export interface Recording {
+  readonly driver: string;
+  readonly about: string;
+  readonly source: string;
+  readonly modelId: string;
+  readonly config: unknown;
+  /** Method and arguments; a read where it is left out. */
+  readonly call?: readonly [string, ...unknown[]];
+  readonly exchanges: readonly Exchange[];
+  /** What a read must give, less its `at`. */
+  readonly reading?: Omit<Reading, 'at'>;
+  /** The kind of fault the call must end in. */
+  readonly fault?: FaultKind;
+}
+
+export type Exchange =
+  | { readonly tcp: { readonly port: number; readonly ask: unknown }; readonly reply: unknown }
+  | { readonly http: HttpAsk; readonly reply: { status?: number; body?: unknown; lines?: readonly string[] } }
+  | { readonly modbus: { unitId: number; register: number; count: number }; readonly reply: string };
+
+interface HttpAsk {
+  readonly method: string;
+  readonly port: number;
+  readonly path: string;
+  readonly digest?: string;
+  readonly body?: unknown;
+}
+
+const FOLDER = join(import.meta.dirname, '..', 'recordings');
+const ADDRESS = '10.0.0.7';
+export const AT = siteMs(Date.UTC(2026, 2, 23));
+
+/** Every recording of a driver with the name of its case; none where the driver has no folder. */
+export function recordingsOf(driver: string): { name: string; recording: Recording }[] {
+  const folder = join(FOLDER, driver);
+  const found = readdirSync(FOLDER).includes(driver) ? readdirSync(folder).filter((f) => f.endsWith('.json')) : [];
+  return found.sort().map((file) => ({
+    name: file.slice(0, -'.json'.length),
+    recording: JSON.parse(readFileSync(join(folder, file), 'utf8')) as Recording,
+  }));
+}
+
+export function openRecorded(recording: Recording, io: DriverIo): Device {
+  const driver = drivers.find(({ name }) => name === recording.driver);
+  if (driver === undefined) throw new Error(`no driver "${recording.driver}"`);
+  const { modelId, config } = recording;
+  return driver.open({ address: ADDRESS, modelId, config: driver.config.parse(config) }, io);
+}
+
+/** The request of an exchange, without its answer: what the record of a replay is compared with. */
+export function requestOf(exchange: Exchange): unknown {
+  if ('tcp' in exchange) return { tcp: exchange.tcp };
+  return 'http' in exchange ? { http: exchange.http } : { modbus: exchange.modbus };
+}
+
+/** The bytes of an answer: text as it is, anything else as its JSON. */
+export function replyText(exchange: Exchange): string {
+  const { reply } = exchange;
+  if ('http' in exchange) {
+    const { body, lines } = exchange.reply;
+    if (lines !== undefined) return lines.map((line) => `${line}\n`).join('');
+    return typeof body === 'string' ? body : JSON.stringify(body ?? '');
+  }
+  return typeof reply === 'string' ? reply : JSON.stringify(reply);
+}
+
+type Answer = (exchange: Exchange) => string;
+
+/**
+ * A world that answers from a recording. An exchange is found by its request; the same request asked again gets the
+ * next one recorded, and the last one from then on. What the recording does not know is a bug of the test or the
+ * driver, and no fault of the world.
+ *
+ * @param answer changes what comes back, for tests of damage
+ */
+export function replay(recording: Recording, answer: Answer = replyText): { io: DriverIo; requests: unknown[] } {
+  const requests: unknown[] = [];
+  const asked = new Map<string, number>();
+  const find = (request: unknown): Exchange => {
+    requests.push(request);
+    const key = JSON.stringify(request);
+    const known = recording.exchanges.filter((exchange) => JSON.stringify(requestOf(exchange)) === key);
+    const count = asked.get(key) ?? 0;
+    asked.set(key, count + 1);
+    const exchange = known[Math.min(count, known.length - 1)];
+    if (exchange === undefined) throw new Error(`not in the recording: ${key}`);
+    return exchange;
+  };
+  const io: DriverIo = {
+    tcp: {
+      async ask({ port, data }) {
+        return Buffer.from(answer(find({ tcp: { port, ask: JSON.parse(String(data)) as unknown } })));
+      },
+    },
+    http: {
+      async ask({ method, url, digest, body }) {
+        const { port, pathname, search } = new URL(url);
+        const http = {
+          method,
+          port: Number(port || 80),
+          path: pathname + search,
+          ...(digest === undefined ? {} : { digest: digest.username }),
+          ...(body === undefined ? {} : { body: JSON.parse(body) as unknown }),
+        };
+        const exchange = find({ http });
+        const status = 'http' in exchange ? (exchange.reply.status ?? 200) : 200;
+        return { status, headers: {}, body: answer(exchange) };
+      },
+    },
+    modbus: {
+      async readHolding({ unitId, register, count }) {
+        return Buffer.from(answer(find({ modbus: { unitId, register, count } })), 'hex');
+      },
+    },
+    siteNow: () => AT,
+    wallNow: () => wallMs(0),
+  };
+  return { io, requests };
+}
+
+/** Calls the method a recording is about. */
+export function perform(device: Device, [method, ...args]: readonly [string, ...unknown[]]): Promise<unknown> {
+  const call = device[method as keyof Device] as ((...given: unknown[]) => Promise<unknown>) | undefined;
+  if (call === undefined) throw new Error(`the device has no ${method}`);
+  return call(...args);
+}
