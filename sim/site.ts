@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Server } from 'node:net';
 import { parse } from 'yaml';
 import { siteClock, siteSchema, type ClockSetting, type Site } from '../src/model/index.ts';
@@ -70,7 +70,8 @@ export async function startSim(options: SimOptions): Promise<Sim> {
   const config = options.config ?? simSchema.parse({});
   const clock = siteClock(options.clock, options.unixNow);
   const wallNow = options.wallNow ?? options.unixNow;
-  const weatherFolder = config.weather === undefined ? undefined : join(options.folder ?? '.', config.weather.folder);
+  const weatherFolder =
+    config.weather === undefined ? undefined : resolve(options.folder ?? '.', config.weather.folder);
   const stepMs = stepMsFor(options.clock.speed);
   const now = clock.now();
   const world = createWorld(options.site, config, {

@@ -29,7 +29,13 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
     child.on('exit', (code, signal) => {
       if (stopping) return;
       const how = signal ?? `status ${code}`;
-      if (!everReady) return reject(new CliError(`${name} did not start (${how})`, 'its own words are above; where a port is taken, --port-offset moves them all'));
+      if (!everReady)
+        return reject(
+          new CliError(
+            `${name} did not start (${how})`,
+            'its own words are above; where a port is taken, --port-offset moves them all',
+          ),
+        );
       // A Ctrl-C reaches all processes at once: one that ends with it is not missed.
       setTimeout(() => {
         if (stopping) return;

@@ -30,9 +30,19 @@ const hall = z.strictObject({
   wakesPerMinute: z.number().positive().default(300).describe('machines that may be woken per minute of site time'),
 });
 
+/** More addresses than any site has; a larger range is a slip of the pen. */
+const MOST_ADDRESSES = 262_144;
+
 const addressRange = z
   .string()
-  .regex(/^\d+\.\d+\.\d+\.\d+(-\d+\.\d+\.\d+\.\d+)?$/, 'an address or a range such as 10.0.1.1-10.0.1.240')
+  .refine(
+    (range) => {
+      const [first = '', last = first, ...more] = range.split('-');
+      return more.length === 0 && ipv4.safeParse(first).success && ipv4.safeParse(last).success;
+    },
+    { error: 'expected an address or a range such as 10.0.1.1-10.0.1.240', abort: true },
+  )
+  .refine((range) => countOf(range) <= MOST_ADDRESSES, `a range of more than ${MOST_ADDRESSES} addresses`)
   .describe('first-last, both included');
 
 const machineGroup = z.strictObject({
@@ -139,12 +149,15 @@ export type WorkClass = ClusterConfig['classes'][number];
 const toNumber = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.');
 
+function countOf(range: string): number {
+  const [first = '', last = first] = range.split('-');
+  return Math.max(0, toNumber(last) - toNumber(first) + 1);
+}
+
 /** Every address of `first-last` (both included) or of a single one. Empty when last is before first. */
 export function addressesOf(range: string): string[] {
-  const [first = '', last = first] = range.split('-');
-  const from = toNumber(first);
-  const to = toNumber(last);
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => toAddress(from + i));
+  const from = toNumber(range.split('-')[0] ?? '');
+  return Array.from({ length: countOf(range) }, (_, i) => toAddress(from + i));
 }
 
 /** Machine id of the nth (from 0) address of a group: `a-s21-0001`. */

@@ -14,6 +14,8 @@ export interface FleetMachine {
   /** Last power it said, kept while it is silent. */
   lastPowerW: number | undefined;
   queued: boolean;
+  /** The read under way: a machine is asked one thing at a time. */
+  underway: Promise<boolean> | undefined;
 }
 
 export interface SweepReport {
@@ -61,7 +63,7 @@ export function openFleet(
       if (soon === undefined) next += 1;
       else soon.queued = false;
       busy += 1;
-      void readOne(member, io).then((answered) => {
+      void read(member, io).then((answered) => {
         busy -= 1;
         if (closed) return;
         options.onRead(member);
@@ -122,7 +124,16 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
     fault: undefined,
     lastPowerW: undefined,
     queued: false,
+    underway: undefined,
   };
+}
+
+/** Joins a read that is under way rather than asking the machine twice at once. */
+function read(member: FleetMachine, io: DriverIo): Promise<boolean> {
+  member.underway ??= readOne(member, io).finally(() => {
+    member.underway = undefined;
+  });
+  return member.underway;
 }
 
 /** One machine's garbage, silence or lateness is its own: it never stops the others, and never counts as zero. */

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { parseSite } from './registry.ts';
+
+const DEMO = join(import.meta.dirname, '..', '..', 'examples', 'demo-40mw', 'site.yaml');
+type Raw = Record<string, Record<string, unknown>[]>;
+const demo = (): Raw => parse(readFileSync(DEMO, 'utf8')) as Raw;
+
+/** The issues of the demo's site file after a change, as `path: message`. */
+function issuesOf(change: (raw: Raw) => void): string[] {
+  const raw = demo();
+  change(raw);
+  const result = parseSite(raw);
+  return result.ok ? [] : result.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+}
+
+test('the demo site is good: 9,100 machines, each with an address of its own', () => {
+  const result = parseSite(demo());
+  if (!result.ok) throw new Error(JSON.stringify(result.issues));
+  expect(result.machines).toHaveLength(9_100);
+  expect(new Set(result.machines.map(({ address }) => address)).size).toBe(9_100);
+  expect(new Set(result.machines.map(({ id }) => id)).size).toBe(9_100);
+  expect(result.machines[0]).toEqual({
+    id: 'a-s21-0001',
+    groupId: 'a-s21',
+    kind: 'asic',
+    modelId: 'antminer-s21',
+    hallId: 'a',
+    driver: 'luxos',
+    address: '127.1.0.1',
+  });
+});
+
+test('defaults of drivers, clusters and feeds are filled in', () => {
+  const result = parseSite(demo());
+  if (!result.ok) throw new Error('the demo is good');
+  for (const group of result.site.machines) expect(Object.keys(group.settings).length, group.id).toBeGreaterThan(0);
+  expect(result.site.meters[0]!.settings).toMatchObject({ map: 'schneider-iem3000', port: 1502 });
+});
+
+test.each<[string, (raw: Raw) => void, RegExp]>([
+  [
+    'machines whose addresses overlap',
+    (raw) => void (raw['machines']![1]!['addresses'] = '127.1.10.40-127.1.10.50'),
+    /^machines\.1\.addresses: 127\.1\.10\.40 belongs to "a-s21" already$/,
+  ],
+  [
+    'a meter at the address of a machine',
+    (raw) => void (raw['meters']![0]!['address'] = '127.1.0.1'),
+    /^meters\.0\.address: 127\.1\.0\.1 belongs to "a-s21" already$/,
+  ],
+  [
+    'two meters at one address',
+    (raw) => void (raw['meters']![1]!['address'] = raw['meters']![0]!['address']),
+    /^meters\.1\.address: 127\.9\.0\.1 belongs to "feeder" already$/,
+  ],
+  [
+    'a range that ends before it begins',
+    (raw) => void (raw['machines']![0]!['addresses'] = '127.1.0.9-127.1.0.1'),
+    /^machines\.0\.addresses: .*ends before it begins$/,
+  ],
+  [
+    'an unknown driver of machines',
+    (raw) => void (raw['machines']![0]!['driver'] = 'luxor'),
+    /^machines\.0\.driver: unknown driver "luxor", expected one of: .*luxos/,
+  ],
+  [
+    'an unknown driver of a meter',
+    (raw) => void (raw['meters']![2]!['driver'] = 'modbus'),
+    /^meters\.2\.driver: unknown driver "modbus", expected one of: .*modbus-meter/,
+  ],
+  [
+    'an unknown scheduler',
+    (raw) => void (raw['clusters']![0]!['driver'] = 'slurmy'),
+    /^clusters\.0\.driver: unknown driver "slurmy", expected one of: .*slurm/,
+  ],
+  [
+    'an unknown feed',
+    (raw) => void (raw['feeds']![0]!['feed'] = 'oracle'),
+    /^feeds\.0\.feed: unknown feed "oracle", expected one of: .*recorded/,
+  ],
+  [
+    'a hall that is not there',
+    (raw) => void (raw['machines']![0]!['hall'] = 'z'),
+    /^machines\.0\.hall: no hall "z", expected one of: a, b, c, d, e$/,
+  ],
+  [
+    'a meter of a hall that is not there',
+    (raw) => void (raw['meters']![1]!['measures'] = { hall: 'z' }),
+    /^meters\.1\.measures\.hall: no hall "z"/,
+  ],
+  ['an id used twice', (raw) => void (raw['halls']![1]!['id'] = 'a'), /^halls\.1\.id: "a" is used twice in halls$/],
+  [
+    'a group id used twice',
+    (raw) => void (raw['machines']![3]!['id'] = 'a-s21'),
+    /^machines\.3\.id: "a-s21" is used twice in machines$/,
+  ],
+  [
+    'a model of another kind',
+    (raw) => void (raw['machines']![0]!['kind'] = 'gpu-server'),
+    /^machines\.0\.kind: antminer-s21 is of kind asic, found gpu-server$/,
+  ],
+  [
+    'a setting the driver does not know',
+    (raw) => void (raw['machines']![1]!['settings'] = { webProt: 8080 }),
+    /^machines\.1\.settings\.webProt: unknown key "webProt"$/,
+  ],
+  [
+    'a setting of the wrong type',
+    (raw) => void (raw['meters']![0]!['settings'] = { map: 'schneider-iem3000', port: 'high' }),
+    /^meters\.0\.settings\.port: /,
+  ],
+])('%s: one issue, at its place', (_what, change, expected) => {
+  const issues = issuesOf(change).filter((issue) => !/: no hall "b"/.test(issue));
+  expect(issues).toHaveLength(1);
+  expect(issues[0]).toMatch(expected);
+});
+
+test('a large overlap is named once, and several mistakes are told together', () => {
+  const issues = issuesOf((raw) => {
+    raw['machines']![1]!['addresses'] = raw['machines']![0]!['addresses'];
+    raw['machines']![2]!['driver'] = 'nope';
+    raw['feeds']![0]!['feed'] = 'nope';
+  });
+  expect(issues).toHaveLength(3);
+});
