@@ -47,8 +47,9 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 
 export async function createApi({ runtime, port, pages, version, log }: ApiOptions): Promise<Api> {
+  const loggerInstance: FastifyBaseLogger = log.child({ room: 'http' }, { level: 'warn' });
   const server = Fastify({
-    loggerInstance: log.child({ room: 'http' }, { level: 'warn' }) as FastifyBaseLogger,
+    loggerInstance,
     bodyLimit: 64 * 1024,
     forceCloseConnections: true,
   });

@@ -111,13 +111,17 @@ test(
     const ids = [...Object.keys(faulty), ...membersOf('e-a6000').map(({ machine }) => machine.id)];
     for (const [target, fault] of Object.entries(faulty)) expect(sim.inject({ target, fault })).toBe(1);
     expect(sim.inject({ target: 'e-a6000', fault: 'silent' })).toBe(2);
-    const lost = ids.filter((id) => id !== 'a-s21-0002');
+    // A late answer may still be in time, and some damage can be mended: these two come and go.
+    const lost = ids.filter((id) => id !== 'a-s21-0001' && id !== 'a-s21-0002');
     await until('the faulty ones known as unreachable', () => {
       lookAt(lost);
       return lost.every((id) => state(id) === 'unreachable');
     });
     const kinds = Object.keys(faulty).map((id) => runtime.fleet.byId(id)!.fault?.kind);
-    expect(kinds[0]).toBe('garbled');
+    await until('damage that cannot be mended', () => {
+      lookAt(['a-s21-0001']);
+      return runtime.fleet.byId('a-s21-0001')!.fault?.kind === 'garbled';
+    });
     expect(['unreachable', 'refused']).toContain(kinds[2]);
     expect(kinds[3]).toBe('timeout');
     expect(alarm('machines-silent', 'a')?.message).toMatch(/of 30 machines/);
@@ -196,8 +200,10 @@ test(
     expect(runtime.picture().halls.find(({ hall }) => hall.id === 'd')!.meterW).toBeLessThan(1_000);
     expect(site.sim.truth().halls['a']!.itW).toBeGreaterThan(50_000);
     expect(group('a-s21').answering.length).toBe(30);
-    const dark = snapshot().halls.find(({ id }) => id === 'd')!;
-    expect(dark.silent.machines).toBeGreaterThanOrEqual(27);
+    await until('its machines known as silent', () => {
+      lookAt(ids);
+      return snapshot().halls.find(({ id }) => id === 'd')!.silent.machines >= 27;
+    });
     await until('the breaker closed again', () => !sim.truth().halls['d']!.breakerOpen);
     await until('hall d at work again', () => {
       lookAt(ids.filter((id) => state(id) !== 'running'));

@@ -25,7 +25,7 @@ test(
     timeout: LIMIT_MS,
   },
   async () => {
-    const site = await live({ offset: 11_040, from: '2026-03-23T23:06:00Z', speed: 90 });
+    const site = await live({ offset: 11_040, from: '2026-03-23T23:06:00Z', speed: 45 });
     const { runtime, sim } = site;
     const first = await until('a first plan', () => site.plans[0]);
     expect(first).toMatchObject({ solver: 'highs', status: 'optimal' });
@@ -66,7 +66,7 @@ test(
     await until('the truth of that moment', () => site.truths.at(-1)!.at > site.booked.at(-1)!.start + QUARTER);
     for (const interval of site.booked.slice(1)) {
       const counted = counterWh(site.truths, interval.start + QUARTER) - counterWh(site.truths, interval.start);
-      // The counter is read every 90 s of site time here and cut at the quarter by interpolation.
+      // The counter is read every 45 s of site time here and cut at the quarter by interpolation.
       expect(Math.abs(interval.importWh! / counted - 1)).toBeLessThan(0.03);
       expect(interval.coverage).toBeGreaterThan(0.9);
       expect(interval.priceUsdPerMwh).toBe(runtime.markets.value('priceUsdPerMwh', interval.start));
