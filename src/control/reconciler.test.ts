@@ -206,6 +206,21 @@ test('a new wish supersedes an open command and is sent without waiting for it',
   expect(b.reconciler.commandOf('a1')).toMatchObject({ batchId: 'p2', mode: 'low', stage: 'acknowledged' });
 });
 
+test('a wake that is overtaken is called back at once, though the last reading still shows sleep', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'sleep');
+  b.want({ a1: 'normal' });
+  await b.tick();
+  b.want({ a1: 'sleep' }, 'p2');
+  await b.tick();
+  expect(b.sent).toEqual(['a1 normal', 'a1 sleep']);
+  b.pass(5_000);
+  b.see('a1', 'sleep');
+  expect(b.stage('a1')).toBe('seen-in-power');
+  await b.tick();
+  expect(b.sent).toHaveLength(2);
+});
+
 test('the same wish of a later plan keeps the act and the command it has', async () => {
   const b = bench(['a1']);
   b.see('a1', 'normal');

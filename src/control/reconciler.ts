@@ -177,11 +177,17 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   function due(entry: Entry): boolean {
     const { desire, seen, command, retryAt } = entry;
     if (trust === 'shadow' || desire === undefined || seen?.mode === undefined) return false;
-    if (modeKey(seen.mode) === desire.mode) return false;
+    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
     if (command?.seenInPowerAt !== undefined && seen.at < command.seenInPowerAt) return false;
     return retryAt === undefined || wallNow() >= retryAt;
+  }
+
+  /** A command that was overtaken may have done its work since the last reading: what was seen is no reason to be still. */
+  function inDoubt({ command, seen }: Entry): boolean {
+    if (command?.stage !== 'superseded' || seen === undefined) return false;
+    return seen.at <= (command.acknowledgedAt ?? command.sentAt);
   }
 
   /** What the machine would draw more in the wanted mode than it is seen to draw; decreases are negative. */
@@ -236,11 +242,10 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   function acknowledge(entry: Entry, command: Mutable<Command>): void {
     command.acknowledgedAt = siteNow();
     entry.change = { mode: command.mode ?? '', at: command.acknowledgedAt };
-    if (command.stage !== 'sent') return;
-    setStage(command, 'acknowledged');
     entry.acknowledgedWall = wallNow();
     entry.looks = 0;
     entry.nextLookAt = later(wallNow(), 700);
+    if (command.stage === 'sent') setStage(command, 'acknowledged');
   }
 
   function fail(entry: Entry, command: Mutable<Command>, fault: Fault): void {

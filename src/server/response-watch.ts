@@ -17,7 +17,7 @@ const KEPT = 50;
 
 /** Times each act from its cause to its commands sent, acknowledged, seen in a reading and seen at the meter. */
 export function createResponseWatch(responses: Response[]) {
-  const since = new Map<string, { readonly wall: number; readonly response: Response }>();
+  const since = new Map<string, { readonly wall: number; readonly response: Response; lastSentAt: number }>();
   return {
     begin(actId: string, causeWall: number, commands: number): void {
       const response: Response = {
@@ -28,23 +28,25 @@ export function createResponseWatch(responses: Response[]) {
         seenMs: [],
         lastMeterMs: undefined,
       };
-      since.set(actId, { wall: causeWall, response });
+      since.set(actId, { wall: causeWall, response, lastSentAt: 0 });
       responses.push(response);
       const dropped = responses.length > KEPT ? responses.shift() : undefined;
       if (dropped !== undefined) since.delete(dropped.actId);
     },
     look(changed: readonly Command[]): void {
       const now = wallNow();
-      for (const { batchId, stage, attempts } of changed) {
+      for (const { batchId, stage, attempts, sentAt } of changed) {
         const act = since.get(batchId);
         if (act === undefined) continue;
         const ms = Math.round(now - act.wall);
         if (stage === 'seen-in-power') act.response.seenMs.push(ms);
         if (stage === 'seen-at-meter') act.response.lastMeterMs = ms;
         if (attempts > 1) continue;
-        // A stage may be passed within one look: seen is also sent, and acknowledged.
         if (stage === 'sent') act.response.lastSentMs = ms;
-        if (stage === 'acknowledged' || stage === 'seen-in-power') act.response.lastAcknowledgedMs = ms;
+        // What was acknowledged between two looks was sent between them, too.
+        if (stage === 'acknowledged') act.response.lastAcknowledgedMs = ms;
+        if (stage === 'acknowledged' && sentAt > act.lastSentAt) act.response.lastSentMs = ms;
+        act.lastSentAt = Math.max(act.lastSentAt, sentAt);
       }
     },
   };
