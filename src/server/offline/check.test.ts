@@ -76,6 +76,28 @@ test('a file that is no YAML, an empty one and an absent one are told as such', 
   expect(!absent.ok && absent.problems).toMatchObject([{ message: 'no such file', line: 1, column: 1 }]);
 });
 
+test('an alias without its anchor is told where it stands', () => {
+  const checked = checkSiteText('name: x\nhalls: *nowhere\n', 'x.yaml');
+  expect(!checked.ok && checked.problems).toEqual([
+    {
+      file: 'x.yaml',
+      line: 2,
+      column: 8,
+      path: '',
+      message: 'no anchor "&nowhere" stands before this',
+      found: '*nowhere',
+    },
+  ]);
+});
+
+test('aliases that multiply without end are refused', () => {
+  const bomb = [
+    'a: &a [x, x, x, x, x, x, x, x, x]',
+    ...'bcdefgh'.split('').map((k, i) => `${k}: &${k} [${`*${'abcdefgh'[i]}, `.repeat(8)}*${'abcdefgh'[i]}]`),
+  ];
+  expect(checkSiteText(bomb.join('\n'), 'x.yaml').ok).toBe(false);
+});
+
 test('property: whatever stands in the file, the answer is a verdict with places inside it, never an exception', () => {
   fc.assert(
     fc.property(fc.nat(text.length), fc.nat(40), fc.string({ maxLength: 12 }), (at, cut, put) => {
@@ -90,6 +112,6 @@ test('property: whatever stands in the file, the answer is a verdict with places
         expect(column).toBeGreaterThanOrEqual(1);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 40) },
   );
 });

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Alias, type Document, type Node } from 'yaml';
 import type { Machine, Site } from '../../model/index.ts';
 import { parseSite } from '../registry.ts';
 
@@ -48,7 +48,21 @@ export function checkSiteText(text: string, file: string): CheckedSite {
     }));
     return { ok: false, file, problems };
   }
-  const result = parseSite(document.toJS());
+  const lost = unresolvedAlias(document);
+  if (lost !== undefined) {
+    const { line, column } = at(lost.range?.[0] ?? 0);
+    const message = `no anchor "&${lost.source}" stands before this`;
+    return { ok: false, file, problems: [{ file, line, column, path: '', message, found: `*${lost.source}` }] };
+  }
+  let raw: unknown;
+  try {
+    raw = document.toJS();
+  } catch (error) {
+    // Aliases of aliases that would fill the memory are refused by the parser.
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, file, problems: [{ file, line: 1, column: 1, path: '', message, found: undefined }] };
+  }
+  const result = parseSite(raw);
   if (result.ok) return { ok: true, file, site: result.site, machines: result.machines };
   const problems = result.issues.map((issue) => {
     const { node, offset } = locate(document, issue.path);
@@ -56,6 +70,19 @@ export function checkSiteText(text: string, file: string): CheckedSite {
   });
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   return { ok: false, file, problems };
+}
+
+/** The first alias whose anchor is nowhere before it. */
+function unresolvedAlias(document: Document): Alias | undefined {
+  let lost: Alias | undefined;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      lost = alias;
+      return visit.BREAK;
+    },
+  });
+  return lost;
 }
 
 /** The node at a path or, where it is missing, the nearest one above it. */
