@@ -157,6 +157,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: 3 * readEveryMs + 6_000,
   };
   const jobCommands = createJobCommands();
+  /** Decisions that changed nothing when they were made: written down with the first command they lead to after all. */
+  const unwritten = new Map<string, Act>();
   /** Acts to tell listeners of. */
   const moved = new Set<string>();
   const responses = createResponseWatch(measurements.responses);
@@ -204,9 +206,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
     const desires = desiresOf(site, made, picture, reconciler, new Set(holds.keys()), act);
-    if (desires.changed.length > 0) {
+    const decision = { id: made.id, at: clock.now(), who: act.who, why };
+    const wished = new Set([...desires.all.values()].map(({ actId }) => actId));
+    for (const id of unwritten.keys()) if (!wished.has(id)) unwritten.delete(id);
+    if (desires.changed.length === 0) {
+      unwritten.set(made.id, { ...decision, what: 'keep machines as planned' });
+    } else {
       const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
-      recordAct({ id: made.id, at: clock.now(), who: act.who, what, why });
+      recordAct({ ...decision, what });
       witness.begin(made.id, picture, desires.changed);
       responses.begin(made.id, because.wall, desires.changed.length);
     }
@@ -239,6 +246,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 
   function save(commands: readonly Command[]): void {
+    for (const { batchId } of commands) {
+      const act = unwritten.get(batchId);
+      if (act === undefined) continue;
+      unwritten.delete(batchId);
+      recordAct(act);
+    }
     store.saveCommands(commands);
     for (const { batchId } of commands) moved.add(batchId);
   }
@@ -393,7 +406,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       // In order: no new work, then what is known is written, then the doors are shut.
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
-      store.saveCommands(reconciler.drainChanged());
+      save(reconciler.drainChanged());
       store.setMeta('book', book.checkpoint());
       await planner.close();
       plant.close();
