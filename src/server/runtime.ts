@@ -61,7 +61,10 @@ const CONTROL_MS = 400;
 const CHECKPOINT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
 const SOLVER_TIMEOUT_MS = 20_000;
-const KEEP_MS = 90 * DAY;
+/** A plan is 70 kB, and what became of it is in the books and in Activity. */
+const KEEP_PLANS_MS = 2 * DAY;
+const KEEP_COMMANDS_MS = 90 * DAY;
+const PRUNE_MS = 600_000;
 
 export interface RuntimeEvents {
   picture: [Picture];
@@ -356,7 +359,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('activity', ACTIVITY_MS, tellActivity, log),
     loop('control', CONTROL_MS, controlOnce, log),
     loop('checkpoint', CHECKPOINT_MS, () => store.setMeta('book', book.checkpoint()), log),
-    loop('prune', 3_600_000, () => store.prune(siteMs(clock.now() - KEEP_MS)), log),
+    loop(
+      'prune',
+      PRUNE_MS,
+      () => store.prune(siteMs(clock.now() - KEEP_PLANS_MS), siteMs(clock.now() - KEEP_COMMANDS_MS)),
+      log,
+    ),
   ];
 
   return {

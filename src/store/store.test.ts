@@ -145,3 +145,14 @@ test('kill -9 while booking loses no interval whose booking was acknowledged', a
   expect(booked.every((one) => one.lines.length === 2)).toBe(true);
   store.close();
 });
+
+test('old plans and commands are forgotten, intervals and acts are not', async () => {
+  const store = openStore(file());
+  store.recordAct({ id: 'act-1', at: siteMs(START), who: 'planner', what: 'x', why: 'y' });
+  store.saveCommands([command('a', 'sent'), { ...command('b', 'sent'), sentAt: siteMs(START + 10) }]);
+  store.bookInterval(interval(0));
+  store.prune(siteMs(START + 5), siteMs(START + 5));
+  expect(await store.acts(5)).toMatchObject([{ id: 'act-1', byStage: { sent: 1 } }]);
+  expect(await store.intervals(5)).toHaveLength(1);
+  store.close();
+});

@@ -45,7 +45,6 @@ export interface Store {
   /** Start of the newest interval booked. */
   lastBooked(): SiteMs | undefined;
   savePlan(plan: Plan): void;
-  lastPlan(): Plan | undefined;
   recordAct(act: Act): void;
   acts(newest: number): Promise<readonly ActWithStages[]>;
   actsById(ids: readonly string[]): Promise<readonly ActWithStages[]>;
@@ -55,8 +54,8 @@ export interface Store {
   clearHold(cohortId: string): Promise<boolean>;
   getMeta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
-  /** Forgets plans and commands older than `before`; intervals and acts are kept. */
-  prune(before: SiteMs): void;
+  /** Forgets plans and commands older than a moment each; intervals and acts are kept. */
+  prune(plansBefore: SiteMs, commandsBefore: SiteMs): void;
   close(): void;
 }
 
@@ -84,10 +83,10 @@ export function openStore(file: string): Store {
     ...activityStore(database, db, transaction),
     ...planStore(database),
     ...metaStore(database),
-    prune(before) {
+    prune(plansBefore, commandsBefore) {
       transaction(() => {
-        database.prepare('delete from plan where made_ms < ?').run(before);
-        database.prepare('delete from command where sent_ms < ?').run(before);
+        database.prepare('delete from plan where made_ms < ?').run(plansBefore);
+        database.prepare('delete from command where sent_ms < ?').run(commandsBefore);
       });
     },
     close: () => database.close(),
@@ -270,14 +269,9 @@ function activityStore(database: DatabaseSync, db: Kysely<Tables>, transaction: 
 
 function planStore(database: DatabaseSync) {
   const insert = database.prepare('insert or replace into plan values (?, ?, ?)');
-  const newest = database.prepare('select body from plan order by made_ms desc limit 1');
   return {
     savePlan(plan: Plan): void {
       insert.run(plan.id, plan.madeAt, JSON.stringify(plan));
-    },
-    lastPlan(): Plan | undefined {
-      const row = newest.get() as { body: string } | undefined;
-      return row === undefined ? undefined : (JSON.parse(row.body) as Plan);
     },
   };
 }
