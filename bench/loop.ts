@@ -159,7 +159,7 @@ export async function loopBench(): Promise<Record<string, unknown>> {
     const fastMeasured = await fast.measure();
     await fast.stop();
 
-    say('at 1x: three minutes to settle, then the price jump, then six minutes');
+    say('at 1x: three minutes to settle, then the price jump, then four minutes');
     const slow = await start('2026-03-23T23:12:00Z', 1, join(folder, 'slow'));
     await sleep(150_000);
     say('yardstick: bare sockets');
@@ -167,7 +167,7 @@ export async function loopBench(): Promise<Record<string, unknown>> {
     await sleep(Math.max(0, 26_000 - bareMs));
     const slowBefore = slow.usage();
     const slowStarted = performance.now();
-    await sleep(370_000);
+    await sleep(240_000);
     const slowAfter = slow.usage();
     const slowMs = performance.now() - slowStarted;
     const slowMeasured = await slow.measure();
@@ -191,7 +191,9 @@ export async function loopBench(): Promise<Record<string, unknown>> {
       plansByMeritOrder: fastMeasured.planMs.filter(({ solver }) => solver !== 'highs').length,
       eventCommands: answer?.commands ?? null,
       eventToLastCommandMs: answer?.lastSentMs ?? null,
+      eventToLastWakeMs: answer?.lastWakeSentMs ?? null,
       eventToLastAcknowledgedMs: answer?.lastAcknowledgedMs ?? null,
+      eventToHalfSeenMs: seen[Math.ceil(0.5 * (answer?.commands ?? 0)) - 1] ?? null,
       eventTo99PercentSeenMs: seen[Math.ceil(0.99 * (answer?.commands ?? 0)) - 1] ?? null,
       eventToLastSeenMs: seen.at(-1) ?? null,
       eventSeen: seen.length,

@@ -5,7 +5,7 @@ const BENCHES: Readonly<
   Record<string, { readonly about: string; run(args: readonly string[]): Promise<Record<string, unknown>> }>
 > = {
   loop: {
-    about: 'the demo site: two site hours, then the answer to a price jump at 1x (about 12 minutes)',
+    about: 'the demo site: two site hours, then the answer to a price jump at 1x (about 11 minutes)',
     run: loopBench,
   },
 };

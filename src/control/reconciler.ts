@@ -85,6 +85,8 @@ const MAX_ATTEMPTS = 4;
 const RETRY_MS = [2_000, 6_000, 20_000];
 /** What was refused or is not there may be mended by hand: it is tried again much later. */
 const HOPELESS_MS = 120_000;
+/** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
+const QUICK_LOOKS = 12;
 /** An acknowledged command must show in a reading within both. */
 const SETTLE_SITE_MS = 8 * 60_000;
 const SETTLE_WALL_MS = 20_000;
@@ -169,7 +171,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       fail(entry, command, new Fault('timeout', 'acknowledged, but no reading shows it'));
     } else if (entry.nextLookAt !== undefined && now >= entry.nextLookAt) {
       entry.looks += 1;
-      entry.nextLookAt = later(now, Math.min(15_000, 700 * 1.6 ** entry.looks));
+      entry.nextLookAt = later(now, entry.looks < QUICK_LOOKS ? Math.min(2_500, 700 * 1.6 ** entry.looks) : 15_000);
       options.readSoon(entry.target.id);
     }
   }

@@ -5,8 +5,9 @@ import { wallNow } from './io.ts';
 export interface Response {
   readonly actId: string;
   readonly commands: number;
-  /** First attempts only: what a machine refused is told again much later. */
+  /** First attempts only: what a machine refused is told again much later. Wakes apart: they wait for room by design. */
   lastSentMs: number;
+  lastWakeSentMs: number;
   lastAcknowledgedMs: number;
   /** One entry a machine whose own reading shows the change, in order. */
   readonly seenMs: number[];
@@ -24,6 +25,7 @@ export function createResponseWatch(responses: Response[]) {
         actId,
         commands,
         lastSentMs: 0,
+        lastWakeSentMs: 0,
         lastAcknowledgedMs: 0,
         seenMs: [],
         lastMeterMs: undefined,
@@ -35,18 +37,17 @@ export function createResponseWatch(responses: Response[]) {
     },
     look(changed: readonly Command[]): void {
       const now = wallNow();
-      for (const { batchId, stage, attempts, sentAt } of changed) {
+      for (const { batchId, stage, attempts, action, sentAt } of changed) {
         const act = since.get(batchId);
         if (act === undefined) continue;
         const ms = Math.round(now - act.wall);
         if (stage === 'seen-in-power') act.response.seenMs.push(ms);
         if (stage === 'seen-at-meter') act.response.lastMeterMs = ms;
         if (attempts > 1) continue;
-        if (stage === 'sent') act.response.lastSentMs = ms;
         // What was acknowledged between two looks was sent between them, too.
-        if (stage === 'acknowledged') act.response.lastAcknowledgedMs = ms;
-        if (stage === 'acknowledged' && sentAt > act.lastSentAt) act.response.lastSentMs = ms;
+        if (sentAt > act.lastSentAt) act.response[action === 'wake' ? 'lastWakeSentMs' : 'lastSentMs'] = ms;
         act.lastSentAt = Math.max(act.lastSentAt, sentAt);
+        if (stage === 'acknowledged' && action !== 'wake') act.response.lastAcknowledgedMs = ms;
       }
     },
   };

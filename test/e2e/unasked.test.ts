@@ -32,6 +32,10 @@ test(
       (await runtime.store.acts(10)).find(({ byStage }) => (byStage['seen-in-power'] ?? 0) > 0),
     );
     expect(act).toMatchObject({ who: 'planner', why: expect.stringMatching(/price \$/) });
-    expect(sim.truth().machines.sleeping).toBe(60);
+    // They boot one after the other, and each is put back.
+    await until('all asleep in truth', () => {
+      for (const { machine } of runtime.fleet.machines) if (machine.hallId === 'd') runtime.fleet.readSoon(machine.id);
+      return sim.truth().machines.sleeping === 60;
+    });
   },
 );
