@@ -45,7 +45,8 @@ function workFlow(site: Site, picture: Picture, line: Exclude<WorkLine, 'mining'
   const leased = site.leases.filter((lease) => lease.line === line);
   const leasedUsd = leased.reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
   const work = picture.work.filter((one) => one.workClass.line === line);
-  const known = work.every((one) => one.usdPerGpuHour !== undefined);
+  const told = work.every((one) => one.told);
+  const known = told && work.every((one) => one.usdPerGpuHour !== undefined);
   const gpus = work.reduce((sum, one) => sum + one.runningGpus, 0);
   const earned = work.reduce((sum, one) => sum + one.runningGpus * (one.usdPerGpuHour ?? 0), 0);
   const penalty = work.reduce((sum, one) => {
@@ -55,7 +56,7 @@ function workFlow(site: Site, picture: Picture, line: Exclude<WorkLine, 'mining'
   }, 0);
   return {
     powerW: picture.linePowerW[line],
-    quantity: gpus,
+    quantity: told ? gpus : undefined,
     revenueUsdPerHour: known ? earned + leasedUsd : undefined,
     penaltyUsdPerHour: penalty,
   };

@@ -62,6 +62,8 @@ export interface WorkPicture {
   readonly workClass: WorkClass;
   readonly clusterId: string;
   readonly hallId: string;
+  /** False until its scheduler has answered once: its counts are then unknown, not zero. */
+  readonly told: boolean;
   readonly runningGpus: number;
   readonly queuedGpus: number;
   readonly heldGpus: number;
@@ -274,6 +276,7 @@ function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): 
         workClass,
         clusterId: cluster.id,
         hallId: cluster.hall,
+        told: clusters.get(cluster.id)?.reading !== undefined,
         runningGpus: gpus('running'),
         queuedGpus: gpus('pending'),
         heldGpus: gpus('held'),
