@@ -38,7 +38,7 @@ function barrel(folder: string, except: readonly string[]): string {
 }
 
 const INDEXES: Readonly<Record<string, () => string>> = {
-  'src/model/index.ts': () => barrel('src/model', ['api']),
+  'src/model/index.ts': () => barrel('src/model', ['api', 'convert-api']),
   'src/drivers/index.ts': () => pluginIndex('src/drivers', 'drivers', 'Driver', './driver.ts', ['driver']),
   'src/feeds/index.ts': () => pluginIndex('src/feeds', 'feeds', 'Feed', './feed.ts', ['feed']),
   'src/clusters/index.ts': () =>
@@ -58,6 +58,20 @@ export function staleIndexes(): string[] {
     .map(([path]) => path);
 }
 
+const SITE_REFERENCE = 'docs/site-file.md';
+
+/** The reference is made from the schema, which is made from the indexes: these come first. */
+async function siteReference(): Promise<string> {
+  return (await import('./site-reference.ts')).siteReference();
+}
+
+/** Is what the docs say of the site file what the schema says? The formatter may have aligned its tables. */
+export async function isReferenceFresh(): Promise<boolean> {
+  const squeeze = (text: string) => text.replaceAll(/[\s|-]+/g, '');
+  return squeeze(readFileSync(join(ROOT, SITE_REFERENCE), 'utf8')) === squeeze(await siteReference());
+}
+
 if (import.meta.main) {
   for (const [path, make] of Object.entries(INDEXES)) writeFileSync(join(ROOT, path), make());
+  writeFileSync(join(ROOT, SITE_REFERENCE), await siteReference());
 }

@@ -1,18 +1,32 @@
 /**
- * Installs what the tests need beyond npm: here Chromium, from Debian's packages. Idempotent. Where it cannot
- * install, it says why; `npm test` then names the suites it leaves out.
+ * Installs what the tests need beyond the project's own packages: Chromium from Debian's packages, a Bitcoin node from
+ * npm into `.busbar/services`. Idempotent. Where it cannot install, it says why; `npm test` then names the suites it
+ * leaves out.
  *
  *   node scripts/services.ts [ensure|status] [--json]
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export interface Service {
   readonly name: string;
   readonly suites: string;
   /** Path of the program when it is there. */
   find(): string | undefined;
+  readonly from: Debian | Npm;
+}
+
+/** Packages of Debian; installing them needs root. */
+interface Debian {
   readonly debianPackages: readonly string[];
+}
+
+/** A package of npm that only tests need, in a folder of its own: no root, and nothing in the project's lock file. */
+interface Npm {
+  readonly npmPackage: string;
+  readonly version: string;
+  readonly overrides: Readonly<Record<string, string>>;
 }
 
 export interface ServiceState {
@@ -23,6 +37,7 @@ export interface ServiceState {
   readonly missing: string | undefined;
 }
 
+const folderOf = (npmPackage: string): string => join(import.meta.dirname, '..', '.busbar', 'services', npmPackage);
 const firstThatExists = (paths: readonly string[]): string | undefined => paths.find((path) => existsSync(path));
 
 export const SERVICES: readonly Service[] = [
@@ -37,50 +52,73 @@ export const SERVICES: readonly Service[] = [
         '/usr/bin/google-chrome',
         '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
       ]),
-    debianPackages: ['chromium'],
+    from: { debianPackages: ['chromium'] },
+  },
+  {
+    name: 'bcoin',
+    suites: 'the Bitcoin node read by the feed bitcoind (test/conformance/bitcoind.test.ts)',
+    find: () =>
+      firstThatExists([
+        process.env['BCOIN_PATH'] ?? '',
+        join(folderOf('bcoin'), 'node_modules', 'bcoin', 'bin', 'node'),
+      ]),
+    // The database it names no longer builds; its successor is never opened by a node in memory.
+    from: { npmPackage: 'bcoin', version: '1.0.2', overrides: { leveldown: '6.1.1' } },
   },
 ];
 
 const isDebian = (): boolean => existsSync('/etc/debian_version') && spawnSync('apt-get', ['--version']).status === 0;
 const isRoot = (): boolean => process.getuid?.() === 0;
 
+/** Why it cannot be installed here; undefined where it can. */
+function obstacle({ name, from }: Service): string | undefined {
+  if ('npmPackage' in from) return undefined;
+  if (!isDebian()) return `this is not Debian: install ${name} yourself or set ${name.toUpperCase()}_PATH`;
+  return isRoot() ? undefined : `installing it needs root: apt-get install ${from.debianPackages.join(' ')}`;
+}
+
 export function stateOf(service: Service): ServiceState {
   const path = service.find();
   const { name, suites } = service;
   if (path !== undefined) return { name, suites, path, missing: undefined };
-  if (!isDebian())
-    return {
-      name,
-      suites,
-      path,
-      missing: `not installed, and this is not Debian: install ${name} yourself or set ${name.toUpperCase()}_PATH`,
-    };
-  if (!isRoot())
-    return {
-      name,
-      suites,
-      path,
-      missing: `not installed, and installing it needs root: apt-get install ${service.debianPackages.join(' ')}`,
-    };
-  return { name, suites, path, missing: 'not installed' };
+  const why = obstacle(service);
+  return { name, suites, path, missing: `not installed${why === undefined ? '' : `, and ${why}`}` };
+}
+
+/** @throws what the installer said, as `execFileSync` throws it */
+function install({ from }: Service): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe'];
+  if ('debianPackages' in from) {
+    execFileSync('apt-get', ['update', '-q'], { env, stdio });
+    execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...from.debianPackages], { env, stdio });
+    return;
+  }
+  const { npmPackage, version, overrides } = from;
+  const folder = folderOf(npmPackage);
+  mkdirSync(folder, { recursive: true });
+  const manifest = { private: true, dependencies: { [npmPackage]: version }, overrides };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+  const quiet = ['--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--no-package-lock'];
+  execFileSync('npm', ['install', '--prefix', folder, ...quiet], { env, stdio, timeout: 300_000 });
 }
 
 /** Installs what can be installed. */
 export function ensure(log: (line: string) => void): ServiceState[] {
   return SERVICES.map((service) => {
     const before = stateOf(service);
-    if (before.path !== undefined || !isDebian() || !isRoot()) return before;
-    log(`installing ${service.debianPackages.join(' ')} (apt-get)`);
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    if (before.path !== undefined || obstacle(service) !== undefined) return before;
+    const { from } = service;
+    log(
+      'npmPackage' in from
+        ? `installing ${from.npmPackage} (npm)`
+        : `installing ${from.debianPackages.join(' ')} (apt-get)`,
+    );
     try {
-      execFileSync('apt-get', ['update', '-q'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-      execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...service.debianPackages], {
-        env,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
+      install(service);
     } catch (error) {
       const said = (error as { stderr?: Buffer }).stderr?.toString().trim().split('\n').at(-1);
-      return { ...before, missing: `apt-get could not install it: ${said ?? String(error)}` };
+      return { ...before, missing: `not installed, and could not be: ${said ?? String(error)}` };
     }
     return stateOf(service);
   });

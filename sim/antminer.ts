@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
+import { axeosPage } from './axeos.ts';
 import { digestGuard } from './digest.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
 import { workModeOf } from './miner-commands.ts';
@@ -109,15 +110,20 @@ function poolRow(facts: MinerFacts, host: Host): object {
   };
 }
 
-export function antminerCgiServer(host: Host, port: number): Server {
+const firmwareOf = ({ world: { miners } }: Host, endpoint: Endpoint): string =>
+  miners.groups[miners.group[endpoint.index]!]!.firmware;
+
+/** The web port of every miner: Antminer's CGI pages, or AxeOS. */
+export function minerWebServer(host: Host, port: number): Server {
   const guard = digestGuard(ACCOUNT, host.wallNow, `antminer ${host.world.seed}`);
   const alive = (endpoint: Endpoint): 'yes' | 'silent' | 'refused' => {
     const { miners, deadMiners } = host.world;
     if (!minerAnswers(miners, endpoint.index) || deadMiners[endpoint.index] === 1) return 'silent';
     // LuxOS has no CGI pages here.
-    return miners.groups[miners.group[endpoint.index]!]!.firmware === 'stock' ? 'yes' : 'refused';
+    return firmwareOf(host, endpoint) === 'luxos' ? 'refused' : 'yes';
   };
   return httpServer(host, port, ['miner'], alive, (request, body, endpoint) => {
+    if (firmwareOf(host, endpoint) === 'axeos') return axeosPage(host, endpoint, request);
     const url = request.url ?? '/';
     const challenge = guard.challenge({
       method: request.method ?? 'GET',

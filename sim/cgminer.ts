@@ -19,7 +19,8 @@ export function cgminerServer(host: Host, port: number): Server {
     const i = endpoint.index;
     const isUp = minerAnswers(miners, i) && host.world.deadMiners[i] === 0;
     const reloading = miners.state.busyUntil[i]! > host.siteNow();
-    const fault = isUp ? (reloading ? 'refused' : host.faults.onRequest(endpoint, port)) : 'silent';
+    const axeos = miners.groups[miners.group[i]!]!.firmware === 'axeos';
+    const fault = axeos ? 'refused' : isUp ? (reloading ? 'refused' : host.faults.onRequest(endpoint, port)) : 'silent';
     if (fault === 'refused') socket.resetAndDestroy();
     else if (fault === 'silent') keepSilent(socket);
     else readCommand(socket, (text) => reply(host, socket, endpoint, text, fault));

@@ -1,7 +1,7 @@
 import type { Server } from 'node:net';
 import { httpServer, type Host, type HttpAnswer } from './net.ts';
 import { PURPOSE, hash32, unitAt } from './random.ts';
-import { GPUS, minimumLimitW, serverUp } from './servers.ts';
+import { GPUS, gpusOf, minimumLimitW, serverUp } from './servers.ts';
 import type { Endpoint, World } from './world.ts';
 
 /** GPU servers: NVIDIA's DCGM exporter (text for Prometheus) and zeusd, which sets power limits. */
@@ -118,7 +118,8 @@ function metrics(world: World, endpoint: Endpoint): string {
   const step = Math.round(world.state.t / world.stepMs);
   const isOdd = unitAt(seed, PURPOSE.gpu, endpoint.number, step ^ 0x5e47) * 100 < config.requests.sentinelPct;
   const odd = isOdd ? hash32(seed, endpoint.number, step) % (GAUGES.length * GPUS) : -1;
-  const labels = Array.from({ length: GPUS }, (_, gpu) => {
+  const count = gpusOf(servers, endpoint.index);
+  const labels = Array.from({ length: count }, (_, gpu) => {
     const g = first + gpu;
     const id = hash32(seed, PURPOSE.identity, g).toString(16).padStart(8, '0');
     const uuid = `GPU-${id}-${id.slice(0, 4)}-4${id.slice(1, 4)}-8${id.slice(2, 5)}-${id}${id.slice(0, 4)}`;
@@ -128,7 +129,7 @@ function metrics(world: World, endpoint: Endpoint): string {
   let text = '';
   GAUGES.forEach((gauge, k) => {
     text += `# HELP ${gauge.name} ${gauge.help}\n# TYPE ${gauge.name} ${gauge.kind}\n`;
-    for (let gpu = 0; gpu < GPUS; gpu += 1) {
+    for (let gpu = 0; gpu < count; gpu += 1) {
       const value = k * GPUS + gpu === odd ? SENTINELS[step % SENTINELS.length]! : gauge.value(world, first + gpu);
       text += `${gauge.name}{${labels[gpu]}} ${value}\n`;
     }
@@ -146,7 +147,7 @@ export function zeusdServer(host: Host, port: number): Server {
   return httpServer(host, port, ['server'], alive(host), (request, body, endpoint) => {
     const url = new URL(request.url ?? '/', 'http://zeusd');
     const fields = { ...Object.fromEntries(url.searchParams), ...parseBody(body) };
-    const ids = gpuIds(fields['gpu_ids'], request.method === 'GET');
+    const ids = gpuIds(fields['gpu_ids'], request.method === 'GET', gpusOf(host.world.servers, endpoint.index));
     if (ids === undefined) return { status: 400, headers: TEXT, body: 'Invalid GPU ids' };
     switch (`${request.method} ${url.pathname}`) {
       case 'POST /gpu/set_power_limit':
@@ -192,10 +193,10 @@ function setLimit(
 }
 
 /** @param all true where no list means every GPU */
-function gpuIds(given: unknown, all: boolean): number[] | undefined {
-  if (given === undefined) return all ? Array.from({ length: GPUS }, (_, id) => id) : undefined;
+function gpuIds(given: unknown, all: boolean, count: number): number[] | undefined {
+  if (given === undefined) return all ? Array.from({ length: count }, (_, id) => id) : undefined;
   const ids = (Array.isArray(given) ? given : typeof given === 'string' ? given.split(',') : [given]).map(Number);
-  return ids.length > 0 && ids.every((id) => Number.isInteger(id) && id >= 0 && id < GPUS) ? ids : undefined;
+  return ids.length > 0 && ids.every((id) => Number.isInteger(id) && id >= 0 && id < count) ? ids : undefined;
 }
 
 function parseBody(body: string): Record<string, unknown> {

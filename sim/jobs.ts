@@ -1,7 +1,7 @@
 import { WORK_CLASSES, type Site } from '../src/model/index.ts';
 import { allocate, leavesHeadroom, preemptFor, release } from './placement.ts';
 import { nextExponential, nextNormal, nextUnit, pick, type Sequence } from './random.ts';
-import { GPUS, serverUp, type Servers } from './servers.ts';
+import { GPUS, gpusOf, serverUp, type Servers } from './servers.ts';
 import type { SimConfig, WorkLoad } from './sim-schema.ts';
 
 /** A job as the emulated controller keeps it. Times are site milliseconds. */
@@ -78,7 +78,7 @@ export function createJobs(site: Site, config: SimConfig, servers: Servers, seed
     );
     partitions.set(work.match.partition, members);
     const fallback: WorkLoad = {
-      gpus: work.committedGpus > 0 ? work.committedGpus : 0.3 * members.length * GPUS,
+      gpus: work.committedGpus > 0 ? work.committedGpus : 0.3 * members.reduce((sum, n) => sum + gpusOf(servers, n), 0),
       sizes: [1, 2, 4, 8],
       medianHours: 2,
       sigma: 0.6,

@@ -15,7 +15,7 @@ export const WORK_MODE = { normal: 0, sleep: 1, low: 3 } as const;
 export interface MinerGroup {
   readonly id: string;
   readonly model: AsicModel;
-  readonly firmware: 'luxos' | 'stock';
+  readonly firmware: 'luxos' | 'stock' | 'axeos';
   readonly table: PointTable;
 }
 

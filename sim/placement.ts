@@ -1,5 +1,5 @@
 import type { Jobs, SimJob } from './jobs.ts';
-import { GPUS, serverUp, type Servers } from './servers.ts';
+import { GPUS, gpusOf, serverUp, type Servers } from './servers.ts';
 
 /** Which GPUs a job gets: whole servers from 8 GPUs up, else the fullest server that still has room. */
 
@@ -46,7 +46,7 @@ export function leavesHeadroom(jobs: Jobs, servers: Servers, job: SimJob): boole
   const members = jobs.partitions.get(job.partition) ?? [];
   let free = 0;
   for (const n of members) free += freeOf(servers, n);
-  return free - job.gpus >= HEADROOM * members.length * GPUS;
+  return free - job.gpus >= HEADROOM * members.reduce((sum, n) => sum + gpusOf(servers, n), 0);
 }
 
 export function release(servers: Servers, job: SimJob): void {

@@ -66,12 +66,13 @@ function stockPoints(model: AsicModel): SimPoint[] {
 
 const WAKE_S: Readonly<Record<string, number>> = {
   'antminer-s21': 115,
+  'bitaxe-gamma': 8,
   'antminer-s19j-pro': 150,
   'antminer-s19k-pro': 95,
   'antminer-s21-xp-hyd': 190,
 };
 
-export function pointsOf(model: AsicModel, firmware: 'luxos' | 'stock'): PointTable {
+export function pointsOf(model: AsicModel, firmware: 'luxos' | 'stock' | 'axeos'): PointTable {
   const points = firmware === 'luxos' ? luxPoints(model) : stockPoints(model);
   const found = points.findIndex((point) => point.step === 0);
   return { points, stock: Math.max(0, found), wakeS: WAKE_S[model.id] ?? 120 };

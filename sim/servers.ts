@@ -30,7 +30,18 @@ export interface ServerState {
   readonly gpuEnergyMj: Float64Array;
 }
 
+/** Places for GPUs in every server; those a smaller model lacks are `ABSENT`: never free, and without power. */
 export const GPUS = 8;
+export const ABSENT = -1;
+
+/** GPUs a server really has. */
+export const gpusOf = (servers: Servers, n: number): number => servers.models[servers.model[n]!]!.gpus;
+
+/** Every GPU free, and the places a smaller model lacks taken for good. */
+export function freeAll(servers: Servers): void {
+  servers.job.fill(0);
+  for (let n = 0; n < servers.count; n += 1) servers.job.fill(ABSENT, n * GPUS + gpusOf(servers, n), (n + 1) * GPUS);
+}
 
 export function createServers(
   models: readonly GpuServerModel[],
@@ -40,7 +51,7 @@ export function createServers(
   const n = members.length;
   const gpus = n * GPUS;
   const model = Uint8Array.from(members, (m) => m.model);
-  return {
+  const servers: Servers = {
     count: n,
     models,
     model,
@@ -60,6 +71,8 @@ export function createServers(
       gpuEnergyMj: Float64Array.from({ length: gpus }, (_, g) => Math.floor(2e12 * unitAt(seed, PURPOSE.gpu, g, 1))),
     },
   };
+  freeAll(servers);
+  return servers;
 }
 
 /**
@@ -110,7 +123,7 @@ export function stepServers(
       s.gpuEnergyMj[g]! += gpuW * dtS * 1000;
       s.gpuC[g]! += (context.inletC[servers.hall[n]!]! + 6 + (38 * gpuW) / model.gpuTdpW - s.gpuC[g]!) * warming;
       // Processors, memory and fans follow the work of the GPUs.
-      watts += gpuW + (up ? (0.28 * model.hostW * servers.intensity[g]!) / GPUS : 0);
+      watts += gpuW + (up ? (0.28 * model.hostW * servers.intensity[g]!) / model.gpus : 0);
     }
     s.serverW[n] = watts;
   }
@@ -118,6 +131,7 @@ export function stepServers(
 
 function drawGpu(servers: Servers, g: number, model: GpuServerModel, context: StepContext): number {
   const noise = bellAt(context.seed, PURPOSE.gpu, g, context.step);
+  if (servers.job[g] === ABSENT) return 0;
   const intensity = servers.job[g] === 0 ? 0 : servers.intensity[g]!;
   const wantedW =
     (model.gpuIdleW + (model.gpuBusyW - model.gpuIdleW) * intensity) * servers.spread[g]! * (1 + 0.015 * noise);

@@ -2,8 +2,15 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Server } from 'node:net';
 import { parse } from 'yaml';
-import { siteClock, siteSchema, type ClockSetting, type Site } from '../src/model/index.ts';
-import { antminerCgiServer } from './antminer.ts';
+import {
+  EMULATED_PORTS,
+  rehearsedSite,
+  siteClock,
+  siteSchema,
+  type ClockSetting,
+  type Site,
+} from '../src/model/index.ts';
+import { minerWebServer } from './antminer.ts';
 import { cgminerServer } from './cgminer.ts';
 import type { SimCommand } from './command.ts';
 import { REQUEST_FAULTS, createFaults, type RequestFault } from './faults.ts';
@@ -14,11 +21,12 @@ import { simSchema, type SimConfig } from './sim-schema.ts';
 import { slurmServer } from './slurm.ts';
 import { NO_STORE, openStore } from './state.ts';
 import { truthOf, type Truth } from './truth.ts';
+import { openUplinkAgents } from './uplinks.ts';
 import { loadWeather } from './weather.ts';
 import { advance, applyCommand, catchUp, createWorld, stepMsFor, type Endpoint, type World } from './world.ts';
 
-/** The ports of the real machines; `portOffset` is added to each. */
-const PORTS = { cgminer: 4028, web: 8080, dcgm: 9400, zeusd: 4938, modbus: 1502, slurm: 6820 } as const;
+/** `portOffset` is added to each. */
+const { snmp: SNMP_PORT, ...PORTS } = EMULATED_PORTS;
 type PortName = keyof typeof PORTS;
 
 export interface SimOptions {
@@ -97,6 +105,7 @@ export async function startSim(options: SimOptions): Promise<Sim> {
     },
   };
   const { servers, ports } = await openPorts(host, options.portOffset ?? 0);
+  const uplinks = openUplinkAgents(host, SNMP_PORT + (options.portOffset ?? 0));
   await store.save();
   const timers =
     options.timer === false
@@ -120,6 +129,7 @@ export async function startSim(options: SimOptions): Promise<Sim> {
     async close() {
       for (const timer of timers) clearInterval(timer);
       for (const server of servers) dropAll(server);
+      uplinks.close();
       advance(world, clock.now());
       store.saveNow();
       store.close();
@@ -150,7 +160,7 @@ function dropAll(server: Server): void {
 async function openPorts(host: Host, offset: number): Promise<{ servers: Server[]; ports: Record<PortName, number> }> {
   const makers: Record<PortName, (host: Host, port: number) => Server> = {
     cgminer: cgminerServer,
-    web: antminerCgiServer,
+    web: minerWebServer,
     dcgm: dcgmServer,
     zeusd: zeusdServer,
     modbus: modbusServer,
@@ -206,7 +216,8 @@ export function readFiles(
   sitePath: string,
   simPath: string | undefined,
 ): { site: Site; config: SimConfig; folder: string } {
-  const site = siteSchema.parse(parse(readFileSync(sitePath, 'utf8')));
+  // The feeds are not the emulator's affair.
+  const site = rehearsedSite(siteSchema.parse(parse(readFileSync(sitePath, 'utf8'))), undefined);
   const config = simSchema.parse(simPath === undefined ? {} : (parse(readFileSync(simPath, 'utf8')) ?? {}));
   return { site, config, folder: dirname(simPath ?? sitePath) };
 }

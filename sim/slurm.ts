@@ -2,7 +2,7 @@ import type { Server } from 'node:net';
 import type { SimJob } from './jobs.ts';
 import { httpServer, type Host, type HttpAnswer } from './net.ts';
 import { hostlist } from './hostlist.ts';
-import { GPUS, serverUp } from './servers.ts';
+import { GPUS, gpusOf, serverUp } from './servers.ts';
 import type { World } from './world.ts';
 
 /**
@@ -203,11 +203,12 @@ const seconds = (ms: number): number => Math.floor(ms / 1000);
 function node(world: World, n: number): object {
   const { servers, jobs } = world;
   const model = servers.models[servers.model[n]!]!;
-  const used = servers.job.subarray(n * GPUS, (n + 1) * GPUS).filter((job) => job !== 0).length;
+  const used = servers.job.subarray(n * GPUS, (n + 1) * GPUS).filter((job) => job > 0).length;
+  const gpus = gpusOf(servers, n);
   const isUp = serverUp(servers, n, world.state.t) && world.deadServers[n] === 0;
-  const state = isUp ? (used === 0 ? 'idle' : used === GPUS ? 'allocated' : 'mixed') : 'down';
+  const state = isUp ? (used === 0 ? 'idle' : used === gpus ? 'allocated' : 'mixed') : 'down';
   const partitions = [...jobs.partitions].filter(([, members]) => members.includes(n)).map(([name]) => name);
-  const cpus = Math.round((CPUS * used) / GPUS);
+  const cpus = Math.round((CPUS * used) / gpus);
   return {
     architecture: 'x86_64',
     burstbuffer_network_address: '',
@@ -215,9 +216,9 @@ function node(world: World, n: number): object {
     boot_time: seconds(Math.min(world.state.t, servers.state.upAt[n]!)) - 86_400,
     cores: 64,
     cpus: CPUS,
-    free_memory: Math.round(MEMORY_MB * (1 - (0.8 * used) / GPUS)),
+    free_memory: Math.round(MEMORY_MB * (1 - (0.8 * used) / gpus)),
     features: '',
-    gres: `gpu:${model.gpuModel}:${GPUS}`,
+    gres: `gpu:${model.gpuModel}:${gpus}`,
     gres_used: `gpu:${model.gpuModel}:${used}(IDX:${used === 0 ? 'N/A' : `0-${used - 1}`})`,
     name: world.nodes[n]!.name,
     address: world.nodes[n]!.address,
@@ -235,7 +236,7 @@ function node(world: World, n: number): object {
     last_busy: used > 0 ? seconds(world.state.t) : 0,
     sockets: 2,
     threads: 1,
-    tres: `cpu=${CPUS},mem=${MEMORY_MB}M,billing=${CPUS},gres/gpu=${GPUS}`,
+    tres: `cpu=${CPUS},mem=${MEMORY_MB}M,billing=${CPUS},gres/gpu=${gpus}`,
     tres_used: used === 0 ? '' : `cpu=${cpus},gres/gpu=${used}`,
     slurmd_version: '22.05.8',
     alloc_cpus: cpus,
@@ -286,7 +287,7 @@ function partition(world: World, name: string, members: readonly number[]): obje
     nodes: hostlist(members.map((n) => world.nodes[n]!.name)),
     total_nodes: members.length,
     total_cpus: members.length * CPUS,
-    tres: `cpu=${members.length * CPUS},node=${members.length},gres/gpu=${members.length * GPUS}`,
+    tres: `cpu=${members.length * CPUS},node=${members.length},gres/gpu=${members.reduce((sum, n) => sum + gpusOf(world.servers, n), 0)}`,
     allowed_qos: 'reserved,on-demand,preemptible,batch',
     maximum_nodes_per_job: -1,
     max_time_limit: -1,

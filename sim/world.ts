@@ -13,13 +13,13 @@ import { createJobs, endJob, fillJobs, occupy, requeueJob, stepJobs, submitJob, 
 import { rebootMiner, setMinerPoint, setWorkMode, sleepMiner, wakeMiner } from './miner-commands.ts';
 import { createMiners, stepMiners, type MinerGroup, type Miners, type StepContext } from './miners.ts';
 import { pointsOf } from './points.ts';
-import { GPUS, createServers, minimumLimitW, stepServers, type Servers } from './servers.ts';
+import { GPUS, createServers, freeAll, minimumLimitW, stepServers, type Servers } from './servers.ts';
 import type { SimConfig } from './sim-schema.ts';
 import type { Weather } from './weather.ts';
 
 /** A place on the network. `index` counts miners, servers or meters, by kind. */
 export interface Endpoint {
-  readonly kind: 'miner' | 'server' | 'meter' | 'slurm';
+  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink';
   readonly id: string;
   readonly groupId: string;
   readonly address: string;
@@ -101,6 +101,8 @@ export function createWorld(
   return world;
 }
 
+const FIRMWARE: Readonly<Record<string, MinerGroup['firmware']>> = { luxos: 'luxos', bitaxe: 'axeos' };
+
 function createMachines(
   site: Site,
   config: SimConfig,
@@ -117,7 +119,7 @@ function createMachines(
     const hall = hallIndex.get(group.hall)!;
     const count = addressesOf(group.addresses).length;
     if (model.kind === 'asic') {
-      const firmware = group.driver === 'luxos' ? 'luxos' : 'stock';
+      const firmware = FIRMWARE[group.driver] ?? 'stock';
       groups.push({ id: group.id, model: model satisfies AsicModel, firmware, table: pointsOf(model, firmware) });
       for (let i = 0; i < count; i += 1) minerMembers.push({ group: groups.length - 1, hall });
     } else {
@@ -133,7 +135,7 @@ function createMachines(
 
 function listEndpoints(site: Site): Endpoint[] {
   const endpoints: Endpoint[] = [];
-  const counts = { miner: 0, server: 0, meter: 0, slurm: 0 };
+  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0 };
   const hallIndex = new Map(site.halls.map((hall, index) => [hall.id, index]));
   const add = (kind: Endpoint['kind'], id: string, groupId: string, address: string, hall: number): void => {
     endpoints.push({ kind, id, groupId, address, index: counts[kind]++, hall, number: endpoints.length });
@@ -154,6 +156,7 @@ function listEndpoints(site: Site): Endpoint[] {
       add('slurm', cluster.id, cluster.id, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
+  for (const uplink of site.uplinks) add('uplink', uplink.id, uplink.id, uplink.address, hallIndex.get(uplink.hall)!);
   return endpoints;
 }
 
@@ -280,7 +283,7 @@ function applyToJob(world: World, command: Extract<SimCommand, { id: number }>, 
 
 /** After a restart: GPUs belong again to the saved jobs. */
 export function reoccupy(world: World): void {
-  world.servers.job.fill(0);
+  freeAll(world.servers);
   world.servers.intensity.fill(0);
   for (const job of world.jobs.state.list.values()) if (job.state === 'RUNNING') occupy(world.servers, job);
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { staleIndexes } from '../scripts/generate.ts';
+import { isReferenceFresh, staleIndexes } from '../scripts/generate.ts';
 
 /** The rules of the house. Each says why in its message: a rule nobody understands is a rule nobody keeps. */
 
@@ -124,6 +124,10 @@ describe('arrows between rooms', () => {
     );
     expect(wrong, 'time is handed in: a site clock may run fast, and a test holds it in its hand').toEqual([]);
   });
+});
+
+test('the site file reference says what the schema says', async () => {
+  expect(await isReferenceFresh(), 'run: npm run generate && npm run format').toBe(true);
 });
 
 test('generated indexes are fresh', () => {

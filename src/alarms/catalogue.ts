@@ -80,6 +80,45 @@ export const ALARMS = {
     meaning:
       'Running work is taken as it was last seen; nothing is held or requeued until it answers. Check slurmrestd and its token.',
   },
+  'uplink-down': {
+    severity: 'critical',
+    title: 'Uplink is down',
+    meaning:
+      'The port says the line is down: miners behind it lose their pool and customers their machines. Call the carrier, or move to the second line.',
+  },
+  'uplink-silent': {
+    severity: 'warning',
+    title: 'Uplink cannot be read',
+    meaning: 'Its load and errors are unknown. Check the switch or router, its address and the community.',
+  },
+  'uplink-loaded': {
+    severity: 'warning',
+    title: 'Uplink is nearly full',
+    meaning: 'Load is past the alarm level of the site file. Inference slows first; move work or order more.',
+  },
+  'uplink-errors': {
+    severity: 'warning',
+    title: 'Errors on an uplink',
+    meaning: 'The port counts broken packets: a dirty fibre, a bad cable or a failing optic.',
+  },
+  'machine-hot': {
+    severity: 'warning',
+    title: 'Machines too hot',
+    meaning:
+      'Hotter than the limit of the site file. Look at fans, filters, flow and the hall before the hardware protects itself.',
+  },
+  'history-failed': {
+    severity: 'warning',
+    title: 'History is not saved',
+    meaning:
+      'Readings are kept in memory and tried again every minute; the ledger is not concerned. Is the disk full or read-only?',
+  },
+  'history-full': {
+    severity: 'info',
+    title: 'History is at its disk budget',
+    meaning:
+      'The oldest readings went before their days were over. Raise history.diskGb in the site file, or keep fewer days.',
+  },
   'solver-failed': {
     severity: 'warning',
     title: 'The optimiser failed or was late',

@@ -68,11 +68,14 @@ export interface Book {
   woke(at: SiteMs, machines: number): void;
   /** Closed intervals that can be booked, oldest first; each is handed out once. */
   close(now: SiteMs, priceUsdPerMwh: (start: SiteMs) => number | undefined): Interval[];
+  /** The tariff changed; intervals not yet closed are settled by the new one. */
+  retariff(tariff: BlockTariff): void;
   /** Everything not yet booked, to be restored after a crash. */
   checkpoint(): string;
 }
 
-export function createBook(tariff: BlockTariff, saved?: string, lastBooked?: SiteMs): Book {
+export function createBook(initial: BlockTariff, saved?: string, lastBooked?: SiteMs): Book {
+  let tariff = initial;
   const restored = saved === undefined ? undefined : state.parse(JSON.parse(saved));
   const quarters = new Map<number, QuarterSum>(restored?.quarters);
   let counters: CounterReading[] = restored?.counters ?? [];
@@ -123,6 +126,9 @@ export function createBook(tariff: BlockTariff, saved?: string, lastBooked?: Sit
         if (keep > 0) counters = counters.slice(keep);
       }
       return closed;
+    },
+    retariff(next) {
+      tariff = next;
     },
     checkpoint: () => JSON.stringify({ quarters: [...quarters], counters: thin(counters, next), next }),
   };

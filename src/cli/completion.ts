@@ -11,12 +11,18 @@ export function completionVerb(program: Command): void {
       const verbs = program.commands.map((verb) => ({
         name: verb.name(),
         about: verb.description(),
-        options: verb.options.map((option) => ({ long: option.long ?? '', about: option.description })),
+        options: [verb, ...verb.commands].flatMap((one) =>
+          one.options.map((option) => ({ long: option.long ?? '', about: option.description })),
+        ),
+        inner: verb.commands.map((one) => one.name()),
       }));
       const names = verbs.map((verb) => verb.name).join(' ');
       if (shell === 'bash' || shell === 'zsh') {
         const cases = verbs
-          .map((verb) => `    ${verb.name}) words="${verb.options.map((o) => o.long).join(' ')}" ;;`)
+          .map(
+            (verb) =>
+              `    ${verb.name}) words="${[...verb.inner, ...new Set(verb.options.map((o) => o.long))].join(' ')}" ;;`,
+          )
           .join('\n');
         if (shell === 'zsh') print('autoload -U +X bashcompinit && bashcompinit');
         print(
@@ -29,6 +35,8 @@ export function completionVerb(program: Command): void {
           print(
             `complete -c busbar -n __fish_use_subcommand -f -a ${verb.name} -d '${verb.about.replaceAll("'", '')}'`,
           );
+          for (const name of verb.inner)
+            print(`complete -c busbar -n '__fish_seen_subcommand_from ${verb.name}' -f -a ${name}`);
           for (const option of verb.options) {
             print(
               `complete -c busbar -n '__fish_seen_subcommand_from ${verb.name}' -l ${option.long.slice(2)} -d '${option.about.replaceAll("'", '')}'`,

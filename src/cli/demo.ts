@@ -1,17 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 import { isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
 import type { ServerMessage } from '../server/main.ts';
 import { number } from './options.ts';
 import { keepAlive, type Kept } from './keep-alive.ts';
+import { rememberLocalToken } from './local-tokens.ts';
 import { CliError, print } from './output.ts';
+import { mustBeFree } from './ports.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SITE = join(ROOT, 'examples', 'demo-40mw', 'site.yaml');
-const SIM = join(ROOT, 'examples', 'demo-40mw', 'sim.yaml');
+/** What the markets are in a rehearsal of a site with live feeds. */
+const MARKETS = join(ROOT, 'examples', 'week-2026-03-23');
 
 /** Both processes start while the clock stands at its beginning. */
 const START_UP_MS = 5_000;
@@ -22,7 +24,7 @@ interface Options {
   readonly from: number;
   readonly speed: number;
   readonly seed: number;
-  readonly data: string;
+  readonly data?: string;
   readonly fresh?: boolean;
   readonly portOffset: number;
   readonly json?: boolean;
@@ -38,7 +40,12 @@ const moment = (text: string): number => {
 export function demoVerb(program: Command): void {
   program
     .command('demo')
-    .description('run the emulated 40 MW site, the server and the pages')
+    .description('run an emulated site, the server and the pages: 40 MW of it, or a rehearsal of your own site file')
+    .argument(
+      '[site.yaml]',
+      'a site file, played on loopback with the recorded markets; a sim.yaml beside it is followed',
+      SITE,
+    )
     .option(
       '--port <n>',
       'port of the pages and the API',
@@ -48,12 +55,15 @@ export function demoVerb(program: Command): void {
     .option('--from <time>', 'site time to begin at, 23 to 29 March 2026', moment, Date.parse('2026-03-23T22:45:00Z'))
     .option('--speed <n>', 'site seconds per second', number(0.1, 240), 30)
     .option('--seed <n>', 'seed of the emulated site', number(0, 2 ** 31), 1)
-    .option('--data <folder>', 'where the ledger and the site are kept', join(ROOT, '.busbar', 'demo'))
+    .option(
+      '--data <folder>',
+      'where the ledger and the site are kept (default: .busbar/demo, or demo-<folder of the site file>)',
+    )
     .option('--fresh', 'begin anew even if the last run was cut off')
     .option('--port-offset <n>', 'added to every port of the emulated machines', number(0, 20_000), 0)
     .option('--log <level>', 'debug, info, warn, error', 'warn')
     .option('--json', 'print { url, link, from, speed, resumed } in place of text')
-    .action((options: Options) => runDemo(options));
+    .action((site: string, options: Options) => runDemo(resolve(site), options));
 }
 
 const runState = z.object({
@@ -63,13 +73,19 @@ const runState = z.object({
   endedWell: z.boolean(),
 });
 
-async function runDemo(options: Options): Promise<void> {
+/** A run with its files named. */
+type Run = Options & { readonly site: string; readonly data: string };
+
+async function runDemo(site: string, given: Options): Promise<void> {
+  if (!existsSync(site)) throw new CliError(`${site}: no such file`);
+  const name = site === SITE ? 'demo' : `demo-${basename(dirname(site))}`;
+  const options: Run = { ...given, site, data: given.data ?? join(ROOT, '.busbar', name) };
   await mustBeFree(options.port);
   const { clock, resumed } = openRun(options);
-  const site = siteClock(clock, Date.now);
+  const time = siteClock(clock, Date.now);
   const saveRun = (endedWell: boolean) => {
     const file = join(options.data, 'run.json');
-    writeFileSync(`${file}.new`, JSON.stringify({ clock, seed: options.seed, siteMs: site.now(), endedWell }));
+    writeFileSync(`${file}.new`, JSON.stringify({ clock, seed: options.seed, siteMs: time.now(), endedWell }));
     renameSync(`${file}.new`, file);
   };
   saveRun(false);
@@ -99,16 +115,17 @@ async function runDemo(options: Options): Promise<void> {
     );
     started.push(server);
     const { url, link } = (await server.ready) as ServerMessage;
+    rememberLocalToken(url, join(options.data, 'local-token'));
     if (options.json === true)
-      print(JSON.stringify({ url, link, from: isoUtc(site.now()), speed: clock.speed, resumed }));
-    else greet(url, link, clock, resumed);
+      print(JSON.stringify({ url, link, from: isoUtc(time.now()), speed: clock.speed, resumed }));
+    else greet(options, url, link, clock, resumed);
   } catch (error) {
     await end(false);
     throw error;
   }
 }
 
-function simArguments(options: Options, clock: ClockSetting): string[] {
+function simArguments(options: Run, clock: ClockSetting): string[] {
   const state = join(options.data, 'site-state.json');
   const epoch = [
     '--epoch-site',
@@ -119,25 +136,39 @@ function simArguments(options: Options, clock: ClockSetting): string[] {
     String(clock.speed),
   ];
   const offset = ['--port-offset', String(options.portOffset)];
-  return ['--site', SITE, '--sim', SIM, '--seed', String(options.seed), '--state', state, ...epoch, ...offset];
+  const sim = join(dirname(options.site), 'sim.yaml');
+  const behaviour = existsSync(sim) ? ['--sim', sim] : [];
+  return ['--site', options.site, ...behaviour, '--seed', String(options.seed), '--state', state, ...epoch, ...offset];
 }
 
-function serverArguments(options: Options, clock: ClockSetting): string[] {
+function serverArguments(options: Run, clock: ClockSetting): string[] {
   const where = ['--data', options.data, '--port', String(options.port), '--port-offset', String(options.portOffset)];
-  return ['--site', SITE, ...where, '--clock', JSON.stringify(clock), '--emulated', '--log', options.log];
+  return [
+    '--site',
+    options.site,
+    '--markets',
+    MARKETS,
+    ...where,
+    '--clock',
+    JSON.stringify(clock),
+    '--emulated',
+    '--log',
+    options.log,
+  ];
 }
 
-function greet(url: string, link: string, { epochSiteMs, speed }: ClockSetting, resumed: boolean): void {
+function greet(options: Run, url: string, link: string, { epochSiteMs, speed }: ClockSetting, resumed: boolean): void {
   const pages = existsSync(join(ROOT, 'web', 'dist', 'index.html'));
   const again = resumed ? ' (going on where the last run was cut off; --fresh begins anew)' : '';
-  print(`Busbar runs an emulated 40 MW site from ${isoUtc(epochSiteMs)}, ${speed} times as fast as life${again}.`);
+  const what = options.site === SITE ? 'an emulated 40 MW site' : `a rehearsal of ${options.site}`;
+  print(`Busbar runs ${what} from ${isoUtc(epochSiteMs)}, ${speed} times as fast as life${again}.`);
   print(`  ${pages ? 'Page    ' : 'API (the pages are not built: npm run build)'} ${url}`);
   print(`  Sign in  ${link}  (good once)`);
   print('Ctrl-C ends it.');
 }
 
 /** Goes on where a run was cut off; after a run that ended well, or with --fresh, the old one is set aside. */
-function openRun(options: Options): { clock: ClockSetting; resumed: boolean } {
+function openRun(options: Run): { clock: ClockSetting; resumed: boolean } {
   const file = join(options.data, 'run.json');
   const last = existsSync(file) ? runState.safeParse(tryJson(readFileSync(file, 'utf8'))) : undefined;
   const epochUnixMs = Date.now() + START_UP_MS;
@@ -168,19 +199,4 @@ function tryJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function mustBeFree(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new CliError(
-          `port ${port} cannot be opened (${error.code ?? error.message})`,
-          'is another Busbar running? Choose another with --port or BUSBAR_PORT',
-        ),
-      ),
-    );
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()));
-  });
 }

@@ -8,6 +8,8 @@ const STOP_MS = 8_000;
 export interface Kept {
   /** Its first message of type `ready`. Rejects when it ends before. */
   readonly ready: Promise<unknown>;
+  /** Passes a signal on. */
+  signal(name: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -48,6 +50,7 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
 
   return {
     ready: promise,
+    signal: (name) => void child.kill(name),
     stop() {
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();

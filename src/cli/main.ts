@@ -3,11 +3,20 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { checkVerb } from './check.ts';
 import { completionVerb } from './completion.ts';
+import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
+import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { planVerb } from './plan.ts';
+import { reloadVerb } from './reload.ts';
+import { schemaVerb } from './schema.ts';
+import { secretsVerb } from './secrets.ts';
 import { statusVerb } from './status.ts';
+import { tokensVerb } from './tokens.ts';
+import { trustVerb } from './trust.ts';
+import { upVerb } from './up.ts';
+import { usersVerb } from './users.ts';
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8')) as {
   version: string;
@@ -18,7 +27,24 @@ const program = new Command('busbar')
   .version(version)
   .showHelpAfterError('(busbar --help lists the verbs)');
 
-for (const verb of [demoVerb, statusVerb, machinesVerb, planVerb, checkVerb, completionVerb]) verb(program);
+for (const verb of [
+  demoVerb,
+  upVerb,
+  statusVerb,
+  machinesVerb,
+  planVerb,
+  trustVerb,
+  reloadVerb,
+  checkVerb,
+  schemaVerb,
+  convertVerb,
+  loginVerb,
+  usersVerb,
+  tokensVerb,
+  secretsVerb,
+  completionVerb,
+])
+  verb(program);
 
 try {
   await program.parseAsync();

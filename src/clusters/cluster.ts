@@ -1,10 +1,11 @@
 import type { z } from 'zod';
-import type { ClusterReading, HttpPort, SiteMs, WorkClass } from '../model/index.ts';
+import type { ClusterReading, HttpPort, SecretRef, SiteMs, WorkClass } from '../model/index.ts';
 
 export interface ClusterIo {
   readonly http: HttpPort;
   siteNow(): SiteMs;
-  env(name: string): string | undefined;
+  /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
+  secret(ref: SecretRef): string;
 }
 
 export interface JobRequest {

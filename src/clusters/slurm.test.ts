@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { slurmrestd, type Answer } from '../../test/support/slurmrestd.ts';
 import { httpPort } from '../drivers/wire/http.ts';
-import { siteMs, type ClusterReading, type Job, type WorkClass } from '../model/index.ts';
+import { Fault, siteMs, type ClusterReading, type Job, type WorkClass } from '../model/index.ts';
 import { slurm } from './slurm.ts';
 
 const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.e30.x';
@@ -40,8 +40,8 @@ async function open(answers: Record<string, Answer>, token: string | undefined =
   const { url, requests, close } = await slurmrestd(answers, TOKEN);
   const http = httpPort();
   closers.push(close, () => http.close());
-  const io = { http, siteNow: () => siteMs(42), env: (name: string) => (name === 'SLURM_JWT' ? token : undefined) };
-  const config = slurm.config.parse({ url: `${url}/`, tokenEnv: 'SLURM_JWT', timeoutMs: 2000 });
+  const io = { http, siteNow: () => siteMs(42), secret: () => token };
+  const config = slurm.config.parse({ url: `${url}/`, token: { env: 'SLURM_JWT' }, timeoutMs: 2000 });
   return { cluster: slurm.open({ id: 'main', config, classes: CLASSES }, io), requests };
 }
 
@@ -312,9 +312,22 @@ describe('answers that are none', () => {
     },
   );
 
-  test('a token that was promised and is not there stops the start, and says how to get one', () => {
-    const io = { http: { ask: () => Promise.reject(new Error()) }, siteNow: () => siteMs(0), env: () => undefined };
-    const config = slurm.config.parse({ url: 'http://slurm.example:6820', tokenEnv: 'SLURM_JWT' });
-    expect(() => slurm.open({ id: 'main', config, classes: [] }, io)).toThrow(/SLURM_JWT is not set.*scontrol token/);
+  test('a token that is not there is told at each call, and one that comes later is taken', async () => {
+    const { url, close } = await slurmrestd(
+      { 'GET /nodes/': { body: { errors: [], nodes: [] } }, 'GET /jobs/': { body: { errors: [], jobs: [] } } },
+      TOKEN,
+    );
+    const http = httpPort();
+    closers.push(close, () => http.close());
+    let token: string | undefined;
+    const secret = (): string => {
+      if (token === undefined) throw new Fault('unauthorised', 'env SLURM_JWT: not set');
+      return token;
+    };
+    const config = slurm.config.parse({ url, token: { env: 'SLURM_JWT' } });
+    const cluster = slurm.open({ id: 'main', config, classes: [] }, { http, siteNow: () => siteMs(0), secret });
+    await expect(cluster.read()).rejects.toMatchObject({ kind: 'unauthorised', message: /SLURM_JWT/ });
+    token = TOKEN;
+    await expect(cluster.read()).resolves.toMatchObject({ jobs: [] });
   });
 });

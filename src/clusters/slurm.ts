@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   Fault,
+  secretRef,
   siteMs,
   type ClusterNode,
   type Job,
@@ -14,7 +15,7 @@ import { expandHostlist } from './hostlist.ts';
 const config = z.strictObject({
   url: z.url(),
   user: z.string().default('busbar'),
-  tokenEnv: z.string().optional().describe('environment variable that holds the JWT'),
+  token: secretRef.optional().describe('where the JWT lies (scontrol token)'),
   version: z.string().default('v0.0.38'),
   timeoutMs: z.number().int().positive().default(5000),
 });
@@ -80,17 +81,14 @@ export const slurm = defineCluster({
   name: 'slurm',
   about: 'Slurm through slurmrestd (v0.0.38)',
   config,
-  open({ config: { url, user, tokenEnv, version, timeoutMs }, classes }, io) {
+  open({ config: { url, user, token, version, timeoutMs }, classes }, io) {
     const base = `${url.replace(/\/$/, '')}/slurm/${version}`;
-    const token = tokenEnv === undefined ? undefined : io.env(tokenEnv);
-    if (tokenEnv !== undefined && token === undefined) {
-      throw new Error(`slurm: environment variable ${tokenEnv} is not set; it must hold the JWT (scontrol token)`);
-    }
-    const headers = {
+    // Asked for each call: a token that was renewed in its file needs no restart.
+    const headers = () => ({
       'x-slurm-user-name': user,
-      ...(token === undefined ? {} : { 'x-slurm-user-token': token }),
+      ...(token === undefined ? {} : { 'x-slurm-user-token': io.secret(token) }),
       'content-type': 'application/json',
-    };
+    });
 
     async function call<S extends z.ZodType<{ errors: z.output<typeof errors> }>>(
       method: 'GET' | 'POST' | 'DELETE',
@@ -103,7 +101,7 @@ export const slurm = defineCluster({
       const reply = await io.http.ask({
         method,
         url: base + path,
-        headers,
+        headers: headers(),
         timeoutMs,
         signal: options.signal,
         ...body,

@@ -34,7 +34,7 @@ function bench(ids: readonly string[], more: Partial<ReconcilerOptions> & { hand
   const reconciler = createReconciler(targets, {
     siteNow: () => siteMs(site),
     wallNow: () => wallMs(wall),
-    trust: 'auto',
+    trust: () => 'auto',
     mayIncrease: () => true,
     wakesPerMinute: () => 1_000,
     readSoon: (id) => looks.push(id),
@@ -306,7 +306,7 @@ test('a wake that found no room does not use up the wake rate', async () => {
 });
 
 test('in shadow nothing is written', async () => {
-  const b = bench(['a1'], { trust: 'shadow' });
+  const b = bench(['a1'], { trust: () => 'shadow' });
   b.see('a1', 'normal');
   b.want({ a1: 'sleep' });
   for (let i = 0; i < 5; i += 1) {

@@ -9,6 +9,7 @@ import {
   type SiteMs,
   type WallMs,
 } from '../model/index.ts';
+import { mustAct, type Trust } from './trust.ts';
 
 /** What control may do to a machine: only those methods its driver has. */
 export interface Handle {
@@ -36,8 +37,8 @@ export interface Desire {
 export interface ReconcilerOptions {
   siteNow(): SiteMs;
   wallNow(): WallMs;
-  /** In shadow nothing is ever written to a machine. */
-  readonly trust: 'shadow' | 'auto';
+  /** In shadow nothing is ever written to a machine. Asked before each write: a person may raise or lower it. */
+  trust(): Trust;
   /** May a machine of this hall draw so much more now? False while its meter or the feeder's is silent. */
   mayIncrease(id: string, hallId: string, deltaW: number): boolean;
   wakesPerMinute(hallId: string): number;
@@ -53,6 +54,8 @@ export interface Reconciler {
   observe(id: string, reading: Reading): void;
   /** Sends what is due. Called about twice a second. */
   tick(): void;
+  /** The site file changed: machines that stay keep what is known of them, the command under way included. */
+  retarget(targets: readonly Target[]): void;
   /** Marks what the hall's meter has confirmed. */
   confirmAtMeter(actId: string, hallId: string): void;
   desired(id: string): Desire | undefined;
@@ -68,7 +71,7 @@ export interface Reconciler {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Entry {
-  readonly target: Target;
+  target: Target;
   seen: Reading | undefined;
   desire: Desire | undefined;
   command: Mutable<Command> | undefined;
@@ -98,7 +101,8 @@ const SETTLE_WALL_MS = 20_000;
  * wake rate.
  */
 export function createReconciler(targets: readonly Target[], options: ReconcilerOptions): Reconciler {
-  const { trust, maxInFlight = 200 } = options;
+  const { maxInFlight = 200 } = options;
+  const trust = () => options.trust();
   const siteNow = () => options.siteNow();
   const wallNow = () => options.wallNow();
   const entries = new Map<string, Entry>(targets.map((target) => [target.id, newEntry(target)]));
@@ -178,7 +182,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
 
   function due(entry: Entry): boolean {
     const { desire, seen, command, retryAt } = entry;
-    if (trust === 'shadow' || desire === undefined || seen?.mode === undefined) return false;
+    if (trust() === 'shadow' || desire === undefined || seen?.mode === undefined) return false;
     if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
@@ -228,7 +232,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     entry.command = command;
     setStage(command, 'sent');
     sending += 1;
-    act(target.handle, desire.mode, seen?.mode?.kind === 'sleep')
+    act(trust(), target.handle, desire.mode, seen?.mode?.kind === 'sleep')
       .then(
         () => acknowledge(entry, command),
         (error: unknown) => {
@@ -284,6 +288,20 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     want,
     observe,
     tick,
+    retarget(next) {
+      const stays = new Set(next.map(({ id }) => id));
+      for (const [id, entry] of entries) {
+        if (stays.has(id)) continue;
+        if (entry.command !== undefined && isOpen(entry.command)) setStage(entry.command, 'superseded');
+        entries.delete(id);
+        active.delete(entry);
+      }
+      for (const target of next) {
+        const known = entries.get(target.id);
+        if (known === undefined) entries.set(target.id, newEntry(target));
+        else known.target = target;
+      }
+    },
     confirmAtMeter(actId, hallId) {
       for (const { target, command } of entries.values()) {
         if (target.hallId !== hallId || command?.batchId !== actId || command.stage !== 'seen-in-power') continue;
@@ -320,7 +338,8 @@ const later = (now: WallMs, ms: number): WallMs => (now + ms) as WallMs;
 const isOpen = (command: Command): boolean =>
   command.stage === 'sent' || command.stage === 'acknowledged' || command.stage === 'seen-in-power';
 
-async function act(handle: Handle, mode: string, asleep: boolean): Promise<void> {
+async function act(trust: Trust, handle: Handle, mode: string, asleep: boolean): Promise<void> {
+  mustAct(trust, mode);
   const unsupported = (what: string) => new Fault('unsupported', `this machine cannot ${what}`);
   if (mode === 'sleep') {
     if (handle.sleep === undefined) throw unsupported('sleep');

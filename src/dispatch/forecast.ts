@@ -4,6 +4,7 @@ import {
   type ForecastStep,
   HOUR,
   isoUtc,
+  pessimistic,
   type Point,
   QUARTER,
   quarterStart,
@@ -98,21 +99,17 @@ function priceCurve(
     return undefined;
   }
   if (now.stale) {
-    const highest = highestOfLastDay(series);
+    const worst = pessimistic(series)!;
+    const because = series.whenStale === undefined ? 'the highest of its last 24 h' : 'as the site file says';
     notes.push(
-      `price is stale since ${isoUtc(at - now.ageMs + series.intervalMs)}: planned at $${highest.toFixed(2)}/MWh, the highest of its last 24 h`,
+      `price is stale since ${isoUtc(at - now.ageMs + series.intervalMs)}: planned at $${worst.toFixed(2)}/MWh, ${because}`,
     );
-    return { valueAt: () => highest, known: false };
+    return { valueAt: () => worst, known: false };
   }
   const known = now.ageMs < series.intervalMs;
   const knownUntil = known ? quarterStart(at) + QUARTER : at;
   const later = blend(series, now.value, at);
   return { valueAt: (t) => (t < knownUntil ? now.value : later(t)), known };
-}
-
-function highestOfLastDay({ points, intervalMs }: Series): number {
-  const end = points.at(-1)!.start + intervalMs;
-  return points.reduce((most, { start, value }) => (start >= end - DAY ? Math.max(most, value) : most), -Infinity);
 }
 
 /** The value now, fading into the profile by hour of day. */
@@ -156,11 +153,20 @@ function wetBulbCurve(
   const stale = valueAt(temperature, at)!.stale || valueAt(dewPoint, at)!.stale;
   const now = valueAt(wetBulb, at);
   if (now === undefined || stale) {
-    const highest = wetBulb.points.length > 0 ? highestOfLastDay(wetBulb) : UNKNOWN_WET_BULB_C;
+    const highest = worstWetBulbC(temperature, dewPoint, wetBulb);
     notes.push(`weather is stale: planned at a wet bulb of ${highest.toFixed(1)} C`);
     return () => highest;
   }
   return blend(wetBulb, now.value, at);
+}
+
+/** Of what the site file says of a silent weather feed, else of the last day told. */
+function worstWetBulbC(temperature: Series, dewPoint: Series, wetBulb: Series): number {
+  if (temperature.whenStale === undefined && dewPoint.whenStale === undefined)
+    return pessimistic(wetBulb) ?? UNKNOWN_WET_BULB_C;
+  const dry = pessimistic(temperature);
+  const dew = pessimistic(dewPoint);
+  return dry === undefined || dew === undefined ? UNKNOWN_WET_BULB_C : wetBulbC(dry, Math.min(dry, dew));
 }
 
 function wetBulbPoints(temperature: Series, dewPoint: Series): Point[] {
@@ -178,8 +184,12 @@ function hashpriceNow(
   const read = (name: SeriesName, what: string): number | undefined => {
     const series = known(name);
     const now = series && valueAt(series, at);
-    if (now?.stale === true) notes.push(`${what} is stale: the last one told is used`);
-    return now?.value;
+    if (series === undefined || now?.stale !== true) return now?.value;
+    const worst = pessimistic(series);
+    notes.push(
+      `${what} is stale: planned with ${worst}, ${series.whenStale === undefined ? 'the worst of its last 24 h' : 'as the site file says'}`,
+    );
+    return worst;
   };
   const difficulty = read('difficulty', 'difficulty');
   const btcUsd = read('btcUsd', 'the bitcoin price');

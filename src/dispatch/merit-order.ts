@@ -75,13 +75,31 @@ function workOffers(problem: Problem, t: number, gpus: number[]): Offer[] {
       usdPerMwh: worth(problem, t, hall, usdPerGpuHour, facts.marginalWPerGpu),
       hall,
       wattsEach: facts.marginalWPerGpu,
-      most: () => Math.min(upTo - gpus[i]!, part.gpus - part.work.reduce((sum, j) => sum + gpus[j]!, 0)),
+      most: () =>
+        Math.min(
+          upTo - gpus[i]!,
+          part.gpus - part.work.reduce((sum, j) => sum + gpus[j]!, 0),
+          uplinkRoomGpus(problem, i, gpus),
+        ),
       take: (count) => (gpus[i]! += count),
     });
     const { usdPerGpuHour, penaltyUsdPerGpuHour } = facts;
     return [offer(reservedGpus, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);
+}
+
+/** GPUs of a class that the uplink of its hall still has room for. */
+function uplinkRoomGpus({ work, halls }: Problem, i: number, gpus: readonly number[]): number {
+  const { facts, hall } = work[i]!;
+  const capacity = halls[hall]!.uplinkMbps;
+  const each = facts.uplinkMbpsPerGpu ?? 0;
+  if (capacity === undefined || each === 0) return Infinity;
+  const used = work.reduce(
+    (sum, one, j) => sum + (one.hall === hall ? (one.facts.uplinkMbpsPerGpu ?? 0) * gpus[j]! : 0),
+    0,
+  );
+  return Math.max(0, (capacity - used) / each);
 }
 
 /** Each step up the concave envelope is an offer; the steps of one cohort come in their order by value. */

@@ -4,6 +4,7 @@ import {
   Fault,
   MINUTE,
   run,
+  secretRef,
   SLEEP,
   type AsicModel,
   type OperatingMode,
@@ -19,7 +20,7 @@ const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
   webPort: z.number().int().min(1).max(65535).default(80),
   username: z.string().default('root'),
-  password: z.string().default('root'),
+  password: secretRef.optional().describe('absent: the factory password'),
   timeoutMs: z.number().int().positive().default(3000),
 });
 type Config = z.output<typeof config>;
@@ -31,6 +32,8 @@ const WORK_MODES: ReadonlyMap<number, string> = new Map([
   [3, 'low'],
 ]);
 const SLEEP_MODE = 1;
+/** What Bitmain ships; a miner that still has it is reported as a finding by discovery, not here. */
+const FACTORY_PASSWORD = 'root';
 
 /** How long a configuration that was read is believed; a change of hash that it cannot explain ends that at once. */
 const CONFIG_HOLDS_MS = 5 * MINUTE;
@@ -48,6 +51,7 @@ interface KnownConfig {
 export const antminerStock = defineDriver({
   name: 'antminer-stock',
   about: 'Antminers with Bitmain firmware (CGI with digest, cgminer API on 4028)',
+  serves: ['asic'],
   config,
   recognises: (seen) => /antMiner/i.test(seen.banners.get(80) ?? '') || /"BMMiner"/.test(seen.banners.get(4028) ?? ''),
   open({ address, modelId, config: settings }, io) {
@@ -112,7 +116,10 @@ export const antminerStock = defineDriver({
 });
 
 function cgiClient(address: string, settings: Config, io: DriverIo) {
-  const digest = { username: settings.username, password: settings.password };
+  const digest = () => ({
+    username: settings.username,
+    password: settings.password === undefined ? FACTORY_PASSWORD : io.secret(settings.password),
+  });
   const url = (name: string) => `http://${address}:${settings.webPort}/cgi-bin/${name}.cgi`;
   const timeoutMs = settings.timeoutMs;
   const object = async (method: 'GET' | 'POST', name: string, body: string | undefined, signal?: AbortSignal) => {
@@ -123,7 +130,7 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
       url: url(name),
       headers,
       timeoutMs,
-      digest,
+      digest: digest(),
       signal,
       ...(body === undefined ? {} : { body }),
     };

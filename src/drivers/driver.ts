@@ -1,5 +1,15 @@
 import type { z } from 'zod';
-import type { HttpPort, ModbusPort, Reading, SiteMs, TcpPort, WallMs } from '../model/index.ts';
+import type {
+  DeviceKind,
+  HttpPort,
+  ModbusPort,
+  Reading,
+  SecretRef,
+  SiteMs,
+  SnmpPort,
+  TcpPort,
+  WallMs,
+} from '../model/index.ts';
 
 /**
  * How a machine is spoken to. A capability is a method that exists: `open` hands back `read` and only those of
@@ -27,6 +37,9 @@ export interface DriverIo {
   readonly tcp: TcpPort;
   readonly http: HttpPort;
   readonly modbus: ModbusPort;
+  readonly snmp: SnmpPort;
+  /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
+  secret(ref: SecretRef): string;
   siteNow(): SiteMs;
   wallNow(): WallMs;
 }
@@ -42,6 +55,8 @@ export interface Driver<C extends z.ZodType = z.ZodType> {
   readonly name: string;
   /** In words, for docs and messages. */
   readonly about: string;
+  /** What it may be named for in a site file. */
+  readonly serves: readonly DeviceKind[];
   readonly config: C;
   recognises(seen: Fingerprint): boolean;
   open(target: { address: string; modelId: string; config: z.output<C> }, io: DriverIo): Device;

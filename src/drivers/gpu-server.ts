@@ -18,6 +18,7 @@ const config = z.strictObject({
 export const gpuServer = defineDriver({
   name: 'gpu-server',
   about: 'GPU servers with the DCGM exporter (9400) and zeusd for power limits',
+  serves: ['gpu-server'],
   config,
   recognises: (seen) => /DCGM_FI_DEV_/.test(seen.banners.get(9400) ?? ''),
   open({ address, modelId, config: { dcgmPort, zeusdPort, timeoutMs } }, io) {

@@ -23,6 +23,7 @@ interface Identity {
 export const luxos = defineDriver({
   name: 'luxos',
   about: 'Antminers with LuxOS firmware (cgminer API on 4028)',
+  serves: ['asic'],
   config,
   recognises: (seen) => /LUXminer/i.test(seen.banners.get(4028) ?? ''),
   open({ address, config: { port, timeoutMs } }, io) {

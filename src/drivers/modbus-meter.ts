@@ -45,6 +45,7 @@ const WORDS: Record<Encoding, number> = { float32: 2, int64: 4, float64: 4 };
 export const modbusMeter = defineDriver({
   name: 'modbus-meter',
   about: 'Electricity meters over Modbus TCP; register maps by model',
+  serves: ['meter'],
   config,
   // Modbus has no greeting: a meter is named in the site file and never guessed.
   recognises: () => false,

@@ -1,21 +1,16 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, isoUtc, MINUTE, SERIES, siteMs, valueAt, type Series } from '../model/index.ts';
+import { feedIo } from '../../test/support/feed-worlds.ts';
 import type { FeedIo } from './feed.ts';
 import { parseRecording, recorded } from './recorded.ts';
 
 const WEEK = join(import.meta.dirname, '..', '..', 'examples', 'week-2026-03-23');
 const at = (time: string) => siteMs(Date.parse(time));
 
-function ioAt(now: () => number): FeedIo {
-  return {
-    siteNow: () => siteMs(now()),
-    readFile: (path) => readFile(path, 'utf8'),
-    listFiles: (path) => readdir(path),
-  };
-}
+const ioAt = (now: () => number): FeedIo => feedIo({ now });
 const readAt = (now: string) =>
   recorded
     .open(
@@ -166,20 +161,16 @@ describe('a file that is not right is named with its line, what was found and wh
 
   test('the feed names the file, whichever of them it is', async () => {
     const files: Record<string, string> = {
-      'a.csv': file('2026-03-23T00:00:00Z,1'),
-      'b.csv': file('x,1'),
-      'c.txt': '',
+      'week/a.csv': file('2026-03-23T00:00:00Z,1'),
+      'week/b.csv': file('x,1'),
+      'week/c.txt': '',
     };
-    const io: FeedIo = {
-      siteNow: () => at('2026-03-24T00:00:00Z'),
-      readFile: async (path) => files[path.replace('week/', '')]!,
-      listFiles: async () => Object.keys(files),
-    };
+    const io = feedIo({ now: () => at('2026-03-24T00:00:00Z'), files });
     const read = () => recorded.open({ id: 'week', config: { folder: 'week' } }, io).read();
     await expect(read()).rejects.toThrow('week/b.csv:6: found "x"');
-    delete files['b.csv'];
+    delete files['week/b.csv'];
     expect(await read()).toHaveLength(1);
-    delete files['a.csv'];
+    delete files['week/a.csv'];
     await expect(read()).rejects.toThrow('week: no .csv files');
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  Fault,
   isoUtc,
   MINUTE,
   SERIES,
@@ -10,6 +11,7 @@ import {
   type SeriesName,
 } from '../model/index.ts';
 import { defineFeed } from './feed.ts';
+import { fromDisk } from './shared/files.ts';
 
 const config = z.strictObject({
   folder: z.string().describe('folder of recorded series, relative to the site file'),
@@ -35,20 +37,28 @@ export const recorded = defineFeed({
   name: 'recorded',
   about: 'Replays recorded series (prices, weather, network, GPU quotes) from CSV files on the site clock',
   config,
+  silence: 'a value holds for two intervals (three hours for hourly and slower series)',
   open({ config: { folder } }, io) {
     let loaded: Promise<readonly Series[]> | undefined;
 
     async function load(): Promise<readonly Series[]> {
-      const names = (await io.listFiles(folder)).filter((name) => name.endsWith('.csv')).sort();
-      if (names.length === 0) throw new Error(`${folder}: no .csv files`);
+      const names = (await fromDisk(folder, io.listFiles(folder))).filter((name) => name.endsWith('.csv')).sort();
+      if (names.length === 0) throw new Fault('garbled', `${folder}: no .csv files`);
       return Promise.all(
-        names.map(async (name) => parseRecording(await io.readFile(`${folder}/${name}`), `${folder}/${name}`)),
+        names.map(async (name) => {
+          const path = `${folder}/${name}`;
+          return parseRecording(await fromDisk(path, io.readFile(path)), path);
+        }),
       );
     }
 
     return {
       async read() {
-        loaded ??= load();
+        // What could not be read is tried again: the file may be mended.
+        loaded ??= load().catch((error: unknown) => {
+          loaded = undefined;
+          throw error;
+        });
         const now = io.siteNow();
         return (await loaded).map((series) => upTo(series, now));
       },
@@ -66,7 +76,7 @@ function upTo(series: Series, now: number): Series {
 
 /**
  * Parses one recording: `# key: value` lines, then `start_utc,value`, then rows in ascending order.
- * @throws Error naming file, line, what was found and what was expected.
+ * @throws Fault `garbled` naming file, line, what was found and what was expected.
  */
 export function parseRecording(content: string, file: string): Series {
   const meta: Record<string, string> = {};
@@ -84,7 +94,7 @@ export function parseRecording(content: string, file: string): Series {
       lineOf[key.trim()] = index + 1;
     } else if (!sawColumns) {
       if (line !== 'start_utc,value')
-        throw new Error(`${where}: found "${line}", expected the columns "start_utc,value"`);
+        throw new Fault('garbled', `${where}: found "${line}", expected the columns "start_utc,value"`);
       sawColumns = true;
     } else {
       points.push(parseRow(line, where, points.at(-1)));
@@ -97,9 +107,9 @@ export function parseRecording(content: string, file: string): Series {
       const found = meta[key] === undefined ? `no "# ${key}: ..."` : `"${key}: ${meta[key]}"`;
       return `${file}:${lineOf[key] ?? 1}: found ${found}, expected ${EXPECTED[key] ?? message}`;
     });
-    throw new Error(problems.join('; '));
+    throw new Fault('garbled', problems.join('; '));
   }
-  if (points.length === 0) throw new Error(`${file}:${lines.length}: found no rows, expected at least one`);
+  if (points.length === 0) throw new Fault('garbled', `${file}:${lines.length}: found no rows, expected at least one`);
   const intervalMs = parsed.data.interval_minutes * MINUTE;
   const name: SeriesName = parsed.data.series;
   const provenance: Provenance = parsed.data.provenance;
@@ -118,16 +128,16 @@ const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 function parseRow(line: string, where: string, before: Point | undefined): Point {
   const [time = '', number = '', ...more] = line.split(',');
-  if (more.length > 0) throw new Error(`${where}: found ${more.length + 2} columns, expected 2`);
+  if (more.length > 0) throw new Fault('garbled', `${where}: found ${more.length + 2} columns, expected 2`);
   const start = Date.parse(time);
   // The round trip catches 30 February, which Date.parse takes for 2 March.
   if (!UTC.test(time) || Number.isNaN(start) || isoUtc(start) !== time)
-    throw new Error(`${where}: found "${time}", expected a UTC time such as 2026-03-23T22:45:00Z`);
+    throw new Fault('garbled', `${where}: found "${time}", expected a UTC time such as 2026-03-23T22:45:00Z`);
   const value = Number(number);
   if (number.trim() === '' || !Number.isFinite(value))
-    throw new Error(`${where}: found "${number}", expected a number`);
+    throw new Fault('garbled', `${where}: found "${number}", expected a number`);
   if (before !== undefined && start <= before.start) {
-    throw new Error(`${where}: found ${time}, expected a time after ${isoUtc(before.start)}`);
+    throw new Fault('garbled', `${where}: found ${time}, expected a time after ${isoUtc(before.start)}`);
   }
   return { start: siteMs(start), value };
 }

@@ -31,7 +31,21 @@ export const nextChange = z.object({ at: time, deltaW: z.number(), why: z.string
 
 export const overview = z.object({
   at: time,
-  site: z.object({ name: z.string(), trust: z.enum(['shadow', 'auto']), emulated: z.boolean() }),
+  site: z.object({
+    name: z.string(),
+    trust: z.enum(['shadow', 'auto']).describe('shadow plans and writes to nothing'),
+    mostTrust: z.enum(['shadow', 'auto']).describe('what the site file lets a person raise it to'),
+    emulated: z.boolean(),
+  }),
+  shadow: z
+    .object({
+      since: time,
+      intervals: z.number().int().describe('quarter-hours of today for which both figures are known'),
+      wouldMarginUsd: z.number().describe('had the plan been carried out'),
+      marginUsd: z.number().describe('as it was'),
+    })
+    .nullable()
+    .describe('in shadow, and once a quarter-hour is booked: what acting would have earned'),
   clock: z.object({
     speed: z.number(),
     lagMs: z.number().describe('wall milliseconds the slowest loop is behind its cadence'),
@@ -58,6 +72,19 @@ export const overview = z.object({
       machines: z.number().int(),
       byState: z.record(z.enum(MACHINE_STATES), z.number().int()),
       hottestC: unknown(z.number()),
+    }),
+  ),
+  uplinks: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      hallId: z.string(),
+      capacityMbps: z.number(),
+      up: unknown(z.boolean()),
+      inMbps: unknown(z.number()),
+      outMbps: unknown(z.number()),
+      plannedMbps: z.number().describe('what the work planned now in its hall moves'),
+      ageMs: unknown(z.number()),
     }),
   ),
   machines: z.object({
@@ -94,6 +121,18 @@ export const overview = z.object({
       stale: z.boolean(),
       provenance: z.enum(['measured', 'rounded', 'list']),
       source: z.string(),
+      plannedWith: unknown(z.number()).describe('the pessimistic value that stands in once it is stale'),
+    }),
+  ),
+  feeds: z.array(
+    z.object({
+      id: z.string(),
+      feed: z.string(),
+      tells: z.array(z.string()).describe('series it gave'),
+      readAgoMs: unknown(z.number()).describe('wall milliseconds since it was last asked'),
+      failure: unknown(z.string()),
+      silence: z.string().describe('what happens when it falls silent'),
+      mended: z.array(z.string()),
     }),
   ),
   weather: z.object({ temperatureC: unknown(z.number()), wetBulbC: unknown(z.number()) }),
@@ -103,9 +142,9 @@ export const overview = z.object({
       className: z.enum(WORK_CLASSES),
       line: z.enum(['ai', 'hpc']),
       gpuModel: z.string(),
-      runningGpus: z.number().int(),
-      queuedGpus: z.number().int(),
-      heldGpus: z.number().int(),
+      runningGpus: unknown(z.number().int()),
+      queuedGpus: unknown(z.number().int()),
+      heldGpus: unknown(z.number().int()),
       committedGpus: z.number().int(),
       usdPerGpuHour: unknown(z.number()),
     }),
@@ -258,12 +297,84 @@ export const seriesPage = z.object({
   points: z.array(z.object({ start: time, value: z.number() })),
 });
 
+/** Each may do what those before it may. */
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+const role = z.enum(ROLES);
+
 export const session = z.object({
   signedIn: z.boolean(),
   who: unknown(z.string()),
-  role: unknown(z.enum(['viewer', 'operator', 'admin'])),
+  role: unknown(role),
+  via: z
+    .enum(['session', 'token', 'link'])
+    .nullable()
+    .describe('link: by possession of the machine that runs the server, which is an admin without an account'),
+  expiresAt: z.iso.datetime().nullable().describe('when the credential ends at the latest; wall clock'),
+  readsNeedSignIn: z.boolean().describe('false on the emulated demo, where anybody on this machine may look'),
+  accounts: z.boolean().describe('whether anybody can sign in by name and password yet'),
 });
 export type Session = z.infer<typeof session>;
+
+/** A change and why; `POST /api/v1/trust` and `/api/v1/site/reload`. */
+export const trustRequest = z.strictObject({ trust: z.enum(['shadow', 'auto']), why: z.string().min(3).max(500) });
+export const reloadRequest = z.strictObject({
+  why: z.string().min(3).max(500),
+  onlyLook: z.boolean().default(false).describe('tell what would change and change nothing'),
+});
+export const siteChange = z.object({
+  kind: z.enum(['added', 'removed', 'changed']),
+  path: z.string(),
+  before: z.unknown(),
+  after: z.unknown(),
+  needsRestart: z.boolean(),
+  text: z.string(),
+});
+export const reloadResult = z.object({ applied: z.boolean(), changes: z.array(siteChange) });
+export type ReloadResult = z.infer<typeof reloadResult>;
+
+/** What history keeps: every reading, minutes, quarter-hours. */
+export const historyUsage = z.object({
+  at: time,
+  budgetBytes: z.number(),
+  bytes: z.number(),
+  trimmedDays: z.number().int().describe('days given up early because the budget was full, since the start'),
+  unsaved: z.number().int().describe('readings in memory, not yet on disk'),
+  levels: z.array(
+    z.object({
+      level: z.enum(['raw', 'minute', 'quarter']),
+      bytes: z.number(),
+      files: z.number().int(),
+      keepDays: unknown(z.number()).describe('null = for ever'),
+      oldest: unknown(z.string()),
+    }),
+  ),
+});
+export type HistoryUsageView = z.infer<typeof historyUsage>;
+
+export const historyPage = z.object({
+  id: z.string(),
+  gauge: z.string(),
+  unit: z.string(),
+  bucketMs: z.number(),
+  points: z.array(
+    z.object({ start: time, mean: z.number(), min: z.number(), max: z.number(), samples: z.number().int() }),
+  ),
+});
+
+/** Quarter-hours in shadow: what was, and what acting would have made of it. */
+export const shadowPage = z.object({
+  at: time,
+  intervals: z.array(
+    z.object({
+      start: time,
+      importMwh: unknown(z.number()),
+      marginUsd: unknown(z.number()),
+      wouldImportMwh: unknown(z.number()),
+      wouldMarginUsd: unknown(z.number()),
+    }),
+  ),
+});
 
 export const holdRequest = z.strictObject({ why: z.string().min(3).max(500) });
 
@@ -286,3 +397,93 @@ export type Problem = z.infer<typeof problem>;
  */
 export const EVENT_NAMES = ['overview', 'plan', 'interval', 'activity'] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
+
+/**
+ * Access: accounts, sessions and API tokens. Times are on the wall clock, which a fast site clock does not hurry.
+ */
+const wallTime = z.iso.datetime().describe('wall clock, UTC');
+/** Longer ones are refused unread: hashing them is work. */
+const anyPassword = z.string().min(1).max(512);
+const accountName = z.string().min(1).max(64);
+const because = z.string().min(3).max(500).optional().describe('why, for the record');
+
+export const signInRequest = z.strictObject({
+  name: accountName,
+  password: anyPassword,
+  as: z.enum(['cookie', 'bearer']).default('cookie').describe('bearer: the token is in the answer, for programs'),
+});
+export const signedIn = z.object({
+  who: z.string(),
+  role,
+  expiresAt: wallTime,
+  token: z.string().optional().describe('only where asked for as bearer; shown once'),
+});
+export type SignedIn = z.infer<typeof signedIn>;
+
+export const passwordChange = z.strictObject({ current: anyPassword, next: anyPassword });
+
+export const sessionRow = z.object({
+  id: z.string(),
+  createdAt: wallTime,
+  usedAt: wallTime,
+  expiresAt: wallTime,
+  address: z.string(),
+  agent: z.string().describe('the program, as it calls itself'),
+  current: z.boolean().describe('the one that asks'),
+});
+export const sessionList = z.object({ sessions: z.array(sessionRow) });
+export type SessionRow = z.infer<typeof sessionRow>;
+
+export const tokenRequest = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[\w .:/@-]+$/, 'letters, digits, blanks and .:/@-_'),
+  role: role.default('viewer').describe('the most it may do; never more than its owner may at that moment'),
+  tags: z.array(z.string()).min(1).max(20).nullable().default(null).describe('routes it is for, by tag; null = all'),
+  days: z.number().int().min(1).max(365).default(90),
+});
+export type TokenRequest = z.input<typeof tokenRequest>;
+export const tokenRow = z.object({
+  id: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  role,
+  tags: z.array(z.string()).nullable(),
+  createdAt: wallTime,
+  expiresAt: wallTime,
+  usedAt: wallTime.nullable(),
+  expired: z.boolean(),
+});
+export const tokenList = z.object({
+  tokens: z.array(tokenRow),
+  tags: z.array(z.string()).describe('tags there are to choose from'),
+});
+export const tokenMade = z.object({ token: z.string().describe('shown once'), row: tokenRow });
+export type TokenRow = z.infer<typeof tokenRow>;
+export type TokenMade = z.infer<typeof tokenMade>;
+
+export const userRow = z.object({
+  name: z.string(),
+  role,
+  disabled: z.boolean(),
+  createdAt: wallTime,
+  passwordAt: wallTime.describe('when the password was set'),
+  signedInAt: wallTime.nullable(),
+  failures: z.number().int().describe('failed sign-ins since the last good one'),
+  lockedUntil: wallTime.nullable(),
+  sessions: z.number().int(),
+  tokens: z.number().int(),
+});
+export const userList = z.object({ users: z.array(userRow) });
+export type UserRow = z.infer<typeof userRow>;
+export const userAdd = z.strictObject({ name: accountName, role, password: anyPassword, why: because });
+/** One change at a time, so that each stands in the record by itself. */
+export const userChange = z.union([
+  z.strictObject({ role, why: because }),
+  z.strictObject({ disabled: z.boolean(), why: because }),
+  z.strictObject({ password: anyPassword, why: because }),
+  z.strictObject({ unlock: z.literal(true), why: because }),
+]);
+export type UserChange = z.infer<typeof userChange>;

@@ -83,6 +83,17 @@ const ASICS: readonly AsicModel[] = [
       { profile: 'normal', powerW: 5676, hashrateThs: 473 },
     ],
   },
+  // Nameplate of the Bitaxe Gamma 601/602 (one BM1370) at its factory setting, bitaxe.org. It cannot sleep.
+  {
+    id: 'bitaxe-gamma',
+    kind: 'asic',
+    name: 'Bitaxe Gamma',
+    nameplateW: 18,
+    nameplateThs: 1.2,
+    sleepW: 18,
+    cooling: 'air',
+    points: [{ profile: 'default', powerW: 18, hashrateThs: 1.2 }],
+  },
 ];
 
 const GPU_SERVERS: readonly GpuServerModel[] = [
@@ -90,6 +101,7 @@ const GPU_SERVERS: readonly GpuServerModel[] = [
   gpuServer('gpu-8x-a100', '8x A100 SXM 80', 'a100', 400, 350, 62, 1700),
   gpuServer('gpu-8x-rtx4090', '8x RTX 4090', 'rtx4090', 450, 393, 25, 700),
   gpuServer('gpu-8x-rtxa6000', '8x RTX A6000', 'rtxa6000', 300, 270, 22, 650),
+  gpuServer('gpu-1x-rtx4090', 'Workstation, RTX 4090', 'rtx4090', 450, 393, 25, 160, 1),
 ];
 
 function gpuServer(
@@ -100,8 +112,8 @@ function gpuServer(
   gpuBusyW: number,
   gpuIdleW: number,
   hostW: number,
+  gpus = 8,
 ): GpuServerModel {
-  const gpus = 8;
   return {
     id,
     kind: 'gpu-server',

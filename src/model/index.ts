@@ -8,6 +8,8 @@ export * from './io.ts';
 export * from './machine.ts';
 export * from './plan.ts';
 export * from './quantity.ts';
+export * from './rehearsal.ts';
+export * from './secret.ts';
 export * from './series.ts';
 export * from './site.ts';
 export * from './snapshot.ts';

@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** A longer reply is `garbled` and is not read to its end. Default 16 MiB. */
+  readonly maxBytes?: number;
   /** Digest credentials: the challenge is answered, and the nonce kept for the next request. */
   readonly digest?: { readonly username: string; readonly password: string };
   readonly signal?: AbortSignal | undefined;
@@ -39,6 +41,22 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+}
+
+export interface SnmpPort {
+  /** One GET of several objects; the values in the order asked, `undefined` where the agent has no such object. */
+  get(request: SnmpGet): Promise<readonly SnmpValue[]>;
+}
+
+/** 64-bit counters are bigint: a double loses octets of a fast link after some months. */
+export type SnmpValue = number | bigint | string | undefined;
+
+export interface SnmpGet {
+  readonly host: string;
+  readonly port: number;
+  readonly community: string;
+  readonly oids: readonly string[];
+  readonly timeoutMs: number;
 }
 
 export interface ModbusPort {

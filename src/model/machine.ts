@@ -50,7 +50,19 @@ export interface Reading {
   /** Meters: power at the meter and the import counter. */
   readonly energyImportWh?: number | undefined;
   readonly energyExportWh?: number | undefined;
+  /** Uplinks: the port as the switch or router counts it. */
+  readonly link?: LinkReading | undefined;
   readonly errors?: readonly string[] | undefined;
+}
+
+/** Counters since the device started; 64-bit, as bigint. */
+export interface LinkReading {
+  readonly up: boolean | undefined;
+  readonly speedMbps: number | undefined;
+  readonly inOctets: bigint | undefined;
+  readonly outOctets: bigint | undefined;
+  readonly inErrors: number | undefined;
+  readonly outErrors: number | undefined;
 }
 
 /** State words shown to people, each with a shape, a word and a colour on the page. */
@@ -67,6 +79,8 @@ export const MACHINE_STATES = [
 export type MachineState = (typeof MACHINE_STATES)[number];
 
 export type MachineKind = 'asic' | 'gpu-server' | 'meter';
+/** What a driver may speak to. */
+export type DeviceKind = MachineKind | 'uplink';
 
 /** One machine as the site file names it. */
 export interface Machine {

@@ -25,3 +25,12 @@ export function sumCovered(values: Iterable<number | undefined>): Covered {
 export type MicroUsd = number;
 export const toMicroUsd = (usd: number): MicroUsd => Math.round(usd * 1e6);
 export const fromMicroUsd = (micro: MicroUsd): number => micro / 1e6;
+
+/** `38.2 MW`, `412 kW`, `3.4 kW`, `310 W`: in the unit a person would say it. */
+export function powerText(watts: number): string {
+  const size = Math.abs(watts);
+  if (size >= 1e6) return `${(watts / 1e6).toFixed(1)} MW`;
+  if (size >= 1e5) return `${(watts / 1e3).toFixed(0)} kW`;
+  if (size >= 1e3) return `${(watts / 1e3).toFixed(1)} kW`;
+  return `${watts.toFixed(0)} W`;
+}

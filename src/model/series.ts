@@ -36,6 +36,10 @@ export interface Series {
   readonly intervalMs: number;
   /** Past this age of the newest point the series is stale. */
   readonly holdsMs: number;
+  /** What is planned with once the series is stale, where the site file says so; else the worst of its last day. */
+  readonly whenStale?: number;
+  /** What had to be mended in the source, newest last, in sentences with the place: a gap, a doubled row. */
+  readonly mended?: readonly string[];
   /** Ascending by start; never a point later than the moment of reading: no look-ahead. */
   readonly points: readonly Point[];
 }
@@ -54,4 +58,20 @@ export function valueAt(series: Series, t: SiteMs): { value: number; ageMs: numb
   if (point === undefined) return undefined;
   const ageMs = t - point.start;
   return { value: point.value, ageMs, stale: ageMs > series.holdsMs };
+}
+
+/** Which way a figure is worse for the site that plans with it. */
+const WORST_IS_HIGH: ReadonlySet<SeriesName> = new Set(['priceUsdPerMwh', 'temperatureC', 'dewPointC', 'difficulty']);
+
+/**
+ * What to plan with once a series is stale: what the site file says, else the worst of the last day told before it
+ * fell silent. Undefined where it never told anything.
+ */
+export function pessimistic(series: Series): number | undefined {
+  const newest = series.points.at(-1);
+  if (newest === undefined) return undefined;
+  if (series.whenStale !== undefined) return series.whenStale;
+  const from = newest.start + series.intervalMs - 86_400_000;
+  const worse = WORST_IS_HIGH.has(series.name) ? Math.max : Math.min;
+  return series.points.reduce((worst, { start, value }) => (start >= from ? worse(worst, value) : worst), newest.value);
 }

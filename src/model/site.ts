@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CATALOGUE } from './catalogue.ts';
+import { SERIES } from './series.ts';
 import { WORK_CLASSES } from './work.ts';
 
 /**
@@ -19,14 +20,24 @@ const coolingPoint = z.strictObject({
 
 const hall = z.strictObject({
   id,
-  name: z.string(),
-  breakerMw: z.number().positive(),
-  marginPct: z.number().min(0).max(50).default(3),
+  name: z.string().min(1),
+  breakerMw: z
+    .number({
+      error: ({ input }) =>
+        input === undefined ? 'a hall needs its breaker: expected breakerMw, what it may carry' : undefined,
+    })
+    .positive()
+    .describe('what its breaker may carry'),
+  marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
   cooling: z.strictObject({
     kind: z.enum(['air', 'hydro', 'chilled']),
-    baseKw: z.number().min(0),
-    marginal: z.array(coolingPoint).min(1),
+    baseKw: z.number().min(0).describe('what pumps, fans and lights draw with every machine off'),
+    marginal: z.array(coolingPoint).min(1).describe('what cooling adds, by weather'),
   }),
+  space: z
+    .strictObject({ racks: z.number().int().positive(), kwPerRack: z.number().positive() })
+    .optional()
+    .describe('racks the hall has room for, and the power and cooling each can have; asked by conversion studies'),
   wakesPerMinute: z.number().positive().default(300).describe('machines that may be woken per minute of site time'),
 });
 
@@ -52,6 +63,7 @@ const machineGroup = z.strictObject({
   driver: z.string(),
   hall: id,
   addresses: addressRange,
+  owner: id.optional().describe('whose machines they are, of the list of owners; absent: the site itself'),
   settings,
 });
 
@@ -59,14 +71,48 @@ const meter = z.strictObject({
   id,
   driver: z.string(),
   address: ipv4,
-  measures: z.union([z.literal('connection'), z.strictObject({ hall: id })]),
+  measures: z
+    .union([z.literal('connection'), z.strictObject({ hall: id })])
+    .describe('connection, or { hall: its id }'),
   settings,
+});
+
+/** How a hall reaches the world. Its port on the switch or router tells load and errors. */
+const uplink = z.strictObject({
+  id,
+  name: z.string().optional(),
+  hall: id,
+  capacityMbps: z.number().positive().describe('what the line carries each way'),
+  alarmPct: z.number().min(1).max(100).default(80).describe('load past which an alarm is raised'),
+  driver: z.string(),
+  address: ipv4,
+  settings,
+});
+
+/** What a customer has signed for: GPUs of a class of work that are theirs before anybody else's. */
+const contract = z.strictObject({
+  id,
+  customer: z.string().min(1),
+  work: id.describe('the class of work it is served by'),
+  committedGpus: z.number().int().positive(),
+  penaltyUsdPerGpuHour: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('owed for each committed GPU-hour that was wanted and not served'),
+  from: z.iso.date().optional().describe('first day in force, in the time zone of the site'),
+  until: z.iso.date().optional().describe('last day in force'),
 });
 
 const workClass = z.strictObject({
   id,
   class: z.enum(WORK_CLASSES),
   line: z.enum(['ai', 'hpc']),
+  uplinkMbpsPerGpu: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('what one working GPU moves over the uplink of its hall: inference serves the world, training hardly'),
   gpu: z.string().describe('GPU part, as the catalogue names it'),
   match: z.strictObject({ partition: z.string(), qos: z.string() }),
   usdPerGpuHour: z.union([
@@ -106,45 +152,139 @@ const lease = z.strictObject({
   revenueUsdPerChipHour: z.number().min(0),
 });
 
-export const siteSchema = z.strictObject({
-  name: z.string(),
-  timezone: z.string().default('UTC'),
-  trust: z.enum(['shadow', 'auto']).default('shadow').describe('shadow plans and acts on nothing'),
-  connection: z.strictObject({
-    limitMw: z.number().positive(),
-    marginPct: z.number().min(0).max(50).default(1),
-    lossPct: z.number().min(0).max(20).default(1),
-  }),
-  tariff: z.strictObject({
+/** A fixed price, the market's own, or a block bought ahead with the rest (and what is sold back) at the market's price. */
+const tariff = z.discriminatedUnion('kind', [
+  z.strictObject({
     kind: z.literal('block-and-real-time'),
-    blockMw: z.number().min(0),
-    blockUsdPerMwh: z.number(),
-  }),
-  mining: z.strictObject({
-    poolFeePct: z.number().min(0).max(10).default(1),
-    stalePct: z.number().min(0).max(10).default(0.2),
-    wakeUsdPerMachine: z.number().min(0).default(0.01),
-    retuneUsdPerMachine: z
+    blockMw: z
       .number()
       .min(0)
-      .default(0.01)
-      .describe('hash lost while a miner ramps to another operating point'),
-    minimumOnMinutes: z.number().min(0).default(10),
-    minimumOffMinutes: z.number().min(0).default(5),
+      .describe('bought ahead for every hour; what is not used of it is sold at the market price'),
+    blockUsdPerMwh: z.number(),
   }),
+  z.strictObject({
+    kind: z.literal('real-time'),
+    adderUsdPerMwh: z.number().default(0).describe('delivery and fees on every MWh, on top of the market price'),
+  }),
+  z.strictObject({ kind: z.literal('fixed'), usdPerMwh: z.number() }),
+]);
+
+const feed = z.strictObject({
+  id,
+  feed: z.string(),
+  whenSilent: z
+    .strictObject({
+      holdMinutes: z
+        .number()
+        .positive()
+        .optional()
+        .describe("how long the last value is believed; absent: the feed's own"),
+      values: z
+        .partialRecord(z.enum(SERIES), z.number())
+        .default({})
+        .describe('planned with after that, by series; absent: the worst of the last day told'),
+    })
+    .prefault({}),
+  settings,
+});
+
+/** Entries of the lists that a driver, feed or cluster completes with settings of its own. */
+export const siteParts = { machine: machineGroup, meter, uplink, cluster, feed };
+
+export const siteSchema = z.strictObject({
+  name: z.string().min(1).describe('as it stands on the page'),
+  timezone: z
+    .string()
+    .refine(isTimezone, 'a time zone such as America/Chicago')
+    .default('UTC')
+    .describe('where the site stands: its days begin at midnight there'),
+  trust: z
+    .enum(['shadow', 'auto'])
+    .default('auto')
+    .describe(
+      'the most a person may raise the site to; until somebody does it is in shadow: it plans and writes to nothing',
+    ),
+  connection: z.strictObject({
+    limitMw: z.number().positive().describe('what may be drawn at the meter of the grid'),
+    marginPct: z.number().min(0).max(50).default(1).describe('kept free of it by every plan'),
+    lossPct: z.number().min(0).max(20).default(1).describe('lost in transformers and cables, of what the halls draw'),
+  }),
+  tariff,
+  mining: z
+    .strictObject({
+      poolFeePct: z.number().min(0).max(10).default(1),
+      stalePct: z.number().min(0).max(10).default(0.2).describe('shares that come too late to be paid'),
+      wakeUsdPerMachine: z.number().min(0).default(0.01).describe('wear and lost minutes of one wake'),
+      retuneUsdPerMachine: z
+        .number()
+        .min(0)
+        .default(0.01)
+        .describe('hash lost while a miner ramps to another operating point'),
+      minimumOnMinutes: z.number().min(0).default(10).describe('a miner that was woken runs at least so long'),
+      minimumOffMinutes: z
+        .number()
+        .min(0)
+        .default(5)
+        .describe('a miner that was put to sleep stays so at least so long'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      importMw: z.number().positive().optional().describe("the owner's own limit, where it is below the connection's"),
+      hottestC: z.number().min(20).max(150).optional().describe('a machine hotter than this raises an alarm'),
+    })
+    .prefault({}),
+  owners: z.array(z.strictObject({ id, name: z.string().min(1) })).default([]),
   halls: z.array(hall).min(1),
   meters: z.array(meter),
+  uplinks: z.array(uplink).default([]),
   machines: z.array(machineGroup),
   clusters: z.array(cluster).default([]),
+  contracts: z.array(contract).default([]),
   leases: z.array(lease).default([]),
-  feeds: z.array(z.strictObject({ id, feed: z.string(), settings })),
+  feeds: z.array(feed),
+  history: z
+    .strictObject({
+      rawDays: z.number().positive().default(7),
+      minuteDays: z.number().positive().default(90),
+      quarterHourDays: z.number().positive().optional().describe('absent: for ever'),
+      diskGb: z
+        .number()
+        .positive()
+        .default(20)
+        .describe('past it the oldest raw rows go first, and an alarm is raised'),
+    })
+    .prefault({}),
+  server: z
+    .strictObject({
+      host: z.string().default('127.0.0.1').describe('address listened at; beyond loopback only with tls'),
+      names: z.array(z.string()).default([]).describe('host names people open it by, besides the address'),
+      tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional().describe('PEM files'),
+    })
+    .prefault({}),
 });
 
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
+export type Uplink = Site['uplinks'][number];
+export type Contract = Site['contracts'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];
+
+function isTimezone(name: string): boolean {
+  try {
+    return Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** What is bought ahead: nothing of a market's or a fixed price. */
+export function blockOf(tariff: Site['tariff']): { readonly blockW: number; readonly blockUsdPerMwh: number } {
+  if (tariff.kind !== 'block-and-real-time') return { blockW: 0, blockUsdPerMwh: 0 };
+  return { blockW: tariff.blockMw * 1e6, blockUsdPerMwh: tariff.blockUsdPerMwh };
+}
 
 const toNumber = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.');

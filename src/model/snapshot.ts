@@ -41,6 +41,8 @@ export interface HallFacts {
   /** Machines that stay silent still draw: each at the greater of last seen and nameplate. */
   readonly silent: { readonly machines: number; readonly powerW: number };
   readonly wakesPerMinute: number;
+  /** What its uplinks that are up can carry each way; undefined where the hall names none: then nothing limits. */
+  readonly uplinkMbps?: number | undefined;
 }
 
 /** Miners of one group (model, hall, firmware) that answer. A point's power is per machine. */
@@ -75,6 +77,8 @@ export interface WorkFacts {
   readonly committedGpus: number;
   /** What a working GPU draws beyond an idle one. */
   readonly marginalWPerGpu: number;
+  /** What a working GPU moves over the hall's uplink; absent is nothing worth counting. */
+  readonly uplinkMbpsPerGpu?: number;
   readonly usdPerGpuHour: number;
   readonly penaltyUsdPerGpuHour: number;
   readonly interruptUsdPerGpu: number;

@@ -1,4 +1,5 @@
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
+import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
 import { asFault, Fault, type ClusterReading, type Plan, type Site } from '../model/index.ts';
 import type { WorkPicture } from './picture.ts';
@@ -16,24 +17,40 @@ export interface SiteCluster {
 export interface SiteClusters {
   readonly byId: ReadonlyMap<string, SiteCluster>;
   readAll(): Promise<void>;
+  /** Follows a changed site file. A cluster keeps what was read and which jobs we hold; its connection is made anew. */
+  reload(site: Site): void;
   close(): void;
 }
 
 export function openClusters(site: Site, io: ClusterIo): SiteClusters {
-  const byId = new Map(
-    site.clusters.map(({ id, driver, settings, classes }): [string, SiteCluster] => {
+  const byId = new Map<string, SiteCluster>();
+  const close = () => byId.forEach(({ handle }) => handle.close());
+
+  function reload(next: Site): void {
+    close();
+    const before = new Map(byId);
+    byId.clear();
+    for (const { id, driver, settings, classes } of next.clusters) {
       const plugin = CLUSTERS.get(driver);
       if (plugin === undefined) throw new Error(`${id}: the site was not checked`);
-      const handle = plugin.open({ id, config: settings, classes }, io);
-      return [id, { id, handle, reading: undefined, failure: undefined, heldByUs: new Set() }];
-    }),
-  );
+      const known = before.get(id);
+      byId.set(id, {
+        id,
+        handle: plugin.open({ id, config: settings, classes }, io),
+        reading: known?.reading,
+        failure: known?.failure,
+        heldByUs: known?.heldByUs ?? new Set(),
+      });
+    }
+  }
+  reload(site);
   return {
     byId,
     async readAll() {
       await Promise.all([...byId.values()].map(readCluster));
     },
-    close: () => byId.forEach(({ handle }) => handle.close()),
+    reload,
+    close,
   };
 }
 
@@ -95,11 +112,16 @@ export interface WorkOutcome {
 }
 
 /** Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again. */
-export async function carryOut(cluster: SiteCluster, actions: readonly WorkAction[]): Promise<WorkOutcome[]> {
+export async function carryOut(
+  trust: Trust,
+  cluster: SiteCluster,
+  actions: readonly WorkAction[],
+): Promise<WorkOutcome[]> {
   const outcomes: WorkOutcome[] = [];
   for (const action of actions) {
     let fault: Fault | undefined;
     try {
+      mustAct(trust, `${action.kind} job ${action.job.id}`);
       await carryOutOne(cluster, action);
     } catch (error) {
       fault = asFault(error);

@@ -28,6 +28,7 @@ export function desiresOf(
     const wanted = plan.steps[0]?.cohorts[group.id];
     const members = picture.groups.get(group.id)?.answering;
     if (group.kind !== 'asic' || wanted === undefined || members === undefined || held.has(group.id)) continue;
+    if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
     const machines = members.map((member) => assignable(site, member, picture, reconciler));
     const byId = new Map(members.map((member) => [member.machine.id, member]));
     for (const [id, mode] of assign(machines, wanted)) {

@@ -1,11 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Device, DriverIo } from '../drivers/driver.ts';
 import { asFault, nameplateW, type Fault, type Machine, type Reading, type Site, type WallMs } from '../model/index.ts';
 import { DRIVERS } from './registry.ts';
 
 /** A machine of the site and what is known of it. */
 export interface FleetMachine {
-  readonly machine: Machine;
+  machine: Machine;
   readonly device: Device;
+  readonly settings: unknown;
   reading: Reading | undefined;
   readWall: WallMs | undefined;
   /** Tries in a row without an answer. */
@@ -31,6 +33,8 @@ export interface Fleet {
   sweep(): Promise<SweepReport>;
   /** Reads one machine before the others. */
   readSoon(id: string): void;
+  /** Follows a changed site file: a machine spoken to as before keeps its connection and all that is known of it. */
+  reload(site: Site, machines: readonly Machine[]): void;
   close(): void;
 }
 
@@ -44,8 +48,8 @@ export function openFleet(
   io: DriverIo,
   options: { readonly maxInFlight: number; onRead(member: FleetMachine): void },
 ): Fleet {
-  const members = machines.map((machine) => openMember(site, machine, io));
-  const byId = new Map(members.map((member) => [member.machine.id, member]));
+  let members = machines.map((machine) => openMember(site, machine, io));
+  let byId = new Map(members.map((member) => [member.machine.id, member]));
   const urgent: FleetMachine[] = [];
   let regular: FleetMachine[] = [];
   let next = 0;
@@ -66,7 +70,8 @@ export function openFleet(
       void read(member, io).then((answered) => {
         busy -= 1;
         if (closed) return;
-        options.onRead(member);
+        // A machine that a changed site file took out is read no more, but what was under way ends here.
+        if (byId.get(member.machine.id) === member) options.onRead(member);
         if (soon === undefined && running !== undefined) {
           running.left -= 1;
           if (answered) running.answered += 1;
@@ -78,7 +83,9 @@ export function openFleet(
   }
 
   return {
-    machines: members,
+    get machines() {
+      return members;
+    },
     byId: (id) => byId.get(id),
     async sweep() {
       if (running !== undefined) throw new Error('a sweep is running already');
@@ -102,6 +109,20 @@ export function openFleet(
       urgent.unshift(member);
       pump();
     },
+    reload(next, nextMachines) {
+      const before = byId;
+      members = nextMachines.map((machine) => {
+        const fresh = openMember(next, machine, io);
+        const known = before.get(machine.id);
+        if (known === undefined || !isDeepStrictEqual(spokenTo(known), spokenTo(fresh))) return fresh;
+        fresh.device.close();
+        // The hall may be another: what a machine is, it is by its address and settings.
+        known.machine = machine;
+        return known;
+      });
+      byId = new Map(members.map((member) => [member.machine.id, member]));
+      for (const [id, member] of before) if (byId.get(id) !== member) member.device.close();
+    },
     close() {
       closed = true;
       running?.done();
@@ -118,6 +139,7 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
   return {
     machine,
     device,
+    settings: group.settings,
     reading: undefined,
     readWall: undefined,
     failures: 0,
@@ -127,6 +149,13 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
     underway: undefined,
   };
 }
+
+const spokenTo = ({ machine: { driver, address, modelId }, settings }: FleetMachine) => ({
+  driver,
+  address,
+  modelId,
+  settings,
+});
 
 /** Joins a read that is under way rather than asking the machine twice at once. */
 function read(member: FleetMachine, io: DriverIo): Promise<boolean> {

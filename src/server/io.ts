@@ -1,12 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import type { ClusterIo } from '../clusters/cluster.ts';
 import type { DriverIo } from '../drivers/driver.ts';
 import { httpPort } from '../drivers/wire/http.ts';
 import { modbusPort } from '../drivers/wire/modbus.ts';
+import { snmpPort } from '../drivers/wire/snmp.ts';
 import { tcpPort } from '../drivers/wire/tcp.ts';
 import type { FeedIo } from '../feeds/feed.ts';
-import { wallMs, type HttpPort, type SiteClock, type WallMs } from '../model/index.ts';
+import { Fault, wallMs, type HttpPort, type SiteClock, type WallMs } from '../model/index.ts';
+import type { Secrets } from './secrets.ts';
 
 /** The real world, handed to drivers, feeds and clusters. */
 export interface World {
@@ -22,10 +24,11 @@ export const wallNow = (): WallMs => wallMs(performance.now());
  * @param folder where relative paths of the site file start
  * @param portOffset added to every port spoken to: lets several emulated sites live on one machine
  */
-export function openWorld(clock: SiteClock, folder: string, portOffset = 0): World {
+export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, portOffset = 0): World {
   const tcp = tcpPort();
   const http = httpPort();
   const modbus = modbusPort();
+  const snmp = snmpPort();
   const siteNow = () => clock.now();
   const shifted = (url: string): string => {
     const parsed = new URL(url);
@@ -40,14 +43,46 @@ export function openWorld(clock: SiteClock, folder: string, portOffset = 0): Wor
       tcp: { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
       http: shiftedHttp,
       modbus: { readHolding: (request) => modbus.readHolding({ ...request, port: request.port + portOffset }) },
+      snmp: { get: (request) => snmp.get({ ...request, port: request.port + portOffset }) },
+      secret: (ref) => secrets.resolve(ref),
       siteNow,
       wallNow,
     },
-    feeds: { siteNow, readFile: (path) => readFile(at(path), 'utf8'), listFiles: (path) => readdir(at(path)) },
-    clusters: { http: shiftedHttp, siteNow, env: (name) => process.env[name] },
+    feeds: {
+      // Markets are out in the world: an emulated site's offset of ports is not theirs.
+      http,
+      siteNow,
+      wallNow,
+      secret: (ref) => secrets.resolve(ref),
+      readFile: (path) => fromDisk(path, () => readFile(at(path), 'utf8')),
+      readBytes: (path) => fromDisk(path, () => readFile(at(path))),
+      listFiles: (path) => fromDisk(path, () => readdir(at(path))),
+      fileVersion: (path) =>
+        fromDisk(path, async () => {
+          const { mtimeMs, size, ino } = await stat(at(path));
+          return `${mtimeMs} ${size} ${ino}`;
+        }),
+    },
+    clusters: { http: shiftedHttp, siteNow, secret: (ref) => secrets.resolve(ref) },
     async close() {
       modbus.close();
+      snmp.close();
       await http.close();
     },
   };
+}
+
+async function fromDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Fault(
+      'unreachable',
+      code === 'ENOENT' ? `${path}: no such file or folder` : `${path}: ${code ?? String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

@@ -1,18 +1,32 @@
-/** The server process: `node src/server/main.ts --site FILE --data DIR --port N [--clock JSON] [--emulated]`. */
+/**
+ * The server process: `node src/server/main.ts --site FILE --data DIR --port N [--clock JSON] [--emulated]`.
+ * SIGHUP reads the site file again. Speaks to the process that started it over IPC, else on its standard output.
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { REAL_TIME } from '../model/index.ts';
+import { REAL_TIME, rehearsedMachines, rehearsedSite, type Site } from '../model/index.ts';
+import { readTls } from './access/tls.ts';
+import { vaultOf } from './access/vault.ts';
 import { createApi } from './api.ts';
+import { lockFolder } from './lock.ts';
 import { checkSiteFile, formatProblem } from './offline/check.ts';
 import { startRuntime } from './runtime.ts';
+import { createSecrets } from './secrets.ts';
 
 const clockShape = z.object({ epochSiteMs: z.number(), epochUnixMs: z.number(), speed: z.number().positive() });
 
 /** What the server tells the process that started it. */
-export type ServerMessage = { readonly type: 'ready'; readonly url: string; readonly link: string };
+export type ServerMessage = {
+  readonly type: 'ready';
+  readonly url: string;
+  readonly link: string;
+  readonly trust: string;
+  readonly machines: number;
+  readonly warnings: readonly string[];
+};
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +35,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '7400' },
     clock: { type: 'string' },
     emulated: { type: 'boolean', default: false },
+    markets: { type: 'string' },
     'port-offset': { type: 'string', default: '0' },
     log: { type: 'string', default: 'info' },
   },
@@ -29,8 +44,18 @@ const { values } = parseArgs({
 const root = join(import.meta.dirname, '..', '..');
 const log = pino({ level: values.log, base: null }, pino.destination(2));
 
+/** What a person can mend is told in words, without the trace of a bug. */
+function stop(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
 if (values.site === undefined) throw new Error('--site FILE is missing');
-const checked = await checkSiteFile(values.site);
+const siteFile = resolve(values.site);
+const folder = dirname(siteFile);
+const release = await lockFolder(values.data).catch(stop);
+const secrets = createSecrets(folder, process.env, vaultOf(values.data, process.env));
+const checked = await checkSiteFile(values.site, secrets);
 if (!checked.ok) {
   for (const problem of checked.problems) process.stderr.write(`${formatProblem(problem)}\n`);
   process.exit(1);
@@ -39,17 +64,48 @@ const { version } = z
   .object({ version: z.string() })
   .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
 
+const rehearsal = values.emulated ? { marketsFolder: values.markets } : undefined;
+const site = rehearsal === undefined ? checked.site : rehearsedSite(checked.site, rehearsal.marketsFolder);
+const machines = rehearsal === undefined ? checked.machines : rehearsedMachines(checked.machines);
+const { host, names, tls } = serverOf(site);
+
 const runtime = await startRuntime({
-  site: checked.site,
-  machines: checked.machines,
-  folder: dirname(resolve(values.site)),
+  site,
+  machines,
+  folder,
+  ...(rehearsal === undefined ? { siteFile } : {}),
+  secrets,
   storeFile: join(values.data, 'busbar.sqlite'),
   clock: values.clock === undefined ? REAL_TIME : clockShape.parse(JSON.parse(values.clock)),
   emulated: values.emulated,
   portOffset: Number(values['port-offset']),
   log,
 });
-const api = await createApi({ runtime, port: Number(values.port), pages: join(root, 'web', 'dist'), version, log });
+const api = await createApi({
+  runtime,
+  host,
+  port: Number(values.port),
+  names,
+  tls,
+  // The emulated site has no secrets; a real one shows nothing to who is not signed in.
+  openReads: values.emulated,
+  tokenFile: join(values.data, 'local-token'),
+  pages: join(root, 'web', 'dist'),
+  version,
+  log,
+}).catch(stop);
+
+/** A rehearsal never leaves loopback, whatever the site file says of the real one. */
+function serverOf({ server }: Site) {
+  if (values.emulated) return { host: '127.0.0.1', names: [], tls: undefined };
+  const at = (path: string): string => resolve(folder, path);
+  try {
+    const own = server.tls === undefined ? undefined : readTls(at(server.tls.certificate), at(server.tls.key));
+    return { host: server.host, names: server.names, tls: own };
+  } catch (error) {
+    return stop(error);
+  }
+}
 
 let ending = false;
 async function end(): Promise<void> {
@@ -57,15 +113,30 @@ async function end(): Promise<void> {
   ending = true;
   await api.close();
   await runtime.close();
+  release();
   process.exit(0);
 }
 process.on('SIGTERM', () => void end());
 process.on('SIGINT', () => void end());
 // Started by another process that is gone: nobody would stop this one.
 process.on('disconnect', () => void end());
+process.on('SIGHUP', () => {
+  if (rehearsal !== undefined) return;
+  void runtime.reload('the signal SIGHUP', 'asked by signal', false).then((outcome) => {
+    if (outcome.ok) log.info({ changes: outcome.changes.length }, 'site file read again');
+    else for (const problem of outcome.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  });
+});
 
-const url = await api.listen();
-const message: ServerMessage = { type: 'ready', url, link: api.signInLink() };
+const url = await api.listen().catch(stop);
+const message: ServerMessage = {
+  type: 'ready',
+  url,
+  link: api.signInLink(),
+  trust: runtime.trust(),
+  machines: machines.length,
+  warnings: checked.warnings.map(formatProblem),
+};
 process.send?.(message);
 if (process.send === undefined) process.stdout.write(`${JSON.stringify(message)}\n`);
 

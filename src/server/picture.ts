@@ -4,11 +4,14 @@ import { coolingPerWatt } from '../dispatch/problem.ts';
 import {
   MACHINE_STATES,
   modeKey,
+  pessimistic,
   sumCovered,
+  valueAt,
   type ClusterReading,
   type Covered,
   type Hall,
   type MachineState,
+  type SeriesName,
   type Site,
   type SiteClock,
   type SiteMs,
@@ -20,6 +23,8 @@ import type { Fleet, FleetMachine } from './fleet.ts';
 import { stateOf } from './machine-state.ts';
 import type { Markets } from './markets.ts';
 import { freshPowerW, type Plant, type PlantMeter } from './plant.ts';
+import { commitmentsOf } from './contracts.ts';
+import type { Uplinks } from './uplinks.ts';
 
 /** The whole site at one moment, made from what was last read; made again every second. */
 export interface Picture {
@@ -76,6 +81,7 @@ export interface PictureSources {
   readonly fleet: Fleet;
   readonly plant: Plant;
   readonly markets: Markets;
+  readonly uplinks: Uplinks;
   readonly clusters: ReadonlyMap<string, { readonly reading: ClusterReading | undefined }>;
   readonly reconciler: Pick<Reconciler, 'desired' | 'commandOf' | 'lastChange'>;
   /** Watts at a hall's meter that nothing known explains. */
@@ -267,11 +273,12 @@ function serverShares({ site, clusters }: PictureSources): Map<string, { ai: num
 function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): WorkPicture[] {
   return site.clusters.flatMap((cluster) => {
     const jobs = clusters.get(cluster.id)?.reading?.jobs ?? [];
-    return cluster.classes.map((workClass): WorkPicture => {
+    return cluster.classes.map((asWritten): WorkPicture => {
+      const workClass = commitmentsOf(site, asWritten, at);
       const mine = jobs.filter((job) => job.className === workClass.class && job.gpuModel === workClass.gpu);
       const gpus = (state: string) => mine.reduce((sum, job) => sum + (job.state === state ? job.gpus : 0), 0);
       const price = workClass.usdPerGpuHour;
-      const quote = typeof price === 'number' ? price : markets.value(`gpuUsdPerHour.${price.quote}` as never, at);
+      const quote = typeof price === 'number' ? price : quoteNow(markets, `gpuUsdPerHour.${price.quote}`, at);
       return {
         workClass,
         clusterId: cluster.id,
@@ -284,4 +291,11 @@ function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): 
       };
     });
   });
+}
+
+/** A quote in force or, once its feed is silent for too long, the pessimistic one. */
+function quoteNow(markets: Markets, name: string, at: SiteMs): number | undefined {
+  const series = markets.series.get(name as SeriesName);
+  const now = series && valueAt(series, at);
+  return now?.stale === true ? pessimistic(series!) : now?.value;
 }

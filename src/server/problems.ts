@@ -13,6 +13,23 @@ export class ApiProblem extends Error {
   }
 }
 
+/** A site file that is not followed: every mistake with its place. */
+export class SiteFileProblem extends Error {
+  readonly problems: readonly SiteFileMistake[];
+  constructor(problems: readonly SiteFileMistake[]) {
+    super('the site file has mistakes and is not followed; the site runs on as it was');
+    this.problems = problems;
+  }
+}
+
+interface SiteFileMistake {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+}
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'The request is not what was expected',
   401: 'Sign in first',
@@ -29,6 +46,20 @@ export function problemOf(error: unknown, request: FastifyRequest): Problem {
   const instance = request.url.split('?')[0] ?? request.url;
   if (error instanceof ApiProblem) {
     return { type: 'about:blank', title: error.title, status: error.status, detail: error.message, instance };
+  }
+  if (error instanceof SiteFileProblem) {
+    const errors = error.problems.map(({ file, line, column, path, message }) => ({
+      path: `${file}:${line}:${column} ${path}`.trim(),
+      message,
+    }));
+    return {
+      type: 'about:blank',
+      title: 'The site file has mistakes',
+      status: 422,
+      detail: error.message,
+      instance,
+      errors,
+    };
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const errors = error.validation.map((issue) => ({

@@ -64,22 +64,22 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
   [
     'an unknown driver of machines',
     (raw) => void (raw['machines']![0]!['driver'] = 'luxor'),
-    /^machines\.0\.driver: unknown driver "luxor", expected one of: .*luxos/,
+    /^machines\.0\.driver: unknown driver, expected one of: .*luxos/,
   ],
   [
     'an unknown driver of a meter',
     (raw) => void (raw['meters']![2]!['driver'] = 'modbus'),
-    /^meters\.2\.driver: unknown driver "modbus", expected one of: .*modbus-meter/,
+    /^meters\.2\.driver: unknown driver, expected one of: .*modbus-meter/,
   ],
   [
     'an unknown scheduler',
     (raw) => void (raw['clusters']![0]!['driver'] = 'slurmy'),
-    /^clusters\.0\.driver: unknown driver "slurmy", expected one of: .*slurm/,
+    /^clusters\.0\.driver: unknown driver, expected one of: .*slurm/,
   ],
   [
     'an unknown feed',
     (raw) => void (raw['feeds']![0]!['feed'] = 'oracle'),
-    /^feeds\.0\.feed: unknown feed "oracle", expected one of: .*recorded/,
+    /^feeds\.0\.feed: unknown feed, expected one of: .*recorded/,
   ],
   [
     'a hall that is not there',
@@ -100,7 +100,7 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
   [
     'a model of another kind',
     (raw) => void (raw['machines']![0]!['kind'] = 'gpu-server'),
-    /^machines\.0\.kind: antminer-s21 is of kind asic, found gpu-server$/,
+    /^machines\.0\.kind: antminer-s21 is of kind asic$/,
   ],
   [
     'a setting the driver does not know',
@@ -125,4 +125,77 @@ test('a large overlap is named once, and several mistakes are told together', ()
     raw['feeds']![0]!['feed'] = 'nope';
   });
   expect(issues).toHaveLength(3);
+});
+
+test('mistakes of shape and those only the whole shows are told together', () => {
+  const issues = issuesOf((raw) => {
+    (raw['connection'] as unknown as Record<string, unknown>)['limitMw'] = 'forty';
+    delete raw['halls']![0]!['breakerMw'];
+    raw['machines']![0]!['hall'] = 'z';
+    raw['machines']![1]!['addresses'] = '127.1.10.40-127.1.10.50';
+    raw['feeds']![0]!['settings'] = { fodler: 'x' };
+  });
+  expect(issues).toEqual([
+    expect.stringMatching(/^connection\.limitMw: .*expected number/),
+    'halls.0.breakerMw: a hall needs its breaker: expected breakerMw, what it may carry',
+    expect.stringMatching(/^feeds\.0\.settings\.folder: .*expected string/),
+    'feeds.0.settings.fodler: unknown key "fodler"',
+    expect.stringMatching(/^machines\.0\.hall: no hall "z"/),
+    expect.stringMatching(/^machines\.1\.addresses: 127\.1\.10\.40 belongs to "a-s21" already/),
+  ]);
+});
+
+test.each<[string, (raw: Raw) => void, RegExp]>([
+  [
+    'a driver of meters for machines',
+    (raw) => void (raw['machines']![0]!['driver'] = 'modbus-meter'),
+    /^machines\.0\.driver: unknown driver, expected one of: (?!.*modbus)/,
+  ],
+  [
+    'a credential in clear',
+    (raw) => void (raw['machines']![1]!['settings'] = { password: 'hunter2' }),
+    /^machines\.1\.settings\.password: expected where the credential lies/,
+  ],
+  [
+    'an owner nobody named',
+    (raw) => void (raw['machines']![0]!['owner'] = 'acme'),
+    /^machines\.0\.owner: no owner "acme", this file has no owners$/,
+  ],
+  [
+    'a contract for a class of work that is not there',
+    (raw) => void (raw['contracts'] = [{ id: 'x', customer: 'X', work: 'h900', committedGpus: 8 }]),
+    /^contracts\.0\.work: no class of work "h900", expected one of: h100-reserved/,
+  ],
+  [
+    'a contract that ends before it begins',
+    (raw) =>
+      void (raw['contracts'] = [
+        { id: 'x', customer: 'X', work: 'h100-reserved', committedGpus: 8, from: '2026-05-01', until: '2026-04-01' },
+      ]),
+    /^contracts\.0\.until: ends before it begins/,
+  ],
+  [
+    'two meters of one hall',
+    (raw) => void (raw['meters']![2]!['measures'] = { hall: 'a' }),
+    /^meters\.2\.measures: "meter-a" measures that already$/,
+  ],
+  [
+    'a time zone nobody knows',
+    (raw) => void ((raw as Record<string, unknown>)['timezone'] = 'Texas'),
+    /^timezone: a time zone such as America\/Chicago$/,
+  ],
+])('%s is refused with its place', (_what, change, expected) => {
+  const issues = issuesOf(change);
+  expect(
+    issues.some((issue) => expected.test(issue)),
+    issues.join('\n'),
+  ).toBe(true);
+});
+
+test('meters behind one gateway may share its address when their settings differ', () => {
+  const issues = issuesOf((raw) => {
+    raw['meters']![1]!['address'] = raw['meters']![0]!['address'];
+    raw['meters']![1]!['settings'] = { map: 'schneider-iem3000', port: 1502, unitId: 2 };
+  });
+  expect(issues).toEqual([]);
 });

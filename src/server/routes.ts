@@ -1,10 +1,10 @@
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import * as shapes from '../model/api.ts';
 import { CATALOGUE, isoUtc, MACHINE_STATES, SERIES } from '../model/index.ts';
-import type { SessionInfo } from './access.ts';
+import { actorOf, personOf } from './access/policy.ts';
 import { ApiProblem } from './problems.ts';
 import type { Runtime } from './runtime.ts';
 import { activityView, intervalView, machineRow, overviewOf, planView, unitOf, type Today } from './view.ts';
@@ -19,15 +19,17 @@ export type App = FastifyInstance<
 
 const limit = (most: number, usual: number) => z.coerce.number().int().min(1).max(most).default(usual);
 
-export function readRoutes(
-  app: App,
-  runtime: Runtime,
-  today: () => Today,
-  sessionOf: (request: FastifyRequest) => SessionInfo | undefined,
-): void {
+/** Who may read; `config` of a route. */
+const readers = { needs: 'viewer' } as const;
+const operators = { needs: 'operator' } as const;
+
+export function readRoutes(app: App, runtime: Runtime, today: () => Today): void {
   app.get(
     '/api/v1/overview',
-    { schema: { tags: ['site'], summary: 'The whole site at a glance', response: { 200: shapes.overview } } },
+    {
+      config: readers,
+      schema: { tags: ['site'], summary: 'The whole site at a glance', response: { 200: shapes.overview } },
+    },
     () => overviewOf(runtime, today()),
   );
 
@@ -42,6 +44,7 @@ export function readRoutes(
   app.get(
     '/api/v1/machines',
     {
+      config: readers,
       schema: {
         tags: ['machines'],
         summary: 'Machines, a page at a time',
@@ -55,6 +58,7 @@ export function readRoutes(
   app.get(
     '/api/v1/machines/:id',
     {
+      config: readers,
       schema: {
         tags: ['machines'],
         summary: 'One machine',
@@ -71,7 +75,7 @@ export function readRoutes(
 
   app.get(
     '/api/v1/plan',
-    { schema: { tags: ['plan'], summary: 'The plan in force', response: { 200: shapes.plan } } },
+    { config: readers, schema: { tags: ['plan'], summary: 'The plan in force', response: { 200: shapes.plan } } },
     () => {
       const plan = runtime.plan();
       if (plan === undefined)
@@ -84,6 +88,7 @@ export function readRoutes(
   app.get(
     '/api/v1/intervals',
     {
+      config: readers,
       schema: {
         tags: ['books'],
         summary: 'Booked quarter-hours, oldest first',
@@ -100,6 +105,7 @@ export function readRoutes(
   app.get(
     '/api/v1/activity',
     {
+      config: readers,
       schema: {
         tags: ['control'],
         summary: 'Who or what did what, newest first',
@@ -116,6 +122,7 @@ export function readRoutes(
   app.get(
     '/api/v1/series/:name',
     {
+      config: readers,
       schema: {
         tags: ['markets'],
         summary: 'A series of prices, weather or network figures',
@@ -134,15 +141,6 @@ export function readRoutes(
         provenance,
         points: points.map(({ start, value }) => ({ start: isoUtc(start), value })),
       };
-    },
-  );
-
-  app.get(
-    '/api/v1/session',
-    { schema: { tags: ['access'], summary: 'Who is signed in', response: { 200: shapes.session } } },
-    (request) => {
-      const session = sessionOf(request);
-      return { signedIn: session !== undefined, who: session?.who ?? null, role: session?.role ?? null };
     },
   );
 }
@@ -184,9 +182,8 @@ function machinePage(
 }
 
 /** Nothing changes anything without credentials, and every change is recorded with who and why. */
-export function writeRoutes(app: App, runtime: Runtime, mustSignIn: (request: FastifyRequest) => SessionInfo): void {
+export function writeRoutes(app: App, runtime: Runtime): void {
   const params = z.object({ id: z.string() });
-  const security = [{ session: [] }];
   const cohort = (id: string): string => {
     if (runtime.site.machines.some((group) => group.id === id && group.kind === 'asic')) return id;
     throw new ApiProblem(404, 'Not found', `no cohort "${id}"`);
@@ -194,34 +191,32 @@ export function writeRoutes(app: App, runtime: Runtime, mustSignIn: (request: Fa
   app.post(
     '/api/v1/cohorts/:id/hold',
     {
-      onRequest: async (request) => void mustSignIn(request),
+      config: operators,
       schema: {
         tags: ['control'],
         summary: 'Hold a cohort out of the plan: it stays as it is',
         params,
         body: shapes.holdRequest,
-        security,
       },
     },
     async (request, reply) => {
-      await runtime.hold(cohort(request.params.id), mustSignIn(request).who, request.body.why);
+      await runtime.hold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
       return reply.code(204).send();
     },
   );
   app.delete(
     '/api/v1/cohorts/:id/hold',
     {
-      onRequest: async (request) => void mustSignIn(request),
+      config: operators,
       schema: {
         tags: ['control'],
         summary: 'Give a held cohort back to the plan',
         params,
         body: shapes.holdRequest,
-        security,
       },
     },
     async (request, reply) => {
-      const was = await runtime.unhold(cohort(request.params.id), mustSignIn(request).who, request.body.why);
+      const was = await runtime.unhold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
       if (!was) throw new ApiProblem(404, 'Not held', `cohort "${request.params.id}" is not held`);
       return reply.code(204).send();
     },

@@ -1,10 +1,13 @@
 import { EventEmitter } from 'node:events';
+import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { createBook, type Book } from '../books/book.ts';
+import type { Trust } from '../control/trust.ts';
 import { createReconciler, type Reconciler, type Target } from '../control/reconciler.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
+  blockOf,
   CATALOGUE,
   DAY,
   isoUtc,
@@ -18,14 +21,21 @@ import {
   type Site,
   type SiteClock,
   type SiteMs,
+  type Snapshot,
 } from '../model/index.ts';
+import { openHistory, type History } from '../store/history/history.ts';
 import { openStore, type Act, type ActWithStages, type Hold, type Store } from '../store/store.ts';
 import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { desiresOf, describeChanges } from './desires.ts';
-import { flowOf } from './flow.ts';
+import { flowOf, hashpriceNow } from './flow.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
+import { checkSiteFile, type Problem } from './offline/check.ts';
+import type { Secrets } from './secrets.ts';
+import { createShadowBook, plannedFlow, shadowOf } from './shadow.ts';
+import { changeText, diffSites, type SiteChange } from './site-diff.ts';
+import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import { loop } from './loop.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
@@ -34,6 +44,7 @@ import { openPlant, type Plant } from './plant.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { takeSnapshot } from './snapshot.ts';
+import { createTelemetry, type Telemetry } from './telemetry.ts';
 import { createUnexplained, type Unexplained } from './unexplained.ts';
 import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
 
@@ -42,6 +53,9 @@ export interface RuntimeOptions {
   readonly machines: readonly Machine[];
   /** Where relative paths of the site file start. */
   readonly folder: string;
+  /** The site file itself, for reload; absent: reload is refused. */
+  readonly siteFile?: string;
+  readonly secrets: Secrets;
   readonly storeFile: string;
   readonly clock: ClockSetting;
   readonly emulated: boolean;
@@ -59,6 +73,8 @@ const CLUSTER_WALL_MS = 2_000;
 const SECOND_MS = 1_000;
 const CONTROL_MS = 400;
 const CHECKPOINT_MS = 5_000;
+/** A kill loses at most this much of the gauges; energy is counted by the meters. */
+const HISTORY_MS = 60_000;
 const ACTIVITY_MS = 1_000;
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
@@ -91,6 +107,9 @@ export interface Runtime {
   readonly plant: Plant;
   readonly markets: Markets;
   readonly clusters: SiteClusters;
+  readonly uplinks: Uplinks;
+  readonly history: History;
+  readonly telemetry: Telemetry;
   readonly reconciler: Reconciler;
   readonly readEveryMs: number;
   readonly planEveryMs: number;
@@ -102,14 +121,26 @@ export interface Runtime {
   holds(): ReadonlyMap<string, Hold>;
   hold(cohortId: string, who: string, why: string): Promise<void>;
   unhold(cohortId: string, who: string, why: string): Promise<boolean>;
-  replan(): void;
+  /** How far the site acts now: what a person raised it to, at the most what the site file allows. */
+  trust(): Trust;
+  /** @throws Error where the site file allows less. */
+  setTrust(trust: Trust, who: string, why: string): void;
+  /** Reads the site file again and follows it, unless it is wrong or only a look is asked for. */
+  reload(who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
   close(): Promise<void>;
 }
 
+export type ReloadOutcome =
+  | { readonly ok: true; readonly applied: boolean; readonly changes: readonly SiteChange[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+const TRUST_KEY = 'trust';
+
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { site, machines, log } = options;
+  const { log } = options;
+  let { site, machines } = options;
   const clock = siteClock(options.clock, Date.now);
-  const world: World = openWorld(clock, options.folder, options.portOffset);
+  const world: World = openWorld(clock, options.folder, options.secrets, options.portOffset);
   const store: Store = openStore(options.storeFile);
   const events = new EventEmitter<RuntimeEvents>();
   events.setMaxListeners(0);
@@ -121,35 +152,48 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const plant: Plant = openPlant(site, world.drivers);
   const markets: Markets = openMarkets(site, world.feeds);
   const clusters: SiteClusters = openClusters(site, world.clusters);
+  const uplinks: Uplinks = openUplinks(site, world.drivers);
+  const history: History = openHistory(join(dirname(options.storeFile), 'history'), {
+    rawDays: site.history.rawDays,
+    minuteDays: site.history.minuteDays,
+    quarterHourDays: site.history.quarterHourDays,
+    diskBytes: site.history.diskGb * 1e9,
+  });
+  const telemetry: Telemetry = createTelemetry(history, plant, uplinks);
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   const alarmBook = createAlarmBook();
-  const room = createRoom(site, plant);
+  let room = createRoom(site, plant);
+  let shadow = createShadowBook(site);
+  /** The emulated site has nobody to protect; a real one waits in shadow until a person raises it. */
+  let raised: Trust = options.emulated ? 'auto' : ((store.getMeta(TRUST_KEY) as Trust | undefined) ?? 'shadow');
+  const trust = (): Trust => (site.trust === 'shadow' ? 'shadow' : raised);
   const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
-  const book: Book = createBook(
-    { blockW: site.tariff.blockMw * 1e6, blockUsdPerMwh: site.tariff.blockUsdPerMwh },
-    store.getMeta('book'),
-    store.lastBooked(),
-  );
+  const book: Book = createBook(blockOf(site.tariff), store.getMeta('book'), store.lastBooked());
 
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
     onRead: (member) => {
-      if (member.reading !== undefined && member.failures === 0) reconciler.observe(member.machine.id, member.reading);
+      if (member.reading === undefined || member.failures > 0) return;
+      reconciler.observe(member.machine.id, member.reading);
+      telemetry.machine(member.machine.id, member.reading);
     },
   });
   const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
     siteNow: () => clock.now(),
     wallNow,
-    trust: site.trust,
+    trust,
     mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
   });
-  const unexplained: Unexplained = createUnexplained(machines.length);
+  let unexplained: Unexplained = createUnexplained(machines.length);
   const witness: MeterWitness = createMeterWitness(fleet);
   const sources: PictureSources = {
-    site,
+    get site() {
+      return site;
+    },
     clock,
+    uplinks,
     fleet,
     plant,
     markets,
@@ -168,6 +212,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   let picture = takePicture(sources);
   let plan: Plan | undefined;
+  let planned: Snapshot | undefined;
   let planWall: number | undefined;
   let alarms: readonly StandingAlarm[] = [];
   let swept = false;
@@ -175,6 +220,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let cause: { readonly why: string; readonly wall: number } | undefined;
   let pricePoint: SiteMs | undefined;
   let criticals = '';
+  let historyFailure: string | undefined;
 
   /** Plans at once. The first cause given is the one told. */
   function askPlan(why: string): void {
@@ -193,10 +239,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
     picture = takePicture(sources);
     const started = wallNow();
-    const made = await planner.plan(takeSnapshot(sources, picture, new Set(holds.keys())), forecast, notes);
+    const snapshot = takeSnapshot(sources, picture, new Set(holds.keys()));
+    const made = await planner.plan(snapshot, forecast, notes);
     const { solver, solveMs } = made;
     measurements.planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
     if (measurements.planMs.length > 1_000) measurements.planMs.shift();
+    planned = snapshot;
     await takeOver(made, because);
   }
 
@@ -216,7 +264,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       unwritten.set(made.id, { ...decision, what: 'keep machines as planned' });
     } else {
       const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
-      recordAct({ ...decision, what });
+      recordAct({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
       witness.begin(made.id, picture, desires.changed);
       responses.begin(made.id, because.wall, desires.changed.length);
     }
@@ -227,7 +275,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   /** Holds, requeues and releases jobs as the plan says. */
   async function limitWork(made: Plan, why: string): Promise<void> {
-    if (site.trust === 'shadow') return;
+    if (trust() === 'shadow') return;
     for (const cluster of clusters.byId.values()) {
       const actions = actionsFor(cluster, picture.work, made, why);
       if (actions.length === 0) continue;
@@ -238,7 +286,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         .join(', ');
       recordAct({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
-      const outcomes = await carryOut(cluster, actions);
+      const outcomes = await carryOut(trust(), cluster, actions);
       save(jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
     }
   }
@@ -270,6 +318,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
   async function everySecond(): Promise<void> {
     await Promise.all([plant.readAll(), markets.readAll()]);
+    telemetry.handOver();
     picture = takePicture(sources);
     keepBooks();
     raiseAlarms();
@@ -288,10 +337,40 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (meter?.reading?.energyImportWh !== undefined)
       book.counter(meter.reading.at, meter.reading.energyImportWh, meter.reading.powerW);
     if (swept) book.look(picture.at, flowOf(site, picture, markets, plan));
+    if (trust() === 'shadow') keepShadowBook();
     for (const interval of book.close(picture.at, (start) => markets.value('priceUsdPerMwh', start))) {
       if (store.bookInterval(interval)) events.emit('interval', interval);
       store.setMeta('book', book.checkpoint());
     }
+  }
+
+  function keepShadowBook(): void {
+    const { at } = picture;
+    const flow =
+      plan === undefined || planned === undefined
+        ? undefined
+        : plannedFlow(site, planned, plan, at, hashpriceNow(markets, at));
+    shadow.look(at, flow);
+    for (const interval of shadow.close(at, (start) => markets.value('priceUsdPerMwh', start)))
+      store.bookShadow(shadowOf(interval));
+  }
+
+  /** Follows a changed site file in place: what stays as it was keeps its connections and all that is known of it. */
+  function follow(next: Site, nextMachines: readonly Machine[]): void {
+    site = next;
+    machines = nextMachines;
+    fleet.reload(site, machines);
+    reconciler.retarget(fleet.machines.flatMap(toTarget));
+    plant.reload(site);
+    markets.reload(site);
+    clusters.reload(site);
+    uplinks.reload(site);
+    book.retariff(blockOf(site.tariff));
+    room = createRoom(site, plant);
+    shadow = createShadowBook(site);
+    unexplained = createUnexplained(machines.length);
+    picture = takePicture(sources);
+    askPlan('the site file changed');
   }
 
   function raiseAlarms(): void {
@@ -303,6 +382,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         .length,
       sweepBehindMs,
       readEveryMs,
+      historyFailure,
+      historyUsage: telemetry.usage(),
       clusterFailures: new Map(
         [...clusters.byId.values()].flatMap(({ id, failure }) => (failure === undefined ? [] : [[id, failure]])),
       ),
@@ -339,6 +420,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     save(jobCommands.look(clusters.byId.values(), clock.now()));
   }
 
+  async function saveHistory(): Promise<void> {
+    historyFailure = await telemetry.save(clock.now());
+  }
+
   function controlOnce(): void {
     room.refresh(reconciler);
     reconciler.tick();
@@ -349,13 +434,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     responses.look(changed);
   }
 
-  await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll()]);
+  await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
   const planLoop = loop('plan', planEveryMs, planOnce, log);
   const loops = [
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
+    loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
+    loop('history', HISTORY_MS, saveHistory, log),
     loop('activity', ACTIVITY_MS, tellActivity, log),
     loop('control', CONTROL_MS, controlOnce, log),
     loop('checkpoint', CHECKPOINT_MS, () => store.setMeta('book', book.checkpoint()), log),
@@ -368,7 +455,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   ];
 
   return {
-    site,
+    get site() {
+      return site;
+    },
     emulated: options.emulated,
     clock,
     events,
@@ -377,6 +466,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     plant,
     markets,
     clusters,
+    uplinks,
+    history,
+    telemetry,
     reconciler,
     readEveryMs,
     planEveryMs,
@@ -409,7 +501,34 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       }
       return was;
     },
-    replan: () => askPlan('asked for'),
+    trust,
+    setTrust(next, who, why) {
+      if (next === 'auto' && site.trust === 'shadow')
+        throw new Error('the site file says trust: shadow, and a site is raised no further than its file allows');
+      raised = next;
+      store.setMeta(TRUST_KEY, next);
+      const at = clock.now();
+      const what =
+        next === 'auto'
+          ? 'raise the site to auto: it acts by itself'
+          : 'lower the site to shadow: it writes to nothing';
+      recordAct({ id: `trust-${at}`, at, who, what, why });
+      shadow = createShadowBook(site);
+      askPlan(`trust set to ${next}`);
+    },
+    async reload(who, why, onlyLook) {
+      if (options.siteFile === undefined) throw new Error('this server was not started from a site file');
+      const checked = await checkSiteFile(options.siteFile, options.secrets);
+      if (!checked.ok) return { ok: false, problems: checked.problems };
+      const changes = diffSites(site, checked.site);
+      if (onlyLook || changes.length === 0) return { ok: true, applied: false, changes };
+      follow(checked.site, checked.machines);
+      const at = clock.now();
+      const told = changes.slice(0, 6).map(changeText).join('; ');
+      const more = changes.length > 6 ? ` and ${changes.length - 6} more` : '';
+      recordAct({ id: `reload-${at}`, at, who, what: `reload the site file: ${told}${more}`, why });
+      return { ok: true, applied: true, changes };
+    },
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       fleet.close();
@@ -417,9 +536,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       save(reconciler.drainChanged());
       store.setMeta('book', book.checkpoint());
       await planner.close();
+      telemetry.handOver();
+      await history.close();
       plant.close();
       markets.close();
       clusters.close();
+      uplinks.close();
       await world.close();
       store.close();
     },

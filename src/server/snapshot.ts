@@ -1,4 +1,5 @@
 import {
+  blockOf,
   CATALOGUE,
   modeKey,
   type CohortFacts,
@@ -14,8 +15,12 @@ import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } 
 const MW = 1e6;
 const usable = (megawatts: number, marginPct: number): number => megawatts * MW * (1 - marginPct / 100);
 
-/** What a plan may use of the connection, and of a hall's breaker: the rating less the site's margin. */
-export const usableConnectionW = (site: Site): number => usable(site.connection.limitMw, site.connection.marginPct);
+/** What a plan may use of the connection: its rating less the site's margin, or the owner's own limit. */
+export const usableConnectionW = (site: Site): number =>
+  Math.min(
+    usable(site.connection.limitMw, site.connection.marginPct),
+    (site.limits.importMw ?? Number.POSITIVE_INFINITY) * MW,
+  );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
 /** The planner's facts, from the picture. @param held cohorts a person holds out of the plan */
@@ -30,7 +35,7 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
       lossFraction: site.connection.lossPct / 100,
       importW: picture.importW,
     },
-    tariff: { blockW: site.tariff.blockMw * MW, blockUsdPerMwh: site.tariff.blockUsdPerMwh },
+    tariff: blockOf(site.tariff),
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
@@ -40,7 +45,9 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];
-      return [cohortFacts(sources, picture, group, facts, held.has(group.id))];
+      // Machines that can neither sleep nor change their point stay as they are, whatever a plan would like.
+      const moves = facts.answering.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined);
+      return [cohortFacts(sources, picture, group, facts, held.has(group.id) || !moves)];
     }),
     work,
   };
@@ -68,6 +75,7 @@ function hallFacts(sources: PictureSources, h: HallPicture, picture: Picture, wo
     fixedW: Math.max(0, serversW - jobsW) + sources.unexplainedW(hall.id) / (1 + h.coolingPerW),
     silent: { machines: h.silent.length, powerW: h.silent.reduce((sum, member) => sum + worstCaseW(member), 0) },
     wakesPerMinute: hall.wakesPerMinute,
+    uplinkMbps: sources.uplinks.capacityMbps(hall.id),
   };
 }
 
@@ -158,6 +166,7 @@ function workFacts({ site, clusters }: PictureSources, picture: Picture, one: Wo
       committedGpus: workClass.committedGpus,
       marginalWPerGpu: marginalWPerGpu(site, picture, workClass.gpu),
       usdPerGpuHour,
+      uplinkMbpsPerGpu: workClass.uplinkMbpsPerGpu,
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
     },

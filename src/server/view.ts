@@ -5,11 +5,13 @@ import { breakEvenUsdPerMwh } from '../dispatch/economics.ts';
 import { nextChange } from '../dispatch/next-change.ts';
 import type { Activity, IntervalView, MachineRow, Overview, PlanView } from '../model/api.ts';
 import {
+  blockOf,
   CATALOGUE,
   dayStart,
   fromMicroUsd,
   isoUtc,
   modeKey,
+  powerText,
   quarterStart,
   valueAt,
   type Interval,
@@ -21,6 +23,7 @@ import { flowOf, hashpriceNow, keptFraction } from './flow.ts';
 import type { FleetMachine } from './fleet.ts';
 import type { GroupPicture, Picture } from './picture.ts';
 import type { Runtime } from './runtime.ts';
+import { feedViews, plannedWith, shadowToday, uplinkViews } from './view-world.ts';
 
 /** What the pages, the command line and the API show, from what the runtime knows. Unknown is null, never 0. */
 
@@ -28,6 +31,7 @@ const orNull = <T>(value: T | undefined): T | null => value ?? null;
 const MW = 1e6;
 
 export interface Today {
+  readonly shadow: Overview['shadow'];
   readonly marginUsd: number | null;
   readonly energyMwh: number | null;
   readonly intervals: number;
@@ -49,7 +53,8 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
   const costUsdPerHour = money === undefined ? undefined : money.energyUsdPerHour + flow.leaseCostUsdPerHour;
   return {
     at: isoUtc(picture.at),
-    site: { name: site.name, trust: site.trust, emulated: runtime.emulated },
+    site: { name: site.name, trust: runtime.trust(), mostTrust: site.trust, emulated: runtime.emulated },
+    shadow: today.shadow,
     clock: {
       speed: clock.speed,
       lagMs: runtime.lagMs(),
@@ -61,7 +66,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
       limitW: site.connection.limitMw * MW,
       importW: orNull(picture.importW),
       ageMs: orNull(picture.importAgeMs),
-      blockW: site.tariff.blockMw * MW,
+      blockW: blockOf(site.tariff).blockW,
       explainedW: picture.explainedW,
       unknownW: picture.importW === undefined ? null : picture.importW - picture.explainedW,
     },
@@ -76,6 +81,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
       byState: h.byState,
       hottestC: orNull(h.hottestC),
     })),
+    uplinks: uplinkViews(runtime, picture, plan),
     machines: { total: runtime.fleet.machines.length, answering: picture.answering, byState: picture.byState },
     hashrateThs: picture.hashrateThs,
     lines: [
@@ -91,17 +97,18 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
     ],
     costUsdPerHour: orNull(costUsdPerHour),
     marginUsdPerHour: known && costUsdPerHour !== undefined ? revenue + money.gridUsdPerHour - costUsdPerHour : null,
-    today,
+    today: { marginUsd: today.marginUsd, energyMwh: today.energyMwh, intervals: today.intervals, since: today.since },
+    feeds: feedViews(runtime),
     prices: priceViews(runtime, picture),
     weather: { temperatureC: orNull(markets.value('temperatureC', picture.at)), wetBulbC: orNull(picture.wetBulbC) },
-    work: picture.work.map(({ workClass, runningGpus, queuedGpus, heldGpus, usdPerGpuHour }) => ({
+    work: picture.work.map(({ workClass, told, runningGpus, queuedGpus, heldGpus, usdPerGpuHour }) => ({
       id: workClass.id,
       className: workClass.class,
       line: workClass.line,
       gpuModel: workClass.gpu,
-      runningGpus,
-      queuedGpus,
-      heldGpus,
+      runningGpus: told ? runningGpus : null,
+      queuedGpus: told ? queuedGpus : null,
+      heldGpus: told ? heldGpus : null,
       committedGpus: workClass.committedGpus,
       usdPerGpuHour: orNull(usdPerGpuHour),
     })),
@@ -151,8 +158,8 @@ const stepNow = (plan: Plan, picture: Picture) =>
 function moneyNow({ site, markets }: Runtime, picture: Picture) {
   const price = markets.value('priceUsdPerMwh', picture.at);
   if (price === undefined || picture.importW === undefined) return undefined;
-  const blockW = site.tariff.blockMw * MW;
-  const settled = settle({ blockW, blockUsdPerMwh: site.tariff.blockUsdPerMwh }, picture.importW, 1, price);
+  const block = blockOf(site.tariff);
+  const settled = settle(block, picture.importW, 1, price);
   return {
     energyUsdPerHour: fromMicroUsd(settled.energyCost),
     gridUsdPerHour: fromMicroUsd(settled.gridRevenue),
@@ -160,31 +167,39 @@ function moneyNow({ site, markets }: Runtime, picture: Picture) {
   };
 }
 
+/** `38.2 of 40 MW`: both in the unit of the limit, so that they can be compared at a glance. */
+function ofLimit(watts: number, limitW: number): string {
+  const [unit, scale] = limitW >= 1e6 ? ['MW', 1e6] : limitW >= 1e3 ? ['kW', 1e3] : ['W', 1];
+  return `${(watts / scale).toFixed(1)} of ${Number((limitW / scale).toFixed(2))} ${unit}`;
+}
+
 /** Are we safe, are we on plan, what comes next: in one sentence. */
 function sentence(runtime: Runtime, picture: Picture, plan: Plan | undefined): string {
-  const limit = `${runtime.site.connection.limitMw} MW`;
+  const limitW = runtime.site.connection.limitMw * MW;
   const { importW } = picture;
   if (importW === undefined)
-    return `The feeder meter is silent: import unknown, at most ${limit} allowed. No machine is woken.`;
-  const now = `${(importW / MW).toFixed(1)} of ${limit}`;
+    return `The feeder meter is silent: import unknown, at most ${powerText(limitW)} allowed. No machine is woken.`;
+  const now = ofLimit(importW, limitW);
   const critical = runtime.alarms().find(({ code }) => ALARMS[code].severity === 'critical');
   if (critical !== undefined) return `${ALARMS[critical.code].title}: ${critical.message}. Import ${now}.`;
   if (plan === undefined) return `Reading the machines before anything is commanded: ${now}; no plan yet.`;
   const target = stepNow(plan, picture)?.importW;
-  const off = target === undefined ? undefined : importW - target;
-  const tolerance = 0.03 * runtime.site.connection.limitMw * MW;
-  const lead =
-    off === undefined
-      ? `The plan has run out: ${now}`
-      : Math.abs(off) <= tolerance
-        ? `Following plan: ${now}`
-        : runtime.reconciler.inFlight() > 0
-          ? `Moving to plan: ${now}, to ${(target! / MW).toFixed(1)} MW`
-          : `Off plan: ${now}, planned ${(target! / MW).toFixed(1)} MW`;
   const next = nextChange(plan, picture.at);
-  if (next === undefined) return `${lead}; no change planned in the next day.`;
-  const sign = next.deltaW < 0 ? '\u2212' : '+';
-  return `${lead}; next change ${isoUtc(next.at).slice(11, 16)} UTC, ${sign}${Math.abs(next.deltaW / MW).toFixed(1)} MW.`;
+  const change =
+    next === undefined
+      ? '; no change planned in the next day'
+      : `; next change ${isoUtc(next.at).slice(11, 16)} UTC, ${next.deltaW < 0 ? '\u2212' : '+'}${powerText(Math.abs(next.deltaW))}`;
+  return `${leadOf(runtime, importW, target, now)}${change}.`;
+}
+
+function leadOf(runtime: Runtime, importW: number, target: number | undefined, now: string): string {
+  if (target === undefined) return `The plan has run out: ${now}`;
+  if (runtime.trust() === 'shadow')
+    return `In shadow, writing to nothing: ${now}; the plan would draw ${powerText(target)}`;
+  const tolerance = 0.03 * runtime.site.connection.limitMw * MW;
+  if (Math.abs(importW - target) <= tolerance) return `Following plan: ${now}`;
+  if (runtime.reconciler.inFlight() > 0) return `Moving to plan: ${now}, to ${powerText(target)}`;
+  return `Off plan: ${now}, planned ${powerText(target)}`;
 }
 
 function nextChangeView(runtime: Runtime, plan: Plan) {
@@ -207,10 +222,14 @@ function miningDetail({ markets }: Runtime, picture: Picture): string {
 }
 
 function workDetail({ site }: Runtime, picture: Picture, line: 'ai' | 'hpc'): string {
-  const gpus = picture.work.reduce((sum, one) => sum + (one.workClass.line === line ? one.runningGpus : 0), 0);
+  const mine = picture.work.filter((one) => one.workClass.line === line);
+  const gpus = mine.reduce((sum, one) => sum + one.runningGpus, 0);
+  const told = mine.every((one) => one.told)
+    ? `${gpus.toLocaleString('en-US')} GPUs at work`
+    : 'the scheduler has not answered yet';
   const leases = site.leases.filter((lease) => lease.line === line);
   const leased = leases.map((lease) => `, ${lease.chips} leased ${lease.chip} chips`).join('');
-  return `${gpus.toLocaleString('en-US')} GPUs at work${leased}`;
+  return `${told}${leased}`;
 }
 
 const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
@@ -241,6 +260,7 @@ function priceViews({ markets }: Runtime, picture: Picture): Overview['prices'] 
         stale: now?.stale ?? true,
         provenance: series.provenance,
         source: series.source,
+        plannedWith: plannedWith(series, picture.at),
       };
     });
 }
@@ -401,6 +421,7 @@ export async function todayOf(runtime: Runtime): Promise<Today> {
   const margins = booked.map(marginOf).filter((margin) => margin !== undefined);
   const energies = booked.map(({ importWh }) => importWh).filter((wh) => wh !== undefined);
   return {
+    shadow: await shadowToday(runtime),
     marginUsd: margins.length === 0 ? null : fromMicroUsd(margins.reduce((sum, margin) => sum + margin, 0)),
     energyMwh: energies.length === 0 ? null : energies.reduce((sum, wh) => sum + wh, 0) / MW,
     intervals: margins.length,

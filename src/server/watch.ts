@@ -1,8 +1,10 @@
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import { ALARMS } from '../alarms/catalogue.ts';
-import { isoUtc, valueAt, type Plan, type SiteMs } from '../model/index.ts';
+import { isoUtc, powerText, valueAt, type Plan, type SiteMs } from '../model/index.ts';
+import type { HistoryUsage } from '../store/history/samples.ts';
 import type { Picture, PictureSources } from './picture.ts';
 import { METER_STALE_MS } from './picture.ts';
+import { UPLINK_STALE_MS } from './uplinks.ts';
 
 export interface StandingAlarm extends RaisedAlarm {
   readonly since: SiteMs;
@@ -15,6 +17,9 @@ export interface WatchFacts {
   readonly failedCommands: number;
   readonly sweepBehindMs: number;
   readonly readEveryMs: number;
+  /** Why history could not be saved. */
+  readonly historyFailure: string | undefined;
+  readonly historyUsage: HistoryUsage | undefined;
   /** Clusters that did not answer, with the reason. */
   readonly clusterFailures: ReadonlyMap<string, string>;
   /** Nothing is judged before every machine was asked once. */
@@ -22,15 +27,17 @@ export interface WatchFacts {
 }
 
 const MW = 1e6;
-const mw = (watts: number): string => `${(watts / MW).toFixed(1)} MW`;
 
 /** Everything that is wrong now. */
 export function watch(sources: PictureSources, picture: Picture, facts: WatchFacts): RaisedAlarm[] {
   return [
     ...meterAlarms(sources, picture),
     ...(facts.settled ? machineAlarms(picture, facts) : []),
+    ...hotAlarms(sources, picture),
+    ...uplinkAlarms(sources),
     ...feedAlarms(sources, picture),
     ...planAlarms(facts),
+    ...historyAlarms(facts),
     ...[...facts.clusterFailures].map(([id, why]): RaisedAlarm => ({
       code: 'cluster-silent',
       subject: id,
@@ -48,7 +55,7 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
   }
   const limitW = site.connection.limitMw * MW;
   if (picture.importW !== undefined && picture.importW > limitW) {
-    const message = `${mw(picture.importW)} at a limit of ${mw(limitW)}`;
+    const message = `${powerText(picture.importW)} at a limit of ${powerText(limitW)}`;
     alarms.push({ code: 'connection-over-limit', subject: 'connection', message });
   }
   for (const h of picture.halls) {
@@ -58,7 +65,7 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
       alarms.push({
         code: 'hall-over-breaker',
         subject: h.hall.id,
-        message: `${mw(h.meterW)} at a rating of ${mw(breakerW)}`,
+        message: `${powerText(h.meterW)} at a rating of ${powerText(breakerW)}`,
       });
     }
     const dead = h.byState.unreachable + h.byState.stale;
@@ -79,7 +86,7 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
     alarms.push({
       code: 'meter-mismatch',
       subject: 'connection',
-      message: `the feeder reads ${mw(importW)}, machines, cooling and losses explain ${mw(explainedW)}`,
+      message: `the feeder reads ${powerText(importW)}, machines, cooling and losses explain ${powerText(explainedW)}`,
     });
   }
   return alarms;
@@ -120,6 +127,35 @@ function machineAlarms(picture: Picture, facts: WatchFacts): RaisedAlarm[] {
   return alarms;
 }
 
+function hotAlarms({ site }: PictureSources, picture: Picture): RaisedAlarm[] {
+  const { hottestC } = site.limits;
+  if (hottestC === undefined) return [];
+  return picture.halls.flatMap((h): RaisedAlarm[] =>
+    h.hottestC !== undefined && h.hottestC > hottestC
+      ? [{ code: 'machine-hot', subject: h.hall.id, message: `${h.hottestC.toFixed(0)} C at a limit of ${hottestC} C` }]
+      : [],
+  );
+}
+
+function uplinkAlarms({ uplinks, wallNow }: PictureSources): RaisedAlarm[] {
+  return uplinks.list.flatMap(({ uplink, link, readWall, fault, inMbps, outMbps, newErrors }): RaisedAlarm[] => {
+    const subject = uplink.id;
+    const asked = readWall !== undefined || fault !== undefined;
+    if (asked && (readWall === undefined || wallNow() - readWall > UPLINK_STALE_MS))
+      return [{ code: 'uplink-silent', subject, message: fault?.message ?? 'no answer' }];
+    if (link?.up === false) return [{ code: 'uplink-down', subject, message: `hall ${uplink.hall}: the port is down` }];
+    const loadMbps = Math.max(inMbps ?? 0, outMbps ?? 0);
+    const loaded = loadMbps > (uplink.capacityMbps * uplink.alarmPct) / 100;
+    const told = `${loadMbps.toFixed(0)} of ${uplink.capacityMbps} Mbit/s`;
+    return [
+      ...(loaded ? [{ code: 'uplink-loaded' as const, subject, message: told }] : []),
+      ...((newErrors ?? 0) > 0
+        ? [{ code: 'uplink-errors' as const, subject, message: `${newErrors} since the last look` }]
+        : []),
+    ];
+  });
+}
+
 function feedAlarms({ markets }: PictureSources, picture: Picture): RaisedAlarm[] {
   const alarms: RaisedAlarm[] = [...markets.failures].map(([subject, message]) => ({
     code: 'feed-failed',
@@ -147,6 +183,15 @@ function feedAlarms({ markets }: PictureSources, picture: Picture): RaisedAlarm[
       });
   }
   return alarms;
+}
+
+function historyAlarms({ historyFailure, historyUsage }: WatchFacts): RaisedAlarm[] {
+  if (historyFailure !== undefined) return [{ code: 'history-failed', subject: 'history', message: historyFailure }];
+  if (historyUsage === undefined || historyUsage.trimmedDays === 0) return [];
+  const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  const { trimmedDays, bytes, budgetBytes } = historyUsage;
+  const message = `${trimmedDays} days given up early; ${gb(bytes)} of ${gb(budgetBytes)} in use`;
+  return [{ code: 'history-full', subject: 'history', message }];
 }
 
 function planAlarms({ plan, planEveryMs, lastPlanWallMs }: WatchFacts): RaisedAlarm[] {

@@ -40,7 +40,42 @@ export interface Tables {
     power_ms: number | null;
     meter_ms: number | null;
   };
+  /** What quarter-hours would have earned while the site was in shadow. */
+  shadow_interval: { start_ms: number; would_import_wh: number | null; would_margin_microusd: number | null };
   hold: { cohort_id: string; who: string; why: string; since_ms: number };
+  account: {
+    name: string;
+    role: string;
+    password_hash: string;
+    disabled: number;
+    created_ms: number;
+    password_ms: number;
+    failures: number;
+    failed_ms: number | null;
+    locked_until_ms: number | null;
+    signed_in_ms: number | null;
+  };
+  access_session: {
+    id: string;
+    digest: string;
+    account: string | null;
+    created_ms: number;
+    used_ms: number;
+    expires_ms: number;
+    address: string;
+    agent: string;
+  };
+  api_token: {
+    id: string;
+    digest: string;
+    account: string;
+    name: string;
+    role: string;
+    tags: string | null;
+    created_ms: number;
+    expires_ms: number;
+    used_ms: number | null;
+  };
   migration: { number: number; at_ms: Generated<number> };
 }
 
@@ -96,5 +131,50 @@ export const MIGRATIONS: readonly string[] = [
   ) strict;
   create index command_by_act on command (act_id, stage);
   create table hold (cohort_id text primary key, who text not null, why text not null, since_ms integer not null) strict;
+  `,
+  // Access. Times of these three are Unix milliseconds: a session must not age faster on a fast site clock.
+  `
+  create table account (
+    name text primary key check (name = lower(name) and name <> ''),
+    role text not null check (role in ('viewer', 'operator', 'admin')),
+    password_hash text not null,
+    disabled integer not null check (disabled in (0, 1)),
+    created_ms integer not null,
+    password_ms integer not null,
+    failures integer not null check (failures >= 0),
+    failed_ms integer,
+    locked_until_ms integer,
+    signed_in_ms integer
+  ) strict;
+  create table access_session (
+    id text primary key,
+    digest text not null unique,
+    account text references account (name) on delete cascade,
+    created_ms integer not null,
+    used_ms integer not null,
+    expires_ms integer not null,
+    address text not null,
+    agent text not null
+  ) strict;
+  create index access_session_by_account on access_session (account);
+  create table api_token (
+    id text primary key,
+    digest text not null unique,
+    account text not null references account (name) on delete cascade,
+    name text not null,
+    role text not null check (role in ('viewer', 'operator', 'admin')),
+    tags text,
+    created_ms integer not null,
+    expires_ms integer not null,
+    used_ms integer,
+    unique (account, name)
+  ) strict;
+  `,
+  `
+  create table shadow_interval (
+    start_ms integer primary key,
+    would_import_wh integer,
+    would_margin_microusd integer
+  ) strict;
   `,
 ];

@@ -11,6 +11,7 @@ import {
   type Plan,
   type SiteMs,
 } from '../model/index.ts';
+import { accountStore, type AccountStore } from './accounts.ts';
 import { nodeSqliteDialect } from './kysely-sqlite.ts';
 import { MIGRATIONS, type Tables } from './schema.ts';
 
@@ -34,16 +35,28 @@ export interface Hold {
   readonly since: SiteMs;
 }
 
+/** One quarter-hour of what would have been; energy in Wh, money in micro-dollars. */
+export interface ShadowRow {
+  readonly start: SiteMs;
+  readonly wouldImportWh: number | undefined;
+  readonly wouldMarginMicroUsd: number | undefined;
+}
+
 /**
  * State and ledger in SQLite: WAL and synchronous=FULL, so that a row whose write has returned survives a kill -9.
  * Writes in hot paths are prepared raw statements; the rest goes through Kysely.
  */
 export interface Store {
+  /** People, their sessions and API tokens. */
+  readonly accounts: AccountStore;
   /** Books an interval. One that is booked already stays as it is: the first writing is the ledger's. */
   bookInterval(interval: Interval): boolean;
   intervals(newest: number): Promise<readonly Interval[]>;
   /** Start of the newest interval booked. */
   lastBooked(): SiteMs | undefined;
+  /** What a quarter-hour would have earned had the plan been carried out; the first writing stands. */
+  bookShadow(shadow: ShadowRow): void;
+  shadows(newest: number): Promise<readonly ShadowRow[]>;
   savePlan(plan: Plan): void;
   recordAct(act: Act): void;
   acts(newest: number): Promise<readonly ActWithStages[]>;
@@ -83,6 +96,7 @@ export function openStore(file: string): Store {
     ...activityStore(database, db, transaction),
     ...planStore(database),
     ...metaStore(database),
+    accounts: accountStore(database, transaction),
     prune(plansBefore, commandsBefore) {
       transaction(() => {
         database.prepare('delete from plan where made_ms < ?').run(plansBefore);
@@ -120,7 +134,26 @@ function intervalStore(database: DatabaseSync, db: Kysely<Tables>, transaction: 
   const insertLine = database.prepare('insert into interval_line values (?, ?, ?, ?, ?, ?, ?)');
   const last = database.prepare('select max(start_ms) as start from interval');
   const wh = (value: number | undefined) => (value === undefined ? null : Math.round(value));
+  const insertShadow = database.prepare(
+    'insert into shadow_interval values (?, ?, ?) on conflict (start_ms) do nothing',
+  );
   return {
+    bookShadow({ start, wouldImportWh, wouldMarginMicroUsd }: ShadowRow): void {
+      insertShadow.run(start, wh(wouldImportWh), wh(wouldMarginMicroUsd));
+    },
+    async shadows(newest: number): Promise<readonly ShadowRow[]> {
+      const rows = await db
+        .selectFrom('shadow_interval')
+        .selectAll()
+        .orderBy('start_ms', 'desc')
+        .limit(newest)
+        .execute();
+      return rows.toReversed().map((row) => ({
+        start: siteMs(row.start_ms),
+        wouldImportWh: orUndefined(row.would_import_wh),
+        wouldMarginMicroUsd: orUndefined(row.would_margin_microusd),
+      }));
+    },
     bookInterval(interval: Interval): boolean {
       return transaction(() => {
         const { changes } = insert.run(

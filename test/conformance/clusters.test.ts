@@ -54,7 +54,7 @@ test('the index lists every cluster of the folder in file-name order', () => {
 
 describe.each(clusters)('$name', (cluster) => {
   const open = (ask: Ask): ClusterHandle => {
-    const io: ClusterIo = { http: { ask }, siteNow: () => siteMs(1), env: () => undefined };
+    const io: ClusterIo = { http: { ask }, siteNow: () => siteMs(1), secret: () => 'a-token' };
     return cluster.open(
       { id: 'under-test', config: cluster.config.parse(CONFIGS[cluster.name]), classes: CLASSES },
       io,

@@ -17,7 +17,9 @@ function fixture() {
   const [first, second, ...rest] = snapshot.cohorts;
   const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 } }, ...rest];
   const mining = { ...snapshot.mining, retuneUsdPerMachine: 0.01 };
-  return pose({ ...snapshot, cohorts, mining }, demoForecast());
+  const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
+  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
+  return pose({ ...snapshot, halls, work, cohorts, mining }, demoForecast());
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);

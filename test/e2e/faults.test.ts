@@ -36,7 +36,7 @@ const membersOf = (id: string) => site.runtime.fleet.machines.filter(({ machine 
 const asleep = (id: string) => group(id).modes['sleep'] ?? 0;
 
 function snapshot() {
-  const { site: config, clock, fleet, plant, markets, clusters, reconciler } = site.runtime;
+  const { site: config, clock, fleet, plant, markets, clusters, uplinks, reconciler } = site.runtime;
   const sources: PictureSources = {
     site: config,
     clock,
@@ -44,6 +44,7 @@ function snapshot() {
     plant,
     markets,
     clusters: clusters.byId,
+    uplinks,
     reconciler,
     wallNow,
     staleMs: 36_000,

@@ -36,6 +36,7 @@ function withAnswer(recording: Recording, index: number, answer: unknown): Recor
     if (i !== index) return exchange;
     if ('tcp' in exchange) return { ...exchange, reply: answer };
     if ('modbus' in exchange) return { ...exchange, reply: answer as string };
+    if ('snmp' in exchange) return { ...exchange, reply: answer as never };
     if (exchange.reply.lines === undefined) return { ...exchange, reply: { ...exchange.reply, body: answer } };
     return { ...exchange, reply: { ...exchange.reply, lines: answer as string[] } };
   });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device, DriverIo } from '../../src/drivers/driver.ts';
 import { drivers } from '../../src/drivers/index.ts';
-import { siteMs, wallMs, type FaultKind, type Reading } from '../../src/model/index.ts';
+import { Fault, siteMs, wallMs, type FaultKind, type Reading, type SnmpValue } from '../../src/model/index.ts';
 
 /** What was said to a machine and what it answered; the format is described in test/recordings/README.md. */
 export interface Recording {
@@ -23,7 +23,8 @@ export interface Recording {
 export type Exchange =
   | { readonly tcp: { readonly port: number; readonly ask: unknown }; readonly reply: unknown }
   | { readonly http: HttpAsk; readonly reply: { status?: number; body?: unknown; lines?: readonly string[] } }
-  | { readonly modbus: { unitId: number; register: number; count: number }; readonly reply: string };
+  | { readonly modbus: { unitId: number; register: number; count: number }; readonly reply: string }
+  | { readonly snmp: { readonly oids: readonly string[] }; readonly reply: readonly (number | string | null)[] };
 
 interface HttpAsk {
   readonly method: string;
@@ -43,9 +44,32 @@ export function recordingsOf(driver: string): { name: string; recording: Recordi
   const found = readdirSync(FOLDER).includes(driver) ? readdirSync(folder).filter((f) => f.endsWith('.json')) : [];
   return found.sort().map((file) => ({
     name: file.slice(0, -'.json'.length),
-    recording: JSON.parse(readFileSync(join(folder, file), 'utf8')) as Recording,
+    recording: withBigints(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Recording),
   }));
 }
+
+/** JSON knows no bigint: `"12n"` stands for one in the counters of a reading. */
+function withBigints(recording: Recording): Recording {
+  const link = recording.reading?.link;
+  if (link === undefined) return recording;
+  const counters = Object.fromEntries(Object.entries(link).map(([key, value]) => [key, fromDigits(value)]));
+  return { ...recording, reading: { ...recording.reading, link: counters as unknown as typeof link } };
+}
+
+/** What a damaged packet comes to: the library finds it garbled before a driver sees it. */
+function snmpValues(text: string): SnmpValue[] {
+  try {
+    const values = JSON.parse(text) as unknown[];
+    if (values.some((value) => value !== null && typeof value !== 'string' && typeof value !== 'number'))
+      throw new Error();
+    return values.map((value) => (value === null ? undefined : (fromDigits(value) as SnmpValue)));
+  } catch (cause) {
+    throw new Fault('garbled', 'no SNMP answer', { cause });
+  }
+}
+
+const fromDigits = (value: unknown): unknown =>
+  typeof value === 'string' && /^\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value;
 
 export function openRecorded(recording: Recording, io: DriverIo): Device {
   const driver = drivers.find(({ name }) => name === recording.driver);
@@ -57,6 +81,7 @@ export function openRecorded(recording: Recording, io: DriverIo): Device {
 /** The request of an exchange, without its answer: what the record of a replay is compared with. */
 export function requestOf(exchange: Exchange): unknown {
   if ('tcp' in exchange) return { tcp: exchange.tcp };
+  if ('snmp' in exchange) return { snmp: exchange.snmp };
   return 'http' in exchange ? { http: exchange.http } : { modbus: exchange.modbus };
 }
 
@@ -119,6 +144,12 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
         return Buffer.from(answer(find({ modbus: { unitId, register, count } })), 'hex');
       },
     },
+    snmp: {
+      async get({ oids }) {
+        return snmpValues(answer(find({ snmp: { oids } })));
+      },
+    },
+    secret: () => 'secret',
     siteNow: () => AT,
     wallNow: () => wallMs(0),
   };

@@ -1,5 +1,5 @@
 import type { DriverIo } from '../../src/drivers/driver.ts';
-import { Fault, wallMs, type FaultKind } from '../../src/model/index.ts';
+import { Fault, wallMs, type FaultKind, type SnmpValue } from '../../src/model/index.ts';
 import { AT } from './recordings.ts';
 
 /** A world in which every machine does the same wrong thing, as the ports of `drivers/wire` would tell it. */
@@ -14,6 +14,7 @@ interface Answers {
   tcp(): string;
   http(): { status: number; body: string };
   modbus(count: number): Buffer;
+  snmp(count: number): SnmpValue[];
 }
 
 export function worldOf(answers: Answers): DriverIo {
@@ -21,6 +22,8 @@ export function worldOf(answers: Answers): DriverIo {
     tcp: { ask: async () => Buffer.from(answers.tcp()) },
     http: { ask: async () => ({ ...answers.http(), headers: {} }) },
     modbus: { readHolding: async ({ count }) => answers.modbus(count) },
+    snmp: { get: async ({ oids }) => answers.snmp(oids.length) },
+    secret: () => 'secret',
     siteNow: () => AT,
     wallNow: () => wallMs(0),
   };
@@ -30,16 +33,24 @@ const faulty = (kind: FaultKind): DriverIo => {
   const fail = (): never => {
     throw new Fault(kind, `the world: ${kind}`);
   };
-  return worldOf({ tcp: fail, http: fail, modbus: fail });
+  return worldOf({ tcp: fail, http: fail, modbus: fail, snmp: fail });
 };
 const saying = (tcp: string, body: string, modbus: (count: number) => Buffer): DriverIo =>
-  worldOf({ tcp: () => tcp, http: () => ({ status: 200, body }), modbus });
+  worldOf({
+    tcp: () => tcp,
+    http: () => ({ status: 200, body }),
+    modbus,
+    snmp: (count) => (tcp === '' ? [] : Array.from({ length: count }, () => tcp)),
+  });
 const declining = (status: number, message: string): DriverIo =>
   worldOf({
     tcp: () => JSON.stringify({ STATUS: [{ STATUS: 'E', Code: 45, Msg: message }], id: 1 }),
     http: () => ({ status, body: message }),
     modbus: () => {
       throw new Fault('refused', 'Modbus exception 4');
+    },
+    snmp: () => {
+      throw new Fault('refused', 'genError');
     },
   });
 
@@ -82,6 +93,8 @@ export function hangingWorld(): { io: DriverIo; signals: (AbortSignal | undefine
     tcp: { ask: hang },
     http: { ask: hang },
     modbus: { readHolding: (request) => hang(request) },
+    snmp: { get: (request) => hang(request) },
+    secret: () => 'secret',
     siteNow: () => AT,
     wallNow: () => wallMs(0),
   };

@@ -1,8 +1,9 @@
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { Overview, Session } from '../../src/model/api.ts';
 import { Banner, useOld } from './banner.tsx';
+import { BusbarMark } from './brand-mark.tsx';
 import { CohortsSection } from './cohorts.tsx';
-import { useOverview, useSession } from './data.ts';
+import { queryClient, useLink, useOverview, useSession } from './data.ts';
 import { ActivitySection, AlarmsSection } from './events.tsx';
 import { FloorSection } from './floor.tsx';
 import { Help } from './help.tsx';
@@ -15,8 +16,9 @@ import { MoneySection } from './money.tsx';
 import { Skeleton } from './parts.tsx';
 import { PowerSection } from './power-section.tsx';
 import { PricesSection } from './prices.tsx';
+import { SignInView } from './sign-in.tsx';
 import { StripSection } from './strip.tsx';
-import { BusbarMark, TopBar } from './top-bar.tsx';
+import { TopBar } from './top-bar.tsx';
 import { WorkSection } from './work.tsx';
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = { light: 'dark', dark: 'system', system: 'light' };
@@ -36,6 +38,13 @@ export function App() {
     [theme],
   );
   useKeys(keys);
+  const { phase } = useLink();
+  useEffect(() => {
+    // A session that has ended takes the stream with it.
+    if (phase === 'lost') void queryClient.invalidateQueries({ queryKey: ['session'] });
+  }, [phase]);
+  const waiting = session.data === undefined && session.error === null;
+  if (session.data?.readsNeedSignIn === true && !session.data.signedIn) return <SignInView session={session.data} />;
   return (
     <>
       <a className="skip" href="#main">
@@ -43,8 +52,8 @@ export function App() {
       </a>
       <TopBar overview={overview.data} session={session.data} onHelp={() => setHelp(true)} />
       {overview.data !== undefined && <Page overview={overview.data} session={session.data} />}
-      {overview.data === undefined && overview.error !== null && <Unreachable error={overview.error} />}
-      {overview.data === undefined && overview.error === null && <Loading />}
+      {overview.data === undefined && overview.error !== null && !waiting && <Unreachable error={overview.error} />}
+      {overview.data === undefined && (overview.error === null || waiting) && <Loading />}
       <Help open={help} onClose={() => setHelp(false)} />
     </>
   );

@@ -18,7 +18,7 @@ const shellQuoted = (text: string): string => `'${text.replaceAll("'", String.ra
 /** The same action without this page. */
 function equivalent(method: 'POST' | 'DELETE', cohortId: string, why: string): string {
   const json = JSON.stringify({ why: why === '' ? '…' : why });
-  return `${method} /api/v1/cohorts/${cohortId}/hold\n${json}\n\ncurl -X ${method} ${location.origin}/api/v1/cohorts/${cohortId}/hold \\\n  -H 'content-type: application/json' \\\n  -b "busbar_session=$BUSBAR_SESSION" \\\n  -d ${shellQuoted(json)}`;
+  return `${method} /api/v1/cohorts/${cohortId}/hold\n${json}\n\ncurl -X ${method} ${location.origin}/api/v1/cohorts/${cohortId}/hold \\\n  -H 'content-type: application/json' \\\n  -H "authorization: Bearer $BUSBAR_TOKEN" \\\n  -d ${shellQuoted(json)}`;
 }
 
 /** Asks why, shows what will be sent, and holds a cohort out of the plan or gives it back. */

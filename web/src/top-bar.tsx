@@ -1,18 +1,10 @@
 import { ToggleGroup } from 'radix-ui';
 import type { Overview, Session } from '../../src/model/api.ts';
+import { AccountCorner } from './account.tsx';
+import { BusbarMark } from './brand-mark.tsx';
 import { age, calendarDay, clockTime, number, span } from './format.ts';
 import { setTheme, useTheme } from './hooks.ts';
 import type { Theme } from './hooks.ts';
-
-/** Four taps on one bar: what the name means. */
-export function BusbarMark() {
-  return (
-    <svg className="brand-mark" viewBox="0 0 24 24" aria-hidden="true">
-      <path d="M3.5 9h17" stroke="currentColor" strokeWidth="3.2" strokeLinecap="round" />
-      <path d="M12 2.5V9M6.5 10v10M12 10v5.5M17.5 10v8" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
-    </svg>
-  );
-}
 
 const THEMES: readonly { theme: Theme; word: string; path: string }[] = [
   {
@@ -81,23 +73,6 @@ const TRUST = {
   shadow: 'Busbar plans and acts on nothing',
 } as const;
 
-function SignedIn({ session }: { session: Session | undefined }) {
-  if (session === undefined) return <span className="signed muted">…</span>;
-  if (!session.signedIn) {
-    return (
-      <span className="signed muted" title="Sign in with the link printed by busbar">
-        Not signed in
-      </span>
-    );
-  }
-  return (
-    <span className="signed" title={`Signed in with the role ${session.role ?? 'unknown'}`}>
-      {session.who ?? 'Signed in'}
-      {session.role !== null && <span className="muted"> {session.role}</span>}
-    </span>
-  );
-}
-
 export function TopBar({
   overview,
   session,
@@ -128,7 +103,7 @@ export function TopBar({
         </>
       )}
       <span className="spacer" />
-      <SignedIn session={session} />
+      <AccountCorner session={session} />
       <ThemeSwitch />
       <button
         type="button"

@@ -12,11 +12,12 @@ function GpuBar({ work, scale }: { work: Work; scale: number }) {
     ['held', work.heldGpus],
     ['queued', work.queuedGpus],
   ] as const;
+  if (!known(work.runningGpus)) return <span className="muted">unknown until the scheduler answers</span>;
   const label = `${number(work.runningGpus)} running, ${number(work.queuedGpus)} queued, ${number(work.heldGpus)} held, ${number(work.committedGpus)} committed`;
   return (
     <span className="gpu-bar" role="img" aria-label={label} title={label}>
       {parts.map(([key, n]) =>
-        n > 0 ? (
+        known(n) && n > 0 ? (
           <span key={key} className={`gpu-${key} fill-${work.line}`} style={{ width: `${(n / scale) * 100}%` }} />
         ) : null,
       )}
@@ -28,8 +29,8 @@ function GpuBar({ work, scale }: { work: Work; scale: number }) {
 }
 
 function WorkRow({ work, scale }: { work: Work; scale: number }) {
-  const short = work.committedGpus - work.runningGpus;
-  const failing = short > 0 && work.queuedGpus + work.heldGpus > 0;
+  const short = known(work.runningGpus) ? work.committedGpus - work.runningGpus : 0;
+  const failing = short > 0 && (work.queuedGpus ?? 0) + (work.heldGpus ?? 0) > 0;
   return (
     <tr>
       <th scope="row">
@@ -47,13 +48,13 @@ function WorkRow({ work, scale }: { work: Work; scale: number }) {
         <GpuBar work={work} scale={scale} />
       </td>
       <td className="num" data-label="Running">
-        {number(work.runningGpus)}
+        <Figure text={number(work.runningGpus)} title="The scheduler has not answered yet" />
       </td>
       <td className="num" data-label="Queued">
-        {number(work.queuedGpus)}
+        <Figure text={number(work.queuedGpus)} title="The scheduler has not answered yet" />
       </td>
       <td className="num" data-label="Held">
-        {number(work.heldGpus)}
+        <Figure text={number(work.heldGpus)} title="The scheduler has not answered yet" />
       </td>
       <td
         className={failing ? 'num text-degraded' : 'num'}
@@ -70,9 +71,11 @@ function WorkRow({ work, scale }: { work: Work; scale: number }) {
 }
 
 export function WorkSection({ overview: { work, leases } }: { overview: Overview }) {
-  const scale = Math.max(1, ...work.map((w) => Math.max(w.committedGpus, w.runningGpus + w.queuedGpus + w.heldGpus)));
-  const running = work.reduce((sum, w) => sum + w.runningGpus, 0);
-  const queued = work.reduce((sum, w) => sum + w.queuedGpus, 0);
+  const asked = (w: Work): number => (w.runningGpus ?? 0) + (w.queuedGpus ?? 0) + (w.heldGpus ?? 0);
+  const scale = Math.max(1, ...work.map((w) => Math.max(w.committedGpus, asked(w))));
+  const told = work.filter((w) => known(w.runningGpus));
+  const running = told.reduce((sum, w) => sum + (w.runningGpus ?? 0), 0);
+  const queued = told.reduce((sum, w) => sum + (w.queuedGpus ?? 0), 0);
   return (
     <Card
       id="work"

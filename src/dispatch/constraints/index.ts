@@ -9,6 +9,7 @@ import { interruptCost } from './interrupt-cost.ts';
 import { pinned } from './pinned.ts';
 import { reservedPenalty } from './reserved-penalty.ts';
 import { retuneCost } from './retune-cost.ts';
+import { uplink } from './uplink.ts';
 import { wakeCost } from './wake-cost.ts';
 import { wakeRate } from './wake-rate.ts';
 import { workDemand } from './work-demand.ts';
@@ -23,6 +24,7 @@ export const constraints: readonly Constraint[] = [
   pinned,
   reservedPenalty,
   retuneCost,
+  uplink,
   wakeCost,
   wakeRate,
   workDemand,

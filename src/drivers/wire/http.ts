@@ -28,7 +28,7 @@ export function httpPort(): HttpPort & { close(): Promise<void> } {
         signal,
         ...(request.body === undefined ? {} : { body: request.body }),
       });
-      const body = await reply.body.text();
+      const body = await textOf(reply.body, request);
       return { status: reply.statusCode, headers: flatten(reply.headers), body };
     } catch (error) {
       throw toFault(error, request, timeout.aborted);
@@ -63,6 +63,24 @@ export function httpPort(): HttpPort & { close(): Promise<void> } {
   return { ask, close: () => agent.destroy() };
 }
 
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** The body as text, given up as soon as it is longer than anybody asked for. */
+async function textOf(body: AsyncIterable<Buffer> & { destroy(): unknown }, request: HttpRequest): Promise<string> {
+  const most = request.maxBytes ?? MAX_BYTES;
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    bytes += part.length;
+    if (bytes > most) {
+      body.destroy();
+      throw new Fault('garbled', `${request.method} ${request.url}: a reply of more than ${most} bytes`);
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
@@ -72,6 +90,7 @@ function flatten(headers: Record<string, string | string[] | undefined>): Record
 }
 
 function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault {
+  if (error instanceof Fault) return error;
   const where = `${request.method} ${request.url}`;
   const { code, name } = error as { code?: unknown; name?: unknown };
   if (timedOut || code === 'UND_ERR_CONNECT_TIMEOUT') {

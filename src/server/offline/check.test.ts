@@ -86,6 +86,7 @@ test('an alias without its anchor is told where it stands', () => {
       path: '',
       message: 'no anchor "&nowhere" stands before this',
       found: '*nowhere',
+      severity: 'error',
     },
   ]);
 });

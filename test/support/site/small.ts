@@ -10,6 +10,7 @@ import type { ClockSetting } from '../../../src/model/index.ts';
 import { createApi, type Api } from '../../../src/server/api.ts';
 import { checkSiteFile } from '../../../src/server/offline/check.ts';
 import { startRuntime, type Runtime } from '../../../src/server/runtime.ts';
+import { createSecrets } from '../../../src/server/secrets.ts';
 
 /** The demo's site made small: 60 miners of two drivers in two halls, 12 GPU servers in a third, with their meters. */
 
@@ -197,6 +198,8 @@ export async function startSmall(options: SmallOptions): Promise<Small> {
       site: checked.site,
       machines: checked.machines,
       folder: files.folder,
+      siteFile: files.site,
+      secrets: createSecrets(files.folder, process.env, () => undefined),
       storeFile: join(files.folder, 'busbar.sqlite'),
       clock,
       emulated: true,
@@ -206,7 +209,18 @@ export async function startSmall(options: SmallOptions): Promise<Small> {
     closers.push(() => runtime.close());
     const port = await freePort();
     const open = async () => {
-      const opened = await createApi({ runtime, port, pages: options.pages, version: '0.0.0-test', log });
+      const opened = await createApi({
+        runtime,
+        host: '127.0.0.1',
+        port,
+        names: [],
+        tls: undefined,
+        openReads: true,
+        tokenFile: undefined,
+        pages: options.pages,
+        version: '0.0.0-test',
+        log,
+      });
       await opened.listen();
       return opened;
     };

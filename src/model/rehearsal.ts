@@ -1,0 +1,83 @@
+import type { Machine } from './machine.ts';
+import type { Site } from './site.ts';
+
+/**
+ * A rehearsal runs a site file against the emulated site: every address moves to loopback (10.20.0.1 is played by
+ * 127.20.0.1) and to the emulator's ports, the markets are those of a recorded week, and credentials stay at home. Nothing real
+ * is spoken to.
+ */
+export const onLoopback = (address: string): string => address.replace(/^\d+\./, '127.');
+
+/** Where the emulated site listens, all of it above the ports that need root. */
+export const EMULATED_PORTS = {
+  cgminer: 4028,
+  web: 8080,
+  dcgm: 9400,
+  zeusd: 4938,
+  modbus: 1502,
+  slurm: 6820,
+  snmp: 1161,
+} as const;
+
+/** Settings that say where and as what a real device listens; the emulated one is always so. */
+const PORT_SETTINGS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'antminer-stock': { port: EMULATED_PORTS.cgminer, webPort: EMULATED_PORTS.web },
+  luxos: { port: EMULATED_PORTS.cgminer },
+  bitaxe: { port: EMULATED_PORTS.web },
+  'gpu-server': { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd },
+  'modbus-meter': { port: EMULATED_PORTS.modbus, unitId: 1, map: 'schneider-iem3000' },
+  'snmp-uplink': { port: EMULATED_PORTS.snmp },
+};
+
+interface Device {
+  readonly driver: string;
+  readonly settings: Record<string, unknown>;
+}
+
+/** @param marketsFolder recorded series that stand for live feeds; recordings of the site's own stay */
+export function rehearsedSite(site: Site, marketsFolder: string | undefined): Site {
+  const moved = <T extends Device & { readonly address: string }>(one: T): T => ({
+    ...one,
+    address: onLoopback(one.address),
+    settings: emulated(one),
+  });
+  const live = site.feeds.some(({ feed }) => feed !== 'recorded');
+  return {
+    ...site,
+    machines: site.machines.map((group) => ({
+      ...group,
+      addresses: group.addresses.split('-').map(onLoopback).join('-'),
+      settings: emulated(group),
+    })),
+    meters: site.meters.map(moved),
+    uplinks: site.uplinks.map(moved),
+    clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
+    feeds:
+      live && marketsFolder !== undefined
+        ? [{ id: 'recorded-week', feed: 'recorded', whenSilent: { values: {} }, settings: { folder: marketsFolder } }]
+        : site.feeds,
+  };
+}
+
+export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>
+  machines.map((machine) => ({ ...machine, address: onLoopback(machine.address) }));
+
+/** References to credentials are left out: the emulated devices have the factory's. */
+const isReference = (value: unknown): boolean => typeof value === 'object' && value !== null;
+
+function withoutCredentials(settings: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !isReference(value)));
+}
+
+const emulated = ({ driver, settings }: Device): Record<string, unknown> => ({
+  ...withoutCredentials(settings),
+  ...PORT_SETTINGS[driver],
+});
+
+function emulatedCluster({ settings }: Device): Record<string, unknown> {
+  const { url, ...rest } = withoutCredentials(settings);
+  if (typeof url !== 'string') return rest;
+  const { hostname } = new URL(url);
+  const host = /^\d+\.\d+\.\d+\.\d+$/.test(hostname) ? onLoopback(hostname) : '127.0.0.1';
+  return { ...rest, url: `http://${host}:${EMULATED_PORTS.slurm}` };
+}

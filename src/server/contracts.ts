@@ -1,0 +1,27 @@
+import type { Contract, Site, SiteMs, WorkClass } from '../model/index.ts';
+
+/** The calendar day, as `2026-11-22`, where the site stands. */
+const dayOf = (at: SiteMs, timezone: string): string =>
+  new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' }).format(at);
+
+/** Is a contract in force on a day of the site's calendar? Both ends are included. */
+const inForce = ({ from, until }: Contract, day: string): boolean =>
+  (from === undefined || from <= day) && (until === undefined || day <= until);
+
+/**
+ * A class of work with what customers have signed for at this moment: their GPUs on top of its own commitment. The
+ * penalty is the mean, by GPUs, of what would be owed.
+ */
+export function commitmentsOf(site: Site, workClass: WorkClass, at: SiteMs): WorkClass {
+  if (!site.contracts.some(({ work }) => work === workClass.id)) return workClass;
+  const day = dayOf(at, site.timezone);
+  const signed = site.contracts.filter((one) => one.work === workClass.id && inForce(one, day));
+  const owed = signed.reduce((sum, one) => sum + one.committedGpus * one.penaltyUsdPerGpuHour, 0);
+  const own = workClass.committedGpus;
+  const committedGpus = own + signed.reduce((sum, one) => sum + one.committedGpus, 0);
+  const penaltyUsdPerGpuHour =
+    committedGpus === 0
+      ? workClass.penaltyUsdPerGpuHour
+      : (own * workClass.penaltyUsdPerGpuHour + owed) / committedGpus;
+  return { ...workClass, committedGpus, penaltyUsdPerGpuHour };
+}

@@ -1,0 +1,167 @@
+import { addressesOf, CATALOGUE, siteParts } from '../model/index.ts';
+import type { SiteIssue } from './registry.ts';
+
+/**
+ * What only the whole of a site file shows: references, doubles, overlaps. Works on the file as it was read, so that
+ * these mistakes are told beside those of shape; what has the wrong shape is passed over here.
+ */
+
+type Raw = Readonly<Record<string, unknown>>;
+type Path = SiteIssue['path'];
+type Tell = (path: Path, message: string) => void;
+
+const isRaw = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The entries of a list that are mappings, with their index. */
+function entries(site: Raw, list: string): { readonly index: number; readonly entry: Raw }[] {
+  const found = site[list];
+  return Array.isArray(found)
+    ? (found as unknown[]).flatMap((entry, index) => (isRaw(entry) ? [{ index, entry }] : []))
+    : [];
+}
+
+const LISTS = ['halls', 'meters', 'uplinks', 'machines', 'clusters', 'contracts', 'leases', 'feeds', 'owners'] as const;
+
+export function crossIssues(site: unknown): SiteIssue[] {
+  if (!isRaw(site)) return [];
+  const issues: SiteIssue[] = [];
+  const tell: Tell = (path, message) => issues.push({ path, message });
+  for (const list of LISTS) doubles(site, list, tell);
+  references(site, tell);
+  machineModels(site, tell);
+  meterDoubles(site, tell);
+  contractTerms(site, tell);
+  addresses(site, tell);
+  return issues;
+}
+
+function doubles(site: Raw, list: string, tell: Tell): void {
+  const seen = new Set<unknown>();
+  for (const { index, entry } of entries(site, list)) {
+    if (typeof entry['id'] !== 'string') continue;
+    if (seen.has(entry['id'])) tell([list, index, 'id'], `"${entry['id']}" is used twice in ${list}`);
+    seen.add(entry['id']);
+  }
+}
+
+function references(site: Raw, tell: Tell): void {
+  const ids = (list: string) => new Set(entries(site, list).map(({ entry }) => entry['id']));
+  const halls = ids('halls');
+  const owners = ids('owners');
+  const classes = new Set(
+    entries(site, 'clusters').flatMap(({ entry }) => entries(entry, 'classes').map(({ entry: one }) => one['id'])),
+  );
+  const want = (known: ReadonlySet<unknown>, what: string, name: unknown, path: Path): void => {
+    if (typeof name !== 'string' || known.has(name)) return;
+    const expected = known.size === 0 ? `this file has no ${what}s` : `expected one of: ${[...known].join(', ')}`;
+    tell(path, `no ${what} "${name}", ${expected}`);
+  };
+  for (const list of ['machines', 'clusters', 'uplinks'])
+    for (const { index, entry } of entries(site, list)) want(halls, 'hall', entry['hall'], [list, index, 'hall']);
+  for (const { index, entry } of entries(site, 'machines'))
+    want(owners, 'owner', entry['owner'], ['machines', index, 'owner']);
+  for (const { index, entry } of entries(site, 'meters')) {
+    const { measures } = entry;
+    if (isRaw(measures)) want(halls, 'hall', measures['hall'], ['meters', index, 'measures', 'hall']);
+  }
+  for (const { index, entry } of entries(site, 'contracts'))
+    want(classes, 'class of work', entry['work'], ['contracts', index, 'work']);
+}
+
+function machineModels(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'machines')) {
+    const model = CATALOGUE.get(String(entry['model']));
+    if (model !== undefined && typeof entry['kind'] === 'string' && model.kind !== entry['kind'])
+      tell(['machines', index, 'kind'], `${model.id} is of kind ${model.kind}`);
+  }
+}
+
+function meterDoubles(site: Raw, tell: Tell): void {
+  const seen = new Map<string, unknown>();
+  for (const { index, entry } of entries(site, 'meters')) {
+    const what = JSON.stringify(entry['measures']);
+    if (what === undefined) continue;
+    if (seen.has(what)) tell(['meters', index, 'measures'], `"${String(seen.get(what))}" measures that already`);
+    else seen.set(what, entry['id']);
+  }
+}
+
+function contractTerms(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'contracts')) {
+    const { from, until } = entry;
+    if (typeof from === 'string' && typeof until === 'string' && from > until)
+      tell(['contracts', index, 'until'], `ends before it begins (${from})`);
+  }
+}
+
+/** Machines have an address each. Meters may share a gateway's, and uplinks a switch's, if their settings differ. */
+function addresses(site: Raw, tell: Tell): void {
+  const owners = new Map<string, { readonly id: unknown; readonly settings: string | undefined }>();
+  const claim = (address: string, entry: Raw, path: Path, mayShare: boolean): boolean => {
+    const settings = mayShare ? (JSON.stringify(entry['settings']) ?? '{}') : undefined;
+    const other = owners.get(address);
+    if (
+      other !== undefined &&
+      (settings === undefined || other.settings === undefined || settings === other.settings)
+    ) {
+      tell(path, `${address} belongs to "${String(other.id)}" already`);
+      return false;
+    }
+    owners.set(address, { id: entry['id'], settings });
+    return true;
+  };
+  for (const { index, entry } of entries(site, 'machines')) {
+    const path = ['machines', index, 'addresses'];
+    const range = siteParts.machine.shape.addresses.safeParse(entry['addresses']);
+    if (!range.success) continue;
+    const all = addressesOf(range.data);
+    if (all.length === 0) tell(path, 'ends before it begins');
+    // One overlap names the mistake; thousands of lines would bury it.
+    all.every((address) => claim(address, entry, path, false));
+  }
+  for (const list of ['meters', 'uplinks'])
+    for (const { index, entry } of entries(site, list))
+      if (typeof entry['address'] === 'string') claim(entry['address'], entry, [list, index, 'address'], true);
+}
+
+/** What is no mistake and still wants a look, told by `busbar check` and at the start. */
+export function warningsOf(site: unknown): SiteIssue[] {
+  if (!isRaw(site)) return [];
+  const warnings: SiteIssue[] = [];
+  const tell: Tell = (path, message) => warnings.push({ path, message });
+  const meters = entries(site, 'meters');
+  if (!meters.some(({ entry }) => entry['measures'] === 'connection'))
+    tell(['meters'], 'no meter measures the connection: energy cannot be booked, and nothing is proved at the meter');
+  const metered = new Set(meters.flatMap(({ entry: { measures } }) => (isRaw(measures) ? [measures['hall']] : [])));
+  const halls = entries(site, 'halls');
+  // In a site of one hall the connection's meter is the hall's too.
+  for (const { index, entry } of halls.length === 1 ? [] : halls)
+    if (!metered.has(entry['id']))
+      tell(['halls', index], 'no meter of its own: its load is the sum of what its machines say');
+  const { connection, limits } = site;
+  if (isRaw(connection) && isRaw(limits) && Number(limits['importMw']) > Number(connection['limitMw']))
+    tell(
+      ['limits', 'importMw'],
+      `above the connection's limit of ${String(connection['limitMw'])} MW, and so without effect`,
+    );
+  coolingMismatch(site, tell);
+  return warnings;
+}
+
+function coolingMismatch(site: Raw, tell: Tell): void {
+  const cooling = new Map(
+    entries(site, 'halls').map(({ entry }) => [
+      entry['id'],
+      isRaw(entry['cooling']) ? entry['cooling']['kind'] : undefined,
+    ]),
+  );
+  for (const { index, entry } of entries(site, 'machines')) {
+    const model = CATALOGUE.get(String(entry['model']));
+    const kind = cooling.get(entry['hall']);
+    if (model?.kind === 'asic' && model.cooling === 'hydro' && kind === 'air')
+      tell(
+        ['machines', index, 'model'],
+        `${model.id} is water-cooled and hall "${String(entry['hall'])}" has air cooling`,
+      );
+  }
+}
