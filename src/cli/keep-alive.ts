@@ -35,7 +35,7 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
         return reject(
           new CliError(
             `${name} did not start (${how})`,
-            'its own words are above; where a port is taken, --port-offset moves them all',
+            'its own words are above',
           ),
         );
       // A Ctrl-C reaches all processes at once: one that ends with it is not missed.

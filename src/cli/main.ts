@@ -5,6 +5,7 @@ import { checkVerb } from './check.ts';
 import { completionVerb } from './completion.ts';
 import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
+import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
@@ -33,6 +34,7 @@ for (const verb of [
   statusVerb,
   machinesVerb,
   planVerb,
+  historyVerb,
   trustVerb,
   reloadVerb,
   checkVerb,

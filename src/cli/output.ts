@@ -1,3 +1,5 @@
+import { powerText } from '../model/index.ts';
+
 /** What every verb shares: where output goes, how figures are written, how an error ends. */
 export class CliError extends Error {
   readonly hint: string | undefined;
@@ -11,11 +13,14 @@ export const print = (text: string): void => void process.stdout.write(`${text}\
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
 export const unknownText = 'unknown';
-export const mw = (watts: number | null): string => (watts === null ? unknownText : `${(watts / 1e6).toFixed(1)} MW`);
+export const watts = (value: number | null): string => (value === null ? unknownText : powerText(value));
 export const usd = (amount: number | null): string =>
   amount === null
     ? unknownText
-    : `${amount < 0 ? '-' : ''}$${Math.abs(amount).toLocaleString('en-US', { maximumFractionDigits: 0 })}`;
+    : `${amount < 0 ? '-' : ''}$${Math.abs(amount).toLocaleString('en-US', digitsOf(amount))}`;
+/** Cents count where dollars are few. */
+const digitsOf = (amount: number): Intl.NumberFormatOptions =>
+  Math.abs(amount) < 100 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 };
 export const count = (n: number): string => n.toLocaleString('en-US');
 export const age = (ms: number | null): string => {
   if (ms === null) return unknownText;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { plan, type PlanView } from '../model/api.ts';
 import { ask, defaultServer } from './client.ts';
 import { number } from './options.ts';
-import { mw, print, printJson, table } from './output.ts';
+import { print, printJson, table, unknownText, watts } from './output.ts';
 
 export function planVerb(program: Command): void {
   program
@@ -18,6 +18,10 @@ export function planVerb(program: Command): void {
     });
 }
 
+/** Three digits for a small site, one for a large one: the column's unit is MW. */
+const megawatts = (w: number | null): string =>
+  w === null ? unknownText : (w / 1e6).toFixed(Math.abs(w) >= 1e6 || w === 0 ? 1 : 4);
+
 function planText(view: PlanView, steps: number): string {
   const head = ['start', 'min', '$/MWh', 'import', 'mining', 'ai', 'hpc', 'other', 'sold', 'worth of a limit'];
   const rows = view.steps.slice(0, steps).map((step) => [
@@ -31,7 +35,7 @@ function planText(view: PlanView, steps: number): string {
       step.linePowerW['hpc'] ?? null,
       step.otherW,
       step.linePowerW['grid'] ?? null,
-    ].map((w) => mw(w).replace(' MW', '')),
+    ].map(megawatts),
     Object.entries(step.shadowUsdPerMwh)
       .map(([limit, worth]) => `${limit} $${worth.toFixed(0)}/MWh`)
       .join(', '),
@@ -39,7 +43,7 @@ function planText(view: PlanView, steps: number): string {
   const next = view.nextChange;
   return [
     `plan ${view.id}, made ${view.madeAt}: ${view.status} by ${view.solver} in ${Math.round(view.solveMs)} ms; ${view.steps.length} steps`,
-    next === null ? 'no change planned in the next day' : `next change ${next.at}, ${mw(next.deltaW)}: ${next.why}`,
+    next === null ? 'no change planned in the next day' : `next change ${next.at}, ${watts(next.deltaW)}: ${next.why}`,
     ...view.notes.map((note) => `note: ${note}`),
     '',
     table(head, rows, [1, 2, 3, 4, 5, 6, 7, 8]),

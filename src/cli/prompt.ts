@@ -30,8 +30,9 @@ const [CTRL_C, CTRL_D, BACKSPACE, DELETE] = ['\u0003', '\u0004', '\b', '\u007f']
 export function askHidden(question: string): Promise<string> {
   mustBeTerminal();
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: an answer that comes at once must not be shown either.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding('utf8');
   stdin.resume();
   return new Promise((resolve, reject) => {
@@ -47,7 +48,7 @@ export function askHidden(question: string): Promise<string> {
       for (const key of String(part)) {
         if (key === '\r' || key === '\n') return end(() => resolve(typed));
         if (key === CTRL_C || key === CTRL_D) return end(() => reject(new CliError('left off')));
-        if (key === BACKSPACE || key === DELETE) typed = [...typed].slice(0, -1).join('');
+        if (key === BACKSPACE || key === DELETE) typed = Array.from(typed).slice(0, -1).join('');
         else if (key >= ' ') typed += key;
       }
     };

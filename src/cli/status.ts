@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { overview, type Overview } from '../model/api.ts';
 import { ask, defaultServer } from './client.ts';
-import { age, count, mw, print, printJson, table, unknownText, usd } from './output.ts';
+import { age, count, print, printJson, table, unknownText, usd, watts } from './output.ts';
 
 export function statusVerb(program: Command): void {
   program
@@ -17,7 +17,12 @@ export function statusVerb(program: Command): void {
 }
 
 function statusText(site: Overview): string {
-  const lines = site.lines.map((line) => [line.line, mw(line.powerW), `${usd(line.revenueUsdPerHour)}/h`, line.detail]);
+  const lines = site.lines.map((line) => [
+    line.line,
+    watts(line.powerW),
+    `${usd(line.revenueUsdPerHour)}/h`,
+    line.detail,
+  ]);
   const price = site.prices.find(({ name }) => name === 'priceUsdPerMwh');
   const states = Object.entries(site.machines.byState)
     .filter(([, n]) => n > 0)
@@ -27,8 +32,10 @@ function statusText(site: Overview): string {
     `${site.site.name}${site.site.emulated ? ' [emulated site]' : ''}, ${site.at}, clock ${site.clock.speed}x, trust ${site.site.trust}`,
     site.sentence,
     '',
-    `import    ${mw(site.connection.importW)} of ${mw(site.connection.limitW)}, read ${age(site.connection.ageMs)} ago; unexplained ${mw(site.connection.unknownW)}`,
+    `import    ${watts(site.connection.importW)} of ${watts(site.connection.limitW)}, read ${age(site.connection.ageMs)} ago; unexplained ${watts(site.connection.unknownW)}`,
     `price     ${price?.value === undefined || price.value === null ? unknownText : `$${price.value.toFixed(2)}/MWh`}`,
+    ...shadowLines(site),
+    ...site.uplinks.map(uplinkLine),
     `machines  ${count(site.machines.answering)} of ${count(site.machines.total)} answer: ${states.join(', ')}`,
     `money     cost ${usd(site.costUsdPerHour)}/h, margin ${usd(site.marginUsdPerHour)}/h; today ${usd(site.today.marginUsd)} in ${site.today.intervals} intervals`,
     '',
@@ -36,4 +43,18 @@ function statusText(site: Overview): string {
     '',
     alarms.length === 0 ? 'no alarms' : `alarms\n${alarms.join('\n')}`,
   ].join('\n');
+}
+
+function shadowLines({ shadow }: Overview): string[] {
+  if (shadow === null) return [];
+  const more = shadow.wouldMarginUsd - shadow.marginUsd;
+  return [
+    `shadow    in ${shadow.intervals} quarter-hours of today acting would have earned ${usd(shadow.wouldMarginUsd)}, it was ${usd(shadow.marginUsd)}: ${more < 0 ? '' : '+'}${usd(more)}`,
+  ];
+}
+
+function uplinkLine(uplink: Overview['uplinks'][number]): string {
+  const state = uplink.up === null ? 'unknown' : uplink.up ? 'up' : 'DOWN';
+  const rate = (mbps: number | null): string => (mbps === null ? unknownText : mbps.toFixed(0));
+  return `uplink    ${uplink.name}: ${state}, ${rate(uplink.inMbps)} in, ${rate(uplink.outMbps)} out of ${uplink.capacityMbps} Mbit/s, read ${age(uplink.ageMs)} ago`;
 }

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import * as shapes from '../model/api.ts';
 import { isoUtc } from '../model/index.ts';
-import type { StoredSession, StoredToken } from '../store/accounts.ts';
+import type { AccountSummary, StoredSession, StoredToken } from '../store/accounts.ts';
 import type { Access } from './access/access.ts';
 import { addressKey, tooMany } from './access/limits.ts';
 import { Busy } from './access/passwords.ts';
@@ -278,17 +278,7 @@ export function userRoutes(app: App, access: Access): void {
     { config: admins, schema: { tags: ['access'], summary: 'Accounts', response: { 200: shapes.userList } } },
     async () => {
       const nowMs = Date.now();
-      return {
-        users: (await store.list(nowMs)).map(
-          ({ createdMs, passwordMs, signedInMs, failedMs: _, lockedUntilMs, ...one }) => ({
-            ...one,
-            createdAt: isoUtc(createdMs),
-            passwordAt: isoUtc(passwordMs),
-            signedInAt: isoOrNull(signedInMs),
-            lockedUntil: lockedUntilMs !== undefined && lockedUntilMs > nowMs ? isoUtc(lockedUntilMs) : null,
-          }),
-        ),
-      };
+      return { users: (await store.list(nowMs)).map((one) => userRow(one, nowMs)) };
     },
   );
   app.post(
@@ -332,6 +322,19 @@ export function userRoutes(app: App, access: Access): void {
 
 const noAccount = () =>
   new ApiProblem(409, 'No account', 'you came by the sign-in link and have no account: add one, and sign in with it');
+
+const userRow = (one: AccountSummary, nowMs: number): shapes.UserRow => ({
+  name: one.name,
+  role: one.role,
+  disabled: one.disabled,
+  createdAt: isoUtc(one.createdMs),
+  passwordAt: isoUtc(one.passwordMs),
+  signedInAt: isoOrNull(one.signedInMs),
+  failures: one.failures,
+  lockedUntil: one.lockedUntilMs !== undefined && one.lockedUntilMs > nowMs ? isoUtc(one.lockedUntilMs) : null,
+  sessions: one.sessions,
+  tokens: one.tokens,
+});
 
 const sessionRow = (one: StoredSession, current: string | undefined): shapes.SessionRow => ({
   id: one.id,

@@ -18,6 +18,7 @@ import {
   type Interval,
   type Machine,
   type Plan,
+  type Point,
   type Site,
   type SiteClock,
   type SiteMs,
@@ -218,7 +219,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let swept = false;
   let sweepBehindMs = 0;
   let cause: { readonly why: string; readonly wall: number } | undefined;
-  let pricePoint: SiteMs | undefined;
+  let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
 
@@ -325,9 +326,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     witness.examine(picture, reconciler);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
-    if (newest !== undefined && newest.start !== pricePoint) {
+    // A price that is told anew, or told otherwise.
+    if (newest !== undefined && (newest.start !== pricePoint?.start || newest.value !== pricePoint.value)) {
       if (pricePoint !== undefined && swept) askPlan(`price of ${isoUtc(newest.start).slice(11, 16)} told`);
-      pricePoint = newest.start;
+      pricePoint = newest;
     }
     events.emit('picture', picture);
   }

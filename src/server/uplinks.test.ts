@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Fault, wallMs, type LinkReading, type Site } from '../model/index.ts';
+import { Fault, siteMs, wallMs, type LinkReading, type Site } from '../model/index.ts';
 import type { DriverIo } from '../drivers/driver.ts';
 import { openUplinks } from './uplinks.ts';
 
@@ -37,11 +37,18 @@ function open() {
   const device = {
     read: async () => {
       if (world.link === undefined) throw new Fault('timeout', 'silent');
-      return { at: 0 as never, link: world.link };
+      return { at: siteMs(world.now), link: world.link };
     },
     close() {},
   };
-  const one = { uplink: site().uplinks[0]!, device, link: undefined, readWall: undefined, fault: undefined };
+  const one = {
+    uplink: site().uplinks[0]!,
+    device,
+    link: undefined,
+    readWall: undefined,
+    readAt: undefined,
+    fault: undefined,
+  };
   (uplinks.list as unknown as object[]).push({ ...one, inMbps: undefined, outMbps: undefined, newErrors: undefined });
   return { world, uplinks, look: async (ms: number) => ((world.now += ms), await uplinks.readAll(), uplinks.list[0]!) };
 }

@@ -1,7 +1,7 @@
-import { breakEvenUsdPerMwh, usdPerThHour } from '../dispatch/economics.ts';
-import { type Fleet, fleetOf, gpuBusyMw, type HallCase } from './hall.ts';
+import { fleetOf, type HallCase } from './hall.ts';
 import type { GpuPart, NewAsic } from './hardware.ts';
 import { type Retrofit, budgetMw } from './limits.ts';
+import { baseUsd, displaced, fleetMonths, retireMonth, usedMinersUsd, type HallMonths } from './mining.ts';
 import { intervalsBelow, marginalCooling, type CoolingCurve } from './power.ts';
 import type { World } from './world.ts';
 
@@ -79,125 +79,6 @@ export function monthsToConvert(action: Action, world: World): number {
   if (action.kind === 'refit') return Math.round(values.refitMonths);
   if (action.kind === 'colocation') return Math.round(values.coloMonths);
   return action.kind === 'cloud' ? Math.round(values.cloudMonths) : 0;
-}
-
-/** What a fleet that runs all month earns, in every interval only where it pays. */
-export interface MiningMonth {
-  readonly revenueUsd: number;
-  readonly energyUsd: number;
-  readonly meterMwh: number;
-  readonly runShare: number;
-}
-
-export function mineMonth(world: World, fleet: Fleet, curve: CoolingCurve, month: number): MiningMonth {
-  const table = world.table(curve, month);
-  const scale = world.hours(month) / table.hours;
-  const factor = world.priceFactor(month);
-  const uptime = world.values.miningUptimePct / 100;
-  const hashprice = world.hashpriceUsdPerPhDay(month);
-  const usdPerHour = usdPerThHour(hashprice, world.keptFraction);
-  const all = table.costUsdPerMwh.length;
-  let revenueUsd = 0;
-  // Asleep or not, this much is drawn in every interval.
-  let energyUsd = fleet.sleepMw * table.sumUsd[all]! * factor;
-  let meterMwh = fleet.sleepMw * table.sumMeterMwh[all]!;
-  let ranMwh = 0;
-  let couldMwh = 0;
-  for (const { itMw, hashrateThs } of fleet.tranches) {
-    const breakEven = breakEvenUsdPerMwh(hashprice, world.keptFraction, (itMw * 1e6) / hashrateThs, 1);
-    const n = intervalsBelow(table, breakEven / factor);
-    revenueUsd += table.sumHours[n]! * usdPerHour * hashrateThs;
-    energyUsd += table.sumUsd[n]! * factor * itMw;
-    meterMwh += table.sumMeterMwh[n]! * itMw;
-    ranMwh += table.sumHours[n]! * itMw;
-    couldMwh += table.hours * itMw;
-  }
-  const by = scale * uptime;
-  return {
-    revenueUsd: revenueUsd * by,
-    energyUsd: energyUsd * by,
-    meterMwh: meterMwh * by,
-    runShare: couldMwh === 0 ? 0 : ranMwh / couldMwh,
-  };
-}
-
-/** Months of today's fleet, made once for all options of a hall. */
-export type FleetMonths = readonly MiningMonth[];
-export const fleetMonths = (world: World, fleet: Fleet, curve: CoolingCurve): FleetMonths =>
-  Array.from({ length: world.months }, (_, month) => mineMonth(world, fleet, curve, month));
-
-/** Today's fleet, cut down to what its hall's breaker bears in the hottest hours. */
-export function fittingFleet(hall: HallCase, hotWetBulbC: number): Fleet {
-  const perIt = 1 + marginalCooling(hall.curve, hotWetBulbC);
-  const fits = Math.min(1, budgetMw(hall, hotWetBulbC) / (hall.fleet.itMw * perIt || 1));
-  return fits === 1 ? hall.fleet : scaled(hall.fleet, fits);
-}
-
-const scaled = (fleet: Fleet, by: number): Fleet => ({
-  machines: fleet.machines * by,
-  itMw: fleet.itMw * by,
-  hashrateThs: fleet.hashrateThs * by,
-  sleepMw: fleet.sleepMw * by,
-  tranches: fleet.tranches.map((one) => ({ itMw: one.itMw * by, hashrateThs: one.hashrateThs * by })),
-});
-
-/**
- * Month in which a fleet is best sold: what it earned until then, discounted, and its resale are worth most together.
- * @param litUsd what the hall costs by month while it is lit for the fleet alone: base load that goes when the fleet does.
- */
-export function retireMonth(
-  world: World,
-  fleet: Fleet,
-  months: FleetMonths,
-  resaleUsd: (month: number) => number,
-  litUsd: (month: number) => number = () => 0,
-): number {
-  const opexPerMonth = (fleet.itMw * world.values.miningOpexUsdPerMwYear) / 12;
-  const perMonth = (1 + world.values.discountPct / 100) ** (-1 / 12);
-  const last = world.months - 1;
-  let earned = 0;
-  let most = resaleUsd(0) * perMonth;
-  let retire = 0;
-  for (const [month, { revenueUsd, energyUsd }] of months.entries()) {
-    earned += (revenueUsd - energyUsd - opexPerMonth - litUsd(month)) * perMonth ** (month + 1);
-    const sale = Math.min(month + 1, last);
-    const worth = earned + resaleUsd(sale) * perMonth ** (sale + 1);
-    if (worth <= most) continue;
-    most = worth;
-    retire = month + 1;
-  }
-  return retire;
-}
-
-export interface HallMonths {
-  readonly hall: HallCase;
-  readonly fleet: Fleet;
-  readonly months: FleetMonths;
-  readonly retire: number;
-  readonly hotWetBulbC: number;
-}
-
-export function hallMonths(world: World, hall: HallCase, hotWetBulbC: number): HallMonths {
-  const fleet = fittingFleet(hall, hotWetBulbC);
-  const months = fleetMonths(world, fleet, hall.curve);
-  const resale = (month: number): number => usedMinersUsd(world, fleet.hashrateThs, month);
-  const lit = hall.gpusToday.length > 0 ? undefined : (month: number): number => baseUsd(world, hall, month);
-  return { hall, fleet, months, retire: retireMonth(world, fleet, months, resale, lit), hotWetBulbC };
-}
-
-/** Energy of what a hall needs to be lit at all: fans at their least, pumps, lights. */
-function baseUsd(world: World, hall: HallCase, month: number): number {
-  const table = world.table(hall.curve, month);
-  return (hall.baseMw * table.flatUsd * world.priceFactor(month) * world.hours(month)) / table.hours;
-}
-
-/** How much of today's mining an AI part of a hall takes the place of, 0 to 1: room that is free is taken first. */
-export function displaced({ hall, fleet, hotWetBulbC }: HallMonths, aiItMw: number): number {
-  if (fleet.itMw === 0) return 0;
-  const budget = budgetMw(hall, hotWetBulbC);
-  const mining = fleet.itMw * (1 + marginalCooling(hall.curve, hotWetBulbC));
-  const ai = aiItMw * (1 + marginalCooling(hall.aiCurve, hotWetBulbC));
-  return Math.min(1, Math.max(0, (ai - (budget - mining)) / mining));
 }
 
 /** Money of a hall over the years when an action starts in a month; before it the hall goes on as today. */
@@ -297,10 +178,6 @@ function addGpuMonth(world: World, flow: Flow, curve: CoolingCurve, m: number, o
   flow.firmMw[m]! += (idleMw + workMw) * (1 + world.lossFraction) * (1 + marginalCooling(curve, world.hotWetBulbC(m)));
 }
 
-/** What miners of a kind that is used are worth; it moves with hashprice. */
-const usedMinersUsd = (world: World, hashrateThs: number, month: number): number =>
-  hashrateThs * world.values.usedAsicUsdPerTh * world.hashIndex(month);
-
 function powerDown(world: World, flow: Flow, facts: HallMonths, startMonth: number): void {
   addMining(world, flow, facts, (m) => (m < startMonth ? 1 : 0));
   const sale = Math.min(startMonth, facts.retire);
@@ -355,7 +232,8 @@ function refit(world: World, flow: Flow, facts: HallMonths, asic: NewAsic, start
   const later = months.map((month, m) => (m < done ? { ...month, revenueUsd: 0, energyUsd: 0 } : month));
   const priceUsd = (m: number): number =>
     machines * asic.hashrateThs * asic.usdPerTh * values.asicPriceFactor * world.hashIndex(m);
-  const left = (m: number): number => (m < done ? 0 : priceUsd(done) * worth(m - done, values.asicLifeYears * 12, values.asicResidualPct / 100));
+  const left = (m: number): number =>
+    m < done ? 0 : priceUsd(done) * worth(m - done, values.asicLifeYears * 12, values.asicResidualPct / 100);
   const retire = Math.max(done, retireMonth(world, fresh, later, left));
   addMining(world, flow, { hall, fleet: fresh, months, retire, hotWetBulbC }, (m) => (m >= done ? 1 : 0));
   own(world, flow, Math.min(done === startMonth ? startMonth : done - 1, world.months - 1), {
@@ -409,8 +287,8 @@ function mineBeside(
   });
   // Miners that no longer have power are sold once the load is rented; the others when they retire, or at the end.
   const last = world.months - 1;
-  let sale = Math.min(done, last);
-  while (ballastSharePct > 0 && sale < last && rented(sale) < rented(last)) sale += 1;
+  const full = Array.from({ length: last }, (_, m) => m).find((m) => m >= done && rented(m) >= rented(last)) ?? last;
+  const sale = ballastSharePct > 0 ? full : Math.min(done, last);
   const gone = part * (1 - (ballastSharePct / 100) * (1 - rented(last)));
   for (const [share, month] of [
     [gone, Math.min(sale, facts.retire)],

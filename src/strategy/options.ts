@@ -1,13 +1,5 @@
-import {
-  ebitdaUsd,
-  cashUsd,
-  displaced,
-  monthsToConvert,
-  simulate,
-  type Action,
-  type Flow,
-  type HallMonths,
-} from './flows.ts';
+import { cashUsd, ebitdaUsd, monthsToConvert, simulate, type Action, type Flow } from './flows.ts';
+import { displaced, type HallMonths } from './mining.ts';
 import { irr, loanFlowsUsd, npvUsd, paybackMonths, sum } from './finance.ts';
 import { needOfCloud, needOfColocation, retrofit, type Limit, type Retrofit } from './limits.ts';
 import type { ConvertOption } from '../model/convert-api.ts';

@@ -1,7 +1,8 @@
 import type { ConvertResult } from '../model/convert-api.ts';
 import { DEFAULTS, ASSUMPTION_KEYS, type AssumptionKey } from './defaults.ts';
 import { fleetOf, type HallCase } from './hall.ts';
-import { hallMonths, type Action } from './flows.ts';
+import type { Action } from './flows.ts';
+import { hallMonths } from './mining.ts';
 import { GPU_PARTS } from './hardware.ts';
 import { needOfCloud, needOfColocation, retrofit, type Need } from './limits.ts';
 import { describe, value, type Option } from './options.ts';

@@ -1,5 +1,5 @@
 import type { ConvertResult } from '../model/convert-api.ts';
-import { hallMonths } from './flows.ts';
+import { hallMonths } from './mining.ts';
 import type { HallCase } from './hall.ts';
 import { optionsOf, value, type Option } from './options.ts';
 import type { Replay } from './replay.ts';

@@ -7,7 +7,8 @@ import { convertResult } from '../model/convert-api.ts';
 import { HOUR, MINUTE, siteMs, siteSchema, type Interval, type Series, type Site } from '../model/index.ts';
 import { parse } from 'yaml';
 import { DEFAULTS, ASSUMPTION_KEYS, type Assumption, type AssumptionKey } from './defaults.ts';
-import { cashUsd, ebitdaUsd, hallMonths, mineMonth, simulate, type Action } from './flows.ts';
+import { cashUsd, ebitdaUsd, simulate, type Action } from './flows.ts';
+import { hallMonths, mineMonth } from './mining.ts';
 import { npvUsd, sum } from './finance.ts';
 import { fleetOf, hallCases, type HallCase } from './hall.ts';
 import { GPU_PARTS, NEW_ASICS } from './hardware.ts';
@@ -45,11 +46,13 @@ const year: Series = {
   points: Array.from({ length: 365 * 24 }, (_, h) => ({ start: siteMs(START + h * HOUR), value: priceAt(h) })),
 };
 
+const YEAR = createReplay({ price: year }, 18);
+
 function worldOf(
   over: Partial<Values> = {},
   {
-    replay = createReplay({ price: year }, 18),
-    tariff = DEMO.tariff as Site['tariff'],
+    replay = YEAR,
+    tariff = DEMO.tariff,
     months = 60,
   }: { replay?: Replay; tariff?: Site['tariff']; months?: number } = {},
 ): World {

@@ -1,7 +1,7 @@
 import type { ConvertHall, ConvertOption, ConvertResult } from '../model/convert-api.ts';
 import { DAY, type Site } from '../model/index.ts';
 import type { Replay } from './replay.ts';
-import type { Judged } from './run.ts';
+import type { Judged } from './judged.ts';
 import type { Study } from './study.ts';
 
 /** Sentences of a study: the answer in plain words, what it hangs on, and what a reader must know of its making. */

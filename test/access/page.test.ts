@@ -12,7 +12,13 @@ const CHROMIUM = process.env['CHROMIUM_PATH'];
 const PAGES = join(ROOT, 'web', 'dist');
 /** A folder for pictures of each step; without it none are taken. */
 const PICTURES = process.env['BUSBAR_PICTURES'];
-const ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
+const ARGS = [
+  '--no-sandbox',
+  '--disable-dev-shm-usage',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--no-first-run',
+];
 const TIMEOUT = { timeout: 120_000 };
 const PASSWORD = 'green teapot on the roof';
 
@@ -25,7 +31,7 @@ describe.skipIf(CHROMIUM === undefined)('access on the page (left out where CHRO
 
   beforeAll(async () => {
     if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
-    site = await startSmall({ offset: 12_920, from: '2026-03-24T00:31:00Z', speed: 60 });
+    site = await startSmall({ offset: 11_480, from: '2026-03-24T00:31:00Z', speed: 60 });
     const address = { host: '127.0.0.1', port: await freePort(), names: [], tls: undefined, openReads: false };
     const about = { pages: PAGES, version: '0.0.0-test', log: pino({ level: 'silent' }), tokenFile: undefined };
     api = await createApi({ runtime: site.runtime, ...address, ...about });

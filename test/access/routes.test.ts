@@ -21,7 +21,7 @@ let openApi: Api;
 const DAY = 86_400_000;
 
 beforeAll(async () => {
-  site = await startSmall({ offset: 11_640, from: '2026-03-24T00:31:00Z', speed: 60 });
+  site = await startSmall({ offset: 11_420, from: '2026-03-24T00:31:00Z', speed: 60 });
   port = await freePort();
   const common = { runtime: site.runtime, host: '127.0.0.1', names: [], tls: undefined, tokenFile: undefined };
   const about = { pages: undefined, version: '0.0.0-test', log: pino({ level: 'silent' }) };
@@ -88,7 +88,12 @@ const EVERYBODY: readonly Somebody[] = [
     via: 'session',
     headers: async () => cookie(await session(role)),
   })),
-  { who: 'operator, by bearer', role: 'operator', via: 'session', headers: async () => bearer(await session('operator')) },
+  {
+    who: 'operator, by bearer',
+    role: 'operator',
+    via: 'session',
+    headers: async () => bearer(await session('operator')),
+  },
   { who: 'the link', role: 'admin', via: 'session', headers: async () => cookie(await session(undefined)) },
   ...ROLES.map((role): Somebody => ({
     who: `token ${role} of an admin`,
@@ -154,7 +159,13 @@ const EVERYBODY: readonly Somebody[] = [
       return afterwards(cookie(await session('gone')), () => accounts().setDisabled('gone', true));
     },
   },
-  { who: 'another scheme', role: undefined, via: 'nobody', bad: true, headers: async () => ({ authorization: 'Basic YTpi' }) },
+  {
+    who: 'another scheme',
+    role: undefined,
+    via: 'nobody',
+    bad: true,
+    headers: async () => ({ authorization: 'Basic YTpi' }),
+  },
   { who: 'rubbish', role: undefined, via: 'nobody', bad: true, headers: async () => bearer(`bb_${'0'.repeat(12)}_x`) },
 ];
 

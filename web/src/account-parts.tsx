@@ -7,6 +7,10 @@ import { Skeleton, Trouble } from './parts.tsx';
 export const when = (iso: string | null): string =>
   iso === null ? 'never' : `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
 
+/** Characters as a person counts them, near enough; the server has the last word. */
+export const PASSWORD_MIN = 12;
+export const tooShort = (password: string): boolean => Array.from(password).length < PASSWORD_MIN;
+
 /** Asks a second time before it does what cannot be undone. */
 export function SureButton({
   word,

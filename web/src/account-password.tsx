@@ -1,14 +1,12 @@
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Session, SignedIn } from '../../src/model/api.ts';
-import { Failed } from './account-parts.tsx';
+import { Failed, PASSWORD_MIN, tooShort } from './account-parts.tsx';
 import { api } from './http.ts';
-
-const MIN = 12;
 
 function whyNot(current: string, next: string, again: string): string | undefined {
   if (current === '') return 'Your password until now first';
-  if ([...next].length < MIN) return `The new password has at least ${MIN} characters`;
+  if (tooShort(next)) return `The new password has at least ${PASSWORD_MIN} characters`;
   return next === again ? undefined : 'The two new ones are not the same';
 }
 

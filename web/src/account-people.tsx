@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { z } from 'zod';
 import type { Role, Session, UserChange, UserRow, userList } from '../../src/model/api.ts';
-import { Asked, Failed, SureButton, useChange, when } from './account-parts.tsx';
+import { Asked, Failed, SureButton, tooShort, useChange, when } from './account-parts.tsx';
 import { api } from './http.ts';
 
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
@@ -92,7 +92,13 @@ function Row({ user, mine, busy, onChange, onRemove }: RowProps) {
             Enable
           </button>
         ) : (
-          <SureButton word="Disable" sure="Really?" reason={self} busy={busy} onSure={() => onChange({ disabled: true })} />
+          <SureButton
+            word="Disable"
+            sure="Really?"
+            reason={self}
+            busy={busy}
+            onSure={() => onChange({ disabled: true })}
+          />
         )}
         <SureButton word="Remove" sure="Really?" reason={self} busy={busy} onSure={onRemove} />
         <SetPassword busy={busy} onSet={(password) => onChange({ password })} />
@@ -110,7 +116,7 @@ function SetPassword({ busy, onSet }: { busy: boolean; onSet: (password: string)
       </button>
     );
   }
-  const short = [...password].length < 12;
+  const short = tooShort(password);
   return (
     <form
       className="account-inline"
@@ -129,7 +135,12 @@ function SetPassword({ busy, onSet }: { busy: boolean; onSet: (password: string)
         value={password}
         onChange={(event) => setPassword(event.target.value)}
       />
-      <button type="submit" className="button" disabled={busy || short} title={short ? 'At least 12 characters' : undefined}>
+      <button
+        type="submit"
+        className="button"
+        disabled={busy || short}
+        title={short ? 'At least 12 characters' : undefined}
+      >
         Set
       </button>
       <button type="button" className="button quiet" onClick={() => setPassword(undefined)}>
@@ -148,7 +159,7 @@ function NewAccount({ first }: { first: boolean }) {
     setName('');
     setPassword('');
   });
-  const short = [...password].length < 12;
+  const short = tooShort(password);
   const reason = name.trim() === '' ? 'A name first' : short ? 'A password of at least 12 characters' : undefined;
   return (
     <form

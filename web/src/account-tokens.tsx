@@ -20,7 +20,9 @@ export function TokensPanel({ session }: { session: Session }) {
     <Asked query={query}>
       {({ tokens, tags }) => (
         <>
-          {tokens.length === 0 && <p className="account-note muted">No tokens yet. A token lets a program ask or act.</p>}
+          {tokens.length === 0 && (
+            <p className="account-note muted">No tokens yet. A token lets a program ask or act.</p>
+          )}
           <ul className="account-list">
             {tokens.map((token) => (
               <Row
@@ -49,8 +51,8 @@ function Row({ token, mine, busy, onRevoke }: { token: TokenRow; mine: boolean; 
         {token.expired && <span className="tag tone-warn"> expired</span>}
         <span className="row-detail">
           {mine ? '' : `of ${token.owner}, `}
-          <span className="mono">bb_{token.id}_…</span>, {token.expired ? 'expired' : 'good until'} {when(token.expiresAt)},
-          last used {when(token.usedAt)}
+          <span className="mono">bb_{token.id}_…</span>, {token.expired ? 'expired' : 'good until'}{' '}
+          {when(token.expiresAt)}, last used {when(token.usedAt)}
         </span>
       </div>
       <SureButton word="Revoke" sure="Really revoke?" busy={busy} onSure={onRevoke} />
@@ -89,7 +91,12 @@ function NewToken({ session, tags }: { session: Session; tags: readonly string[]
       <div className="account-fields">
         <label>
           Name
-          <input value={name} maxLength={64} placeholder="prometheus" onChange={(event) => setName(event.target.value)} />
+          <input
+            value={name}
+            maxLength={64}
+            placeholder="prometheus"
+            onChange={(event) => setName(event.target.value)}
+          />
         </label>
         <label>
           May

@@ -18,7 +18,6 @@ const ROLE_WORDS = {
 /** Who is signed in, at the right of the top bar; leads to the account, or to the sign-in. */
 export function AccountCorner({ session }: { session: Session | undefined }) {
   const [open, setOpen] = useState(false);
-  const signOut = useChange(() => api('/signout', { method: 'POST' }), beginAnew);
   if (session === undefined) return <span className="signed muted">…</span>;
   if (!session.signedIn) {
     return (
@@ -36,17 +35,26 @@ export function AccountCorner({ session }: { session: Session | undefined }) {
       <button type="button" className="button quiet" title={`Your account: ${about}`} onClick={() => setOpen(true)}>
         {session.who ?? 'Signed in'} <span className="muted">{session.role}</span>
       </button>
+      <SignOut />
+      {open && <AccountDialog session={session} onClose={() => setOpen(false)} />}
+    </span>
+  );
+}
+
+function SignOut() {
+  const signOut = useChange(() => api('/signout', { method: 'POST' }), beginAnew);
+  return (
+    <>
       <button
         type="button"
-        className="button quiet"
+        className="button quiet sign-out"
         disabled={signOut.isPending}
         onClick={() => signOut.mutate(undefined)}
       >
         Sign out
       </button>
       <Failed error={signOut.error} />
-      {open && <AccountDialog session={session} onClose={() => setOpen(false)} />}
-    </span>
+    </>
   );
 }
 
@@ -69,8 +77,8 @@ function AccountDialog({ session, onClose }: { session: Session; onClose: () => 
         <Dialog.Content className="dialog account">
           <Dialog.Title>Your account</Dialog.Title>
           <Dialog.Description>
-            {about}: {session.role === null ? '' : ROLE_WORDS[session.role]}. Signed in until {when(session.expiresAt)} at
-            the latest.
+            {about}: {session.role === null ? '' : ROLE_WORDS[session.role]}. Signed in until {when(session.expiresAt)}{' '}
+            at the latest.
           </Dialog.Description>
           <Tabs.Root defaultValue={session.via === 'link' ? 'people' : 'password'}>
             <Tabs.List className="account-tabs" aria-label="Your account">
@@ -94,6 +102,7 @@ function AccountDialog({ session, onClose }: { session: Session; onClose: () => 
             </Tabs.Content>
           </Tabs.Root>
           <div className="dialog-foot">
+            <SignOut />
             <Dialog.Close className="button">Close</Dialog.Close>
           </div>
         </Dialog.Content>

@@ -40,12 +40,13 @@ const folded = (password: string): string => password.normalize('NFKC');
 /** Why a password is not taken; undefined where it is. Length counts, rules of composition do not. */
 export function passwordProblem(password: string, name: string): string | undefined {
   const text = folded(password);
-  const length = [...text].length;
+  const length = Array.from(text).length;
   if (length < PASSWORD_MIN) return `a password has at least ${PASSWORD_MIN} characters; this one has ${length}`;
   const lower = text.toLowerCase();
   if (COMMON.has(lower)) return 'this password is one of the first that are tried';
   if (new Set(lower).size < 4) return 'this password has too few different characters';
-  if ([...lower.replaceAll(name.toLowerCase(), '')].length < 8) return 'this password is little more than the name';
+  if (Array.from(lower.replaceAll(name.toLowerCase(), '')).length < 8)
+    return 'this password is little more than the name';
   return undefined;
 }
 
@@ -90,9 +91,7 @@ export function createPasswords(): Passwords {
     outdated(kept) {
       const { algorithm, memoryCost, timeCost, parallelism } = parseOptions(kept);
       const now: Readonly<Record<string, number>> = PASSWORD_HASHING;
-      return Object.entries({ algorithm, memoryCost, timeCost, parallelism }).some(
-        ([key, n]) => now[key] !== Number(n),
-      );
+      return Object.entries({ algorithm, memoryCost, timeCost, parallelism }).some(([key, n]) => now[key] !== n);
     },
   };
 }

@@ -18,8 +18,8 @@ test('every route registered is told, with its tags, and the document says which
   server.addHook('onRoute', ({ method, schema }) => {
     if (method !== 'HEAD') schemas.push(schema);
   });
-  server.get('/read', { config: { needs: 'viewer' }, schema: { tags: ['site'] } as object }, () => 'x');
-  server.post('/act', { config: { needs: 'operator' }, schema: { tags: ['control'] } as object }, () => 'x');
+  server.get('/read', { config: { needs: 'viewer' }, schema: { tags: ['site'] } }, () => 'x');
+  server.post('/act', { config: { needs: 'operator' }, schema: { tags: ['control'] } }, () => 'x');
   server.post('/own', { config: { needs: 'viewer', credentials: true }, schema: {} }, () => 'x');
   expect(routes.filter(({ method }) => method !== 'HEAD')).toEqual([
     { method: 'GET', url: '/read', needs: 'viewer', credentials: false, tags: ['site'] },
