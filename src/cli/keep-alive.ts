@@ -31,13 +31,7 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
     child.on('exit', (code, signal) => {
       if (stopping) return;
       const how = signal ?? `status ${code}`;
-      if (!everReady)
-        return reject(
-          new CliError(
-            `${name} did not start (${how})`,
-            'its own words are above',
-          ),
-        );
+      if (!everReady) return reject(new CliError(`${name} did not start (${how})`, 'its own words are above'));
       // A Ctrl-C reaches all processes at once: one that ends with it is not missed.
       setTimeout(() => {
         if (stopping) return;

@@ -357,6 +357,8 @@ export const historyPage = z.object({
   gauge: z.string(),
   unit: z.string(),
   bucketMs: z.number(),
+  from: time,
+  to: time,
   points: z.array(
     z.object({ start: time, mean: z.number(), min: z.number(), max: z.number(), samples: z.number().int() }),
   ),

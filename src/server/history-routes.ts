@@ -82,6 +82,8 @@ export function historyRoutes(app: App, runtime: Runtime): void {
         gauge: query.gauge,
         unit: UNITS[query.gauge],
         bucketMs,
+        from: isoUtc(from),
+        to: isoUtc(to),
         points: points.map(({ start, ...rest }) => ({ start: isoUtc(start), ...rest })),
       };
     },

@@ -211,7 +211,9 @@ function nextChangeView(runtime: Runtime, plan: Plan) {
 function nameOf({ site }: Runtime, id: string): string {
   const group = site.machines.find((one) => one.id === id);
   const model = group === undefined ? undefined : CATALOGUE.get(group.model);
-  return group === undefined || model === undefined ? id : `${model.name} (hall ${group.hall.toUpperCase()})`;
+  return group === undefined || model === undefined
+    ? id
+    : `${model.name} (hall ${group.hall.length <= 2 ? group.hall.toUpperCase() : group.hall})`;
 }
 
 function miningDetail({ markets }: Runtime, picture: Picture): string {

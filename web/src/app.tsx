@@ -1,8 +1,9 @@
-import { useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import type { Overview, Session } from '../../src/model/api.ts';
 import { Banner, useOld } from './banner.tsx';
 import { BusbarMark } from './brand-mark.tsx';
 import { CohortsSection } from './cohorts.tsx';
+import { CONVERT_HASH, useRoute } from './convert/route.ts';
 import { queryClient, useLink, useOverview, useSession } from './data.ts';
 import { ActivitySection, AlarmsSection } from './events.tsx';
 import { FloorSection } from './floor.tsx';
@@ -19,13 +20,18 @@ import { PricesSection } from './prices.tsx';
 import { SignInView } from './sign-in.tsx';
 import { StripSection } from './strip.tsx';
 import { TopBar } from './top-bar.tsx';
+import { ShadowSection } from './trust.tsx';
+import { UplinksSection } from './uplinks.tsx';
 import { WorkSection } from './work.tsx';
+
+const ConvertView = lazy(() => import('./convert/view.tsx'));
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = { light: 'dark', dark: 'system', system: 'light' };
 
 export function App() {
   const overview = useOverview();
   const session = useSession();
+  const route = useRoute();
   const [help, setHelp] = useState(false);
   const theme = useTheme();
   const keys = useMemo(
@@ -47,13 +53,20 @@ export function App() {
   if (session.data?.readsNeedSignIn === true && !session.data.signedIn) return <SignInView session={session.data} />;
   return (
     <>
-      <a className="skip" href="#main">
+      <a className="skip" href={route === 'convert' ? `${CONVERT_HASH}/main` : '#main'}>
         To the figures
       </a>
       <TopBar overview={overview.data} session={session.data} onHelp={() => setHelp(true)} />
-      {overview.data !== undefined && <Page overview={overview.data} session={session.data} />}
-      {overview.data === undefined && overview.error !== null && !waiting && <Unreachable error={overview.error} />}
-      {overview.data === undefined && (overview.error === null || waiting) && <Loading />}
+      {route === 'convert' && (
+        <Suspense fallback={<Loading />}>
+          <ConvertView />
+        </Suspense>
+      )}
+      {route === 'site' && overview.data !== undefined && <Page overview={overview.data} session={session.data} />}
+      {route === 'site' && overview.data === undefined && overview.error !== null && !waiting && (
+        <Unreachable error={overview.error} />
+      )}
+      {route === 'site' && overview.data === undefined && (overview.error === null || waiting) && <Loading />}
       <Help open={help} onClose={() => setHelp(false)} />
     </>
   );
@@ -72,6 +85,7 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
       <Banner at={overview.at} />
       <main id="main" className={old ? 'page is-dim' : 'page'} tabIndex={-1}>
         <Hero overview={overview} old={old} />
+        <ShadowSection overview={overview} session={session} />
         <PowerSection overview={overview} />
         <div className="columns">
           <div className="column main-column">
@@ -84,6 +98,7 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
             <MoneySection overview={overview} />
             <AlarmsSection overview={overview} />
             <PricesSection overview={overview} />
+            <UplinksSection overview={overview} />
             <ActivitySection />
           </div>
         </div>

@@ -1,5 +1,5 @@
 import type { Overview } from '../../src/model/api.ts';
-import { hashrate, number } from './format.ts';
+import { hashrate, number, hallWord } from './format.ts';
 import { showMachines } from './hooks.ts';
 import { Card, Empty, STATES, StateMark } from './parts.tsx';
 import type { MachineState } from './parts.tsx';
@@ -59,7 +59,7 @@ export function FloorSection({ overview: { halls, machines, hashrateThs } }: { o
                 {halls.map((hall) => (
                   <th key={hall.id} scope="col" title={hall.name}>
                     <span className="wide">{hall.name}</span>
-                    <span className="narrow">{hall.id.toUpperCase()}</span>
+                    <span className="narrow">{hallWord(hall.id)}</span>
                   </th>
                 ))}
                 <th scope="col">All</th>

@@ -115,3 +115,6 @@ export function quote(value: Maybe, unit: string): string {
   if (size >= 1000) return number(value);
   return number(value, size >= 1 || size === 0 ? 1 : 4);
 }
+
+/** Halls named by a letter are written large; longer names stay as the site file has them. */
+export const hallWord = (id: string): string => (id.length <= 2 ? id.toUpperCase() : id);

@@ -3,10 +3,11 @@ import { createColumnHelper, tableFeatures, useTable } from '@tanstack/react-tab
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import type { MachinePage, MachineRow } from '../../src/model/api.ts';
-import { age, clockTime, known, number } from './format.ts';
+import { age, clockTime, hallWord, known, number } from './format.ts';
 import { setFilter, useFilter } from './hooks.ts';
 import type { Filter } from './hooks.ts';
 import { api, explain } from './http.ts';
+import { MachinePanel } from './machine-panel.tsx';
 import { Card, Empty, STATES, Skeleton, StateMark, Trouble, stateWord } from './parts.tsx';
 import { plural } from './verdict.ts';
 
@@ -54,7 +55,7 @@ const columns = helper.columns([
     ),
   }),
   helper.accessor('model', { header: 'Model' }),
-  helper.accessor('hallId', { header: 'Hall', cell: ({ row }) => row.original.hallId.toUpperCase() }),
+  helper.accessor('hallId', { header: 'Hall', cell: ({ row }) => hallWord(row.original.hallId) }),
   helper.accessor('mode', { header: 'Mode', cell: ({ row }) => <Mode row={row.original} /> }),
   helper.accessor('powerW', { header: 'Power, kW', cell: ({ row }) => <Watts row={row.original} /> }),
   helper.accessor('hashrateThs', { header: 'Hash, TH/s', cell: ({ row: { original } }) => <Hash row={original} /> }),
@@ -157,9 +158,11 @@ function Filters({
 }
 
 /** Rows are drawn only where they can be seen; the next page is fetched shortly before the end comes into view. */
-function Rows({ rows, more, onMore }: { rows: MachineRow[]; more: boolean; onMore: () => void }) {
+function Rows({ rows, at, more, onMore }: { rows: MachineRow[]; at: string; more: boolean; onMore: () => void }) {
   const frame = useRef<HTMLDivElement>(null);
   const [selected, setSelected] = useState(-1);
+  const [shown, setShown] = useState<string>();
+  const panel = rows.find(({ id }) => id === shown);
   const table = useTable({ features, columns, data: rows, getRowId: (row) => row.id });
   const model = table.getRowModel().rows;
   // oxlint-disable-next-line react/incompatible-library -- nothing here is memoised by a compiler
@@ -182,57 +185,66 @@ function Rows({ rows, more, onMore }: { rows: MachineRow[]; more: boolean; onMor
     virtual.scrollToIndex(to);
   };
   return (
-    <div
-      ref={frame}
-      className="machine-frame"
-      role="table"
-      aria-rowcount={model.length}
-      aria-label="Machines"
-      // A region that scrolls must be reachable by key.
-      tabIndex={0}
-      onKeyDown={(event) => {
-        if (event.key === 'j' || event.key === 'ArrowDown') move(1);
-        else if (event.key === 'k' || event.key === 'ArrowUp') move(-1);
-        else return;
-        event.preventDefault();
-      }}
-    >
-      <div className="machine-row machine-head" role="row">
-        {table.getFlatHeaders().map((header) => (
-          <span
-            key={header.id}
-            role="columnheader"
-            className={`col-${header.id} ${NUMERIC.has(header.id) ? 'num' : ''}`}
-          >
-            <table.FlexRender header={header} />
-          </span>
-        ))}
-      </div>
-      <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-        {items.map((item) => {
-          const row = model[item.index]!;
-          return (
-            <div
-              key={row.id}
-              role="row"
-              aria-rowindex={item.index + 2}
-              className={`machine-row ${item.index === selected ? 'is-selected' : ''}`}
-              style={{ transform: `translateY(${item.start}px)` }}
+    <>
+      <div
+        ref={frame}
+        className="machine-frame"
+        role="table"
+        aria-rowcount={model.length}
+        aria-label="Machines"
+        // A region that scrolls must be reachable by key.
+        tabIndex={0}
+        onKeyDown={(event) => {
+          if (event.key === 'j' || event.key === 'ArrowDown') move(1);
+          else if (event.key === 'k' || event.key === 'ArrowUp') move(-1);
+          else if (event.key === 'Enter' && selected >= 0) setShown(model[selected]?.id);
+          else return;
+          event.preventDefault();
+        }}
+      >
+        <div className="machine-row machine-head" role="row">
+          {table.getFlatHeaders().map((header) => (
+            <span
+              key={header.id}
+              role="columnheader"
+              className={`col-${header.id} ${NUMERIC.has(header.id) ? 'num' : ''}`}
             >
-              {row.getAllCells().map((cell) => (
-                <span
-                  key={cell.id}
-                  role="cell"
-                  className={`col-${cell.column.id} ${NUMERIC.has(cell.column.id) ? 'num' : ''}`}
-                >
-                  <table.FlexRender cell={cell} />
-                </span>
-              ))}
-            </div>
-          );
-        })}
+              <table.FlexRender header={header} />
+            </span>
+          ))}
+        </div>
+        <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+          {items.map((item) => {
+            const row = model[item.index]!;
+            return (
+              <div
+                key={row.id}
+                role="row"
+                aria-rowindex={item.index + 2}
+                className={`machine-row ${item.index === selected ? 'is-selected' : ''}`}
+                style={{ transform: `translateY(${item.start}px)` }}
+                onClick={() => {
+                  setSelected(item.index);
+                  setShown(row.id);
+                }}
+              >
+                {row.getAllCells().map((cell) => (
+                  <span
+                    key={cell.id}
+                    role="cell"
+                    className={`col-${cell.column.id} ${NUMERIC.has(cell.column.id) ? 'num' : ''}`}
+                  >
+                    <table.FlexRender cell={cell} />
+                  </span>
+                ))}
+              </div>
+            );
+          })}
+        </div>
       </div>
-    </div>
+      {/* Beside the frame, so that its keys are its own. */}
+      {panel !== undefined && <MachinePanel row={panel} at={at} onClose={() => setShown(undefined)} />}
+    </>
   );
 }
 
@@ -293,7 +305,9 @@ export const MachinesSection = memo(function MachinesSection({
       <Filters halls={halls} filter={filter} search={search} onSearch={setSearch} />
       {machines.error !== null && <Trouble {...explain(machines.error)} onRetry={() => void machines.refetch()} />}
       {machines.isPending && <Skeleton lines={8} />}
-      {rows.length > 0 && <Rows rows={rows} more={machines.hasNextPage && !isFetchingNextPage} onMore={onMore} />}
+      {rows.length > 0 && first !== undefined && (
+        <Rows rows={rows} at={first.at} more={machines.hasNextPage && !isFetchingNextPage} onMore={onMore} />
+      )}
       {first !== undefined && rows.length === 0 && (
         <Empty title="No machine matches">Clear the filter to see all {number(first.total)}.</Empty>
       )}

@@ -13,6 +13,7 @@ import './styles/power.css';
 import './styles/strip.css';
 import './styles/events.css';
 import './styles/tables.css';
+import './styles/site.css';
 import './styles/responsive.css';
 
 const live = startLive({

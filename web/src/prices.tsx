@@ -1,5 +1,6 @@
 import type { Overview } from '../../src/model/api.ts';
 import { age, known, number, quote } from './format.ts';
+import { FeedList } from './feeds.tsx';
 import { Card, Empty, Figure } from './parts.tsx';
 
 /** In the order they are shown. */
@@ -30,7 +31,7 @@ const unitBeside = (unit: string): string => {
   return unit.replace(/^(\$|USD)\s*\/\s*/i, '/');
 };
 
-export function PricesSection({ overview: { prices, weather } }: { overview: Overview }) {
+export function PricesSection({ overview: { prices, weather, feeds } }: { overview: Overview }) {
   return (
     <Card
       id="prices"
@@ -68,6 +69,7 @@ export function PricesSection({ overview: { prices, weather } }: { overview: Ove
                     <span className={price.stale ? 'row-detail tone-warn' : 'row-detail'}>
                       {price.stale && 'stale, '}
                       {known(price.ageMs) ? `${age(price.ageMs)} old` : 'age unknown'}
+                      {known(price.plannedWith) && `, planned with ${quote(price.plannedWith, price.unit)}`}
                     </span>
                   </td>
                 </tr>
@@ -75,6 +77,7 @@ export function PricesSection({ overview: { prices, weather } }: { overview: Ove
           </tbody>
         </table>
       )}
+      {feeds.length > 0 && <FeedList feeds={feeds} />}
     </Card>
   );
 }

@@ -2,6 +2,7 @@ import { ToggleGroup } from 'radix-ui';
 import type { Overview, Session } from '../../src/model/api.ts';
 import { AccountCorner } from './account.tsx';
 import { BusbarMark } from './brand-mark.tsx';
+import { PageNav } from './convert/nav.tsx';
 import { age, calendarDay, clockTime, number, span } from './format.ts';
 import { setTheme, useTheme } from './hooks.ts';
 import type { Theme } from './hooks.ts';
@@ -102,6 +103,7 @@ export function TopBar({
           </span>
         </>
       )}
+      <PageNav />
       <span className="spacer" />
       <AccountCorner session={session} />
       <ThemeSwitch />

@@ -1,0 +1,176 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { until } from '../support/site/until.ts';
+
+/** The built page in a real browser, against a small site that lives. */
+
+const CHROMIUM = process.env['CHROMIUM_PATH'];
+const PAGES = join(ROOT, 'web', 'dist');
+const ARGS = [
+  '--no-sandbox',
+  '--disable-dev-shm-usage',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+const TIMEOUT = { timeout: 120_000 };
+
+describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH is not set)', () => {
+  let site: Small;
+  let browser: Browser;
+  let context: BrowserContext | undefined;
+
+  beforeAll(async () => {
+    if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
+    site = await startSmall({ offset: 11_500, from: '2026-03-24T00:31:00Z', speed: 60, pages: PAGES });
+    await until('something in Activity', async () => (await site.runtime.store.acts(1)).length > 0);
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGS });
+  }, 120_000);
+  afterEach(async () => {
+    await context?.close();
+    context = undefined;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  /** What the page complained about: console errors, uncaught errors, violations of its own policy. */
+  async function open(options: Parameters<Browser['newContext']>[0] = {}, path = '/') {
+    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    context.setDefaultTimeout(60_000);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const foreign: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('request', (request) => {
+      const { protocol, host } = new URL(request.url());
+      if (protocol.startsWith('http') && host !== `127.0.0.1:${site.port}`) foreign.push(request.url());
+    });
+    await page.exposeFunction('policyBroken', (what: string) => complaints.push(`policy: ${what}`));
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+        (window as unknown as { policyBroken(what: string): void }).policyBroken(`${violatedDirective} ${blockedURI}`),
+      );
+    });
+    await page.goto(path.startsWith('http') ? path : `${site.url}${path}`);
+    await page.locator('#sentence').waitFor();
+    return { page, complaints, foreign };
+  }
+
+  const clock = (page: Page) => page.locator('.site-clock time').getAttribute('datetime');
+  const wide = (page: Page) =>
+    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+  test(
+    'shows sentence, power bar, strip, machines, alarms and activity, and complains about nothing',
+    TIMEOUT,
+    async () => {
+      const { page, complaints, foreign } = await open();
+      expect(await page.locator('#sentence').innerText()).toMatch(/of 0\.4 MW/);
+      await page.locator('.power-bar').waitFor();
+      await page.locator('#strip canvas').first().waitFor();
+      expect(await page.locator('.power-bar').getAttribute('aria-label')).toMatch(/W/);
+      await page.locator('#machines').getByText('a-s21-0001').first().waitFor();
+      await page.locator('#activity').getByText('by planner').first().waitFor();
+      expect(await page.locator('#alarms').innerText()).toMatch(/Alarms/);
+      expect(await page.locator('#cohorts').innerText()).toContain('d-s21xp');
+      expect(await page.locator('#work').innerText()).toContain('h100-reserved');
+      expect(await page.title()).toMatch(/Busbar$/);
+      expect(await page.locator('.top-bar').innerText()).toMatch(/emulated/i);
+      expect(await wide(page)).toBe(0);
+      expect(complaints).toEqual([]);
+      expect(foreign).toEqual([]);
+    },
+  );
+
+  test('moves with the site, without a reload', TIMEOUT, async () => {
+    const { page } = await open();
+    await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+    const first = await clock(page);
+    const later = await until('a later clock', async () => {
+      const now = await clock(page);
+      return now !== null && Date.parse(now) > Date.parse(first!) + 120_000 && now;
+    });
+    expect(later).not.toBe(first);
+    site.sim.inject({ target: 'meter-a', fault: 'silent' });
+    try {
+      await page.locator('#alarms').getByText('Meter does not answer').first().waitFor();
+    } finally {
+      site.sim.inject({ target: 'meter-a', fault: 'clear' });
+    }
+    await page.locator('#alarms').getByText('Meter does not answer').first().waitFor({ state: 'detached' });
+    expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
+  });
+
+  test('a person signs in by the link, holds a cohort with a reason, and finds it in Activity', TIMEOUT, async () => {
+    const stranger = await open();
+    const row = (page: Page) => page.locator('#cohorts tr', { hasText: 'd-s21xp' });
+    expect(await row(stranger.page).getByRole('button', { name: 'Hold' }).isDisabled()).toBe(true);
+    expect(await stranger.page.locator('#cohorts').innerText()).toContain('Sign in with the link');
+    await context!.close();
+
+    const { page, complaints } = await open({}, site.api.signInLink());
+    expect(new URL(page.url()).search).toBe('');
+    await row(page).getByRole('button', { name: 'Hold' }).click();
+    const dialog = page.getByRole('dialog');
+    expect(await dialog.getByRole('button', { name: 'Hold' }).isDisabled()).toBe(true);
+    await dialog.getByLabel('Why').fill('pump 2 is being changed');
+    await dialog.getByRole('button', { name: 'Hold' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.locator('#activity').getByText('pump 2 is being changed').waitFor();
+    await page.locator('#activity').getByText('by owner').first().waitFor();
+    await row(page).getByRole('button', { name: 'Release' }).click();
+    await dialog.getByLabel('Why').fill('pump 2 runs again');
+    await dialog.getByRole('button', { name: 'Release' }).click();
+    await page.locator('#activity').getByText('pump 2 runs again').waitFor();
+    await row(page).getByRole('button', { name: 'Hold' }).waitFor({ timeout: 15000 }).catch(async () => { await page.screenshot({ path: '/tmp/pics/zz.png', fullPage: true }); console.log('ROW', page.url(), await page.locator('body').innerText(), complaints, JSON.stringify((await (await fetch(site.url + '/api/v1/overview')).json()).cohorts.map((c: any) => c.held))); throw new Error('no Hold'); });
+    expect(complaints).toEqual([]);
+  });
+
+  test('follows the system to dark and light, and a choice outlives a reload', TIMEOUT, async () => {
+    const background = (page: Page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const { page, complaints } = await open({ colorScheme: 'dark' });
+    const dark = await background(page);
+    await page.emulateMedia({ colorScheme: 'light' });
+    const light = await until('the light page', async () => {
+      const now = await background(page);
+      return now !== dark && now;
+    });
+    await page.getByRole('radio', { name: 'Dark' }).click();
+    await until('dark by choice', async () => (await background(page)) === dark);
+    await page.reload();
+    await page.locator('#sentence').waitFor();
+    expect(await background(page)).toBe(dark);
+    expect(light).not.toBe(dark);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a telephone 390 px wide scrolls only down', TIMEOUT, async () => {
+    const { page } = await open({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await page.locator('#machines').getByText('a-s21-0001').first().waitFor();
+    expect(await wide(page)).toBe(0);
+    expect(await page.evaluate(() => document.documentElement.clientWidth)).toBe(390);
+  });
+
+  test('a lost stream is said, and the page comes back with the server', TIMEOUT, async () => {
+    const { page } = await open();
+    await site.api.close();
+    const banner = page.getByText('The live stream is lost.');
+    await banner.waitFor();
+    expect(await page.locator('.banner').innerText()).toMatch(/Figures are as of \d\d:\d\d:\d\d UTC/);
+    const frozen = await clock(page);
+    await site.reopen();
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await banner.waitFor({ state: 'detached' });
+    await until('a moving clock', async () => (await clock(page)) !== frozen);
+  });
+});

@@ -1,0 +1,155 @@
+import { useMutation } from '@tanstack/react-query';
+import { Dialog } from 'radix-ui';
+import { useState } from 'react';
+import type { Overview, Session } from '../../src/model/api.ts';
+import { queryClient } from './data.ts';
+import { clockTime, money } from './format.ts';
+import { api, explain } from './http.ts';
+import { Trouble } from './parts.tsx';
+import { plural } from './verdict.ts';
+
+type Trust = Overview['site']['trust'];
+
+const MIN_WHY = 3;
+
+const ABOUT: Readonly<Record<Trust, string>> = {
+  auto: 'Busbar carries its plans out by itself: it puts miners to sleep, wakes them, and holds and requeues jobs, within the limits of the site file. Every command stands in Activity.',
+  shadow: 'Busbar goes on reading and planning, and writes to nothing. Machines stay as they are now.',
+};
+
+/** Why this person may not change it; undefined when they may. */
+function refusal({ site }: Overview, session: Session | undefined, wanted: Trust): string | undefined {
+  if (session?.signedIn !== true) return 'Sign in first';
+  if (session.role !== 'admin') return 'Only an admin may say how far the site acts';
+  if (wanted === 'auto' && site.mostTrust === 'shadow') return 'The site file says trust: shadow, and allows no more';
+  return undefined;
+}
+
+/** A button that raises or lowers the site, with the reason where this person may not. */
+export function TrustButton({
+  overview,
+  session,
+  wanted,
+}: {
+  overview: Overview;
+  session: Session | undefined;
+  wanted: Trust;
+}) {
+  const [open, setOpen] = useState(false);
+  const why = refusal(overview, session, wanted);
+  return (
+    <>
+      <button
+        type="button"
+        className={wanted === 'auto' ? 'button primary' : 'button'}
+        disabled={why !== undefined}
+        title={why}
+        onClick={() => setOpen(true)}
+      >
+        {wanted === 'auto' ? 'Raise to auto…' : 'Back to shadow…'}
+      </button>
+      {open && <TrustDialog wanted={wanted} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function TrustDialog({ wanted, onClose }: { wanted: Trust; onClose: () => void }) {
+  const [why, setWhy] = useState('');
+  const send = useMutation({
+    mutationFn: () => api<unknown>('/trust', { method: 'POST', body: { trust: wanted, why: why.trim() } }),
+    onSuccess: async () => {
+      onClose();
+      await queryClient.invalidateQueries({ queryKey: ['overview'] });
+      await queryClient.invalidateQueries({ queryKey: ['activity'] });
+    },
+  });
+  const ready = why.trim().length >= MIN_WHY;
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="dialog">
+          <Dialog.Title>{wanted === 'auto' ? 'Let the site act' : 'Back to shadow'}</Dialog.Title>
+          <Dialog.Description>{ABOUT[wanted]}</Dialog.Description>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              if (ready) send.mutate();
+            }}
+          >
+            <label htmlFor="trust-why">Why</label>
+            <textarea
+              id="trust-why"
+              rows={3}
+              required
+              minLength={MIN_WHY}
+              maxLength={500}
+              value={why}
+              placeholder={
+                wanted === 'auto'
+                  ? 'Two weeks in shadow agreed with what we would have done'
+                  : 'Maintenance of the feeder'
+              }
+              onChange={(event) => setWhy(event.target.value)}
+            />
+            <details className="equivalent">
+              <summary>The same on the command line</summary>
+              <pre>{`busbar trust ${wanted} --why "${why.trim() === '' ? '…' : why.trim().replaceAll('"', '')}"`}</pre>
+            </details>
+            {send.error !== null && <Trouble {...explain(send.error)} />}
+            <div className="dialog-foot">
+              <Dialog.Close className="button quiet">Cancel</Dialog.Close>
+              <button
+                type="submit"
+                className="button primary"
+                disabled={!ready || send.isPending}
+                title={ready ? undefined : 'Say why first'}
+              >
+                {send.isPending ? 'Sending…' : wanted === 'auto' ? 'Raise to auto' : 'Back to shadow'}
+              </button>
+            </div>
+          </form>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+/** In shadow: that nothing is written, and what acting would have earned so far today. */
+export function ShadowSection({ overview, session }: { overview: Overview; session: Session | undefined }) {
+  const { site, shadow } = overview;
+  if (site.trust !== 'shadow') return null;
+  return (
+    <section className="shadow-note" aria-label="The site is in shadow">
+      <div>
+        <p className="shadow-title">In shadow: Busbar plans, and writes to nothing</p>
+        <p>
+          {shadow === null ? (
+            'What acting would have earned is told once a quarter-hour is booked.'
+          ) : (
+            <Earned shadow={shadow} />
+          )}
+        </p>
+      </div>
+      <TrustButton overview={overview} session={session} wanted="auto" />
+    </section>
+  );
+}
+
+function Earned({ shadow }: { shadow: NonNullable<Overview['shadow']> }) {
+  const more = shadow.wouldMarginUsd - shadow.marginUsd;
+  return (
+    <>
+      Since {clockTime(shadow.since)}, in {plural(shadow.intervals, 'quarter-hour')}, the margin was{' '}
+      <span className="figure">{money(shadow.marginUsd)}</span>; acting would have made it{' '}
+      <span className="figure">{money(shadow.wouldMarginUsd)}</span> (
+      <strong className="figure">{`${more < 0 ? '' : '+'}${money(more)}`}</strong>).{' '}
+      <span
+        className="muted"
+        title="Every plan is taken to be reached at once; what waking and moving costs is left out"
+      >
+        A little flattered.
+      </span>
+    </>
+  );
+}
