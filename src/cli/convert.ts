@@ -69,15 +69,24 @@ function wrap(text: string, indent = ''): string {
   return [...lines, indent + line].join('\n');
 }
 
+/** `3M`, `100k`, `154.2`. */
+const brief = (value: number): string =>
+  Math.abs(value) >= 1e6
+    ? `${Number((value / 1e6).toFixed(2))}M`
+    : Math.abs(value) >= 1e4
+      ? `${Math.round(value / 1e3)}k`
+      : String(Number(value.toFixed(2)));
 const percent = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} %`);
 const span = (months: number | null): string => (months === null ? 'never' : monthsText(months));
 
 function convertText(result: ConvertResult): string {
   const { conclusion, replay, study, notes, plan } = result;
   const halls = result.halls.map((hall) => {
-    const order = hall.options.toSorted((a, b) => Number(b.feasible) - Number(a.feasible) || b.npvUsd - a.npvUsd);
+    const order = hall.options.filter(({ feasible }) => feasible).toSorted((a, b) => b.npvUsd - a.npvUsd);
+    const out = hall.options
+      .filter(({ feasible }) => !feasible)
+      .map(({ label, reasons }) => `${label} (${reasons[0] ?? 'no room'})`);
     const rows = order.map((option) => {
-      if (!option.feasible) return [option.label, '-', 'no', '', '', '', option.reasons[0]?.slice(0, 44) ?? ''];
       return [
         option.label,
         option.aiItMw === 0 ? '' : option.aiItMw.toFixed(1),
@@ -89,7 +98,11 @@ function convertText(result: ConvertResult): string {
       ];
     });
     const head = ['option', 'AI MW', 'NPV', 'vs keep', 'capex', 'payback', '$/MW-yr: in / margin'];
-    return [`${hall.name}: ${hall.today}; ${hall.usableMw.toFixed(1)} MW`, table(head, rows, [1, 2, 3, 4])].join('\n');
+    return [
+      wrap(`${hall.name}: ${hall.today}; ${hall.usableMw.toFixed(1)} MW`),
+      table(head, rows, [1, 2, 3, 4]),
+      ...(out.length === 0 ? [] : [wrap(`not possible: ${out.join('; ')}`)]),
+    ].join('\n');
   });
   const ranking = result.ranking.map(({ hallId, optionId, gainUsd, because }, i) => {
     const hall = result.halls.find(({ id }) => id === hallId)!;
@@ -111,8 +124,8 @@ function convertText(result: ConvertResult): string {
   const tornado = (first?.bars ?? [])
     .slice(0, 8)
     .map(({ label, low, high, atLowUsd, atHighUsd, unit }) => [
-      label,
-      `${low} .. ${high}`,
+      label.length > 42 ? `${label.slice(0, 41)}.` : label,
+      `${brief(low)} .. ${brief(high)}`,
       unit,
       `${shortUsd(atLowUsd)} .. ${shortUsd(atHighUsd)}`,
     ]);

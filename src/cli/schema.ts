@@ -11,7 +11,10 @@ export function schemaVerb(program: Command): void {
     .option('--json', 'as it is: the schema is JSON already')
     .action(({ out }: { out?: string }) => {
       const text = `${JSON.stringify(siteJsonSchema(), null, 2)}\n`;
-      if (out === undefined) return void process.stdout.write(text);
+      if (out === undefined) {
+        process.stdout.write(text);
+        return;
+      }
       writeFileSync(out, text);
       print(
         `${out}: written. In the first line of a site file, "# yaml-language-server: $schema=${out}" makes editors use it.`,

@@ -39,8 +39,8 @@ const serving = (...kinds: readonly DeviceKind[]): readonly Driver[] =>
   drivers.filter(({ serves }) => serves.some((kind) => kinds.includes(kind)));
 
 /** One entry of a list, in as many shapes as there are plug-ins for it. */
-function entry<S extends z.ZodObject>(
-  base: S,
+function entry(
+  base: z.ZodObject,
   key: 'driver' | 'feed',
   plugins: readonly { readonly name: string; readonly about: string; readonly config: z.ZodType }[],
 ): z.ZodType {

@@ -21,10 +21,10 @@ import {
   type Point,
   type Site,
   type SiteClock,
-  type SiteMs,
   type Snapshot,
 } from '../model/index.ts';
 import { openHistory, type History } from '../store/history/history.ts';
+import { StoreFailure } from '../store/queue.ts';
 import { openStore, type Act, type ActWithStages, type Hold, type Store } from '../store/store.ts';
 import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
@@ -142,7 +142,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let { site, machines } = options;
   const clock = siteClock(options.clock, Date.now);
   const world: World = openWorld(clock, options.folder, options.secrets, options.portOffset);
-  const store: Store = openStore(options.storeFile);
+  const store: Store = await openStore(options.storeFile);
   const events = new EventEmitter<RuntimeEvents>();
   events.setMaxListeners(0);
   const readEveryMs = Math.max(READ_WALL_MS, READ_SITE_MS / clock.speed);
@@ -166,10 +166,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let room = createRoom(site, plant);
   let shadow = createShadowBook(site);
   /** The emulated site has nobody to protect; a real one waits in shadow until a person raises it. */
-  let raised: Trust = options.emulated ? 'auto' : ((store.getMeta(TRUST_KEY) as Trust | undefined) ?? 'shadow');
+  let raised: Trust = options.emulated ? 'auto' : (((await store.getMeta(TRUST_KEY)) as Trust | undefined) ?? 'shadow');
   const trust = (): Trust => (site.trust === 'shadow' ? 'shadow' : raised);
   const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
-  const book: Book = createBook(blockOf(site.tariff), store.getMeta('book'), store.lastBooked());
+  const book: Book = createBook(blockOf(site.tariff), await store.getMeta('book'), await store.lastBooked());
 
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
@@ -308,12 +308,23 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     for (const { batchId } of commands) moved.add(batchId);
   }
 
+  /** What the disk did not take before the end; the alarm had told of it. */
+  function onLost(error: unknown): void {
+    if (!(error instanceof StoreFailure)) throw error;
+    log.error({ why: error.message }, 'the store could not be written');
+  }
+
   /** Tells listeners of acts that are new, or whose commands got on. */
   async function tellActivity(): Promise<void> {
     if (moved.size === 0 || events.listenerCount('activity') === 0) return;
     const ids = [...moved];
     moved.clear();
-    for (const act of await store.actsById(ids)) events.emit('activity', act);
+    try {
+      for (const act of await store.actsById(ids)) events.emit('activity', act);
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      log.warn({ why: error.message }, 'activity cannot be read');
+    }
   }
 
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
@@ -341,7 +352,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (swept) book.look(picture.at, flowOf(site, picture, markets, plan));
     if (trust() === 'shadow') keepShadowBook();
     for (const interval of book.close(picture.at, (start) => markets.value('priceUsdPerMwh', start))) {
-      if (store.bookInterval(interval)) events.emit('interval', interval);
+      // Told when it is on disk; while the disk takes nothing, the site runs on.
+      void store.bookInterval(interval).then((isNew) => isNew && events.emit('interval', interval), onLost);
       store.setMeta('book', book.checkpoint());
     }
   }
@@ -385,6 +397,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       sweepBehindMs,
       readEveryMs,
       historyFailure,
+      storeFailure: store.problem(),
       historyUsage: telemetry.usage(),
       clusterFailures: new Map(
         [...clusters.byId.values()].flatMap(({ id, failure }) => (failure === undefined ? [] : [[id, failure]])),
@@ -545,7 +558,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       clusters.close();
       uplinks.close();
       await world.close();
-      store.close();
+      await store.close().catch(onLost);
     },
   };
 }

@@ -20,6 +20,8 @@ export interface WatchFacts {
   /** Why history could not be saved. */
   readonly historyFailure: string | undefined;
   readonly historyUsage: HistoryUsage | undefined;
+  /** Why the store cannot be written. */
+  readonly storeFailure: string | undefined;
   /** Clusters that did not answer, with the reason. */
   readonly clusterFailures: ReadonlyMap<string, string>;
   /** Nothing is judged before every machine was asked once. */
@@ -38,6 +40,9 @@ export function watch(sources: PictureSources, picture: Picture, facts: WatchFac
     ...feedAlarms(sources, picture),
     ...planAlarms(facts),
     ...historyAlarms(facts),
+    ...(facts.storeFailure === undefined
+      ? []
+      : [{ code: 'store-failed' as const, subject: 'store', message: facts.storeFailure }]),
     ...[...facts.clusterFailures].map(([id, why]): RaisedAlarm => ({
       code: 'cluster-silent',
       subject: id,

@@ -10,13 +10,13 @@ let folder: string;
 let store: Store;
 let accounts: AccountStore;
 const file = () => join(folder, 'busbar.sqlite');
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'busbar-accounts-'));
-  store = openStore(file());
+  store = await openStore(file());
   accounts = store.accounts;
 });
-afterEach(() => {
-  store.close();
+afterEach(async () => {
+  await store.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -112,8 +112,8 @@ test('sessions are ended one by one by their owner only, and outlive the process
   expect(await accounts.endSession(undefined, 'one')).toBe(false);
   expect(await accounts.endSession('alice', 'one')).toBe(true);
   await accounts.touchSession('two', 555);
-  store.close();
-  store = openStore(file());
+  await store.close();
+  store = await openStore(file());
   ({ accounts } = store);
   expect((await accounts.sessionByDigest('digest two'))?.session.usedMs).toBe(555);
   expect((await accounts.sessionsOf('alice')).map(({ id }) => id)).toEqual(['two']);

@@ -94,6 +94,11 @@ export interface AccountStore {
   pruneAccess(nowMs: number, idleBeforeMs: number, tokensBeforeMs: number): Promise<void>;
 }
 
+/** The same, each call answered at once: what the thread of the store does. */
+export type Sync<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : T[K];
+};
+
 type Transaction = <T>(work: () => T) => T;
 const orUndefined = <T>(value: T | null): T | undefined => value ?? undefined;
 
@@ -134,12 +139,12 @@ const toToken = (row: Tables['api_token']): StoredToken => ({
 });
 
 /** Prepared raw statements: a session is looked up at every request. */
-export function accountStore(database: DatabaseSync, transaction: Transaction): AccountStore {
+export function accountStore(database: DatabaseSync, transaction: Transaction): Sync<AccountStore> {
   return {
     ...peopleStore(database, transaction),
     ...sessionStore(database),
     ...tokenStore(database),
-    pruneAccess: async (nowMs, idleBeforeMs, tokensBeforeMs) =>
+    pruneAccess: (nowMs, idleBeforeMs, tokensBeforeMs) =>
       transaction(() => {
         database.prepare('delete from access_session where expires_ms <= ? or used_ms <= ?').run(nowMs, idleBeforeMs);
         database.prepare('delete from api_token where expires_ms < ?').run(tokensBeforeMs);
@@ -167,9 +172,8 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
     });
 
   return {
-    count: async () =>
-      (database.prepare('select count(*) as n from account where disabled = 0').get() as { n: number }).n,
-    async list(nowMs: number) {
+    count: () => (database.prepare('select count(*) as n from account where disabled = 0').get() as { n: number }).n,
+    list(nowMs: number) {
       const rows = database
         .prepare(
           `select a.*,
@@ -183,11 +187,11 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
         return { ...account, sessions: row.sessions, tokens: row.tokens };
       });
     },
-    async find(name: string) {
+    find(name: string) {
       const row = byName(name);
       return row === undefined ? undefined : toAccount(row);
     },
-    async add({ name, role, passwordHash, createdMs }: Parameters<AccountStore['add']>[0]) {
+    add({ name, role, passwordHash, createdMs }: Parameters<AccountStore['add']>[0]) {
       const { changes } = database
         .prepare(
           `insert into account (name, role, password_hash, disabled, created_ms, password_ms, failures)
@@ -196,7 +200,7 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
         .run(name, role, passwordHash, createdMs, createdMs);
       return changes === 1;
     },
-    setPassword: async (name: string, passwordHash: string, nowMs: number) =>
+    setPassword: (name: string, passwordHash: string, nowMs: number) =>
       transaction(() => {
         endSessions.run(name);
         const { changes } = database
@@ -206,34 +210,34 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
           .run(passwordHash, nowMs, name);
         return changes === 1;
       }),
-    async rehash(name: string, oldHash: string, passwordHash: string) {
+    rehash(name: string, oldHash: string, passwordHash: string) {
       database
         .prepare('update account set password_hash = ? where name = ? and password_hash = ?')
         .run(passwordHash, name, oldHash);
     },
-    setRole: async (name: string, role: Role) =>
+    setRole: (name: string, role: Role) =>
       change(name, role !== 'admin', () => {
         database.prepare('update account set role = ? where name = ?').run(role, name);
         endSessions.run(name);
       }),
-    setDisabled: async (name: string, disabled: boolean) =>
+    setDisabled: (name: string, disabled: boolean) =>
       change(name, disabled, () => {
         database.prepare('update account set disabled = ? where name = ?').run(disabled ? 1 : 0, name);
         endSessions.run(name);
       }),
-    remove: async (name: string) =>
+    remove: (name: string) =>
       change(name, true, () => void database.prepare('delete from account where name = ?').run(name)),
-    async setFailures(name: string, failures: number, failedMs: number, lockedUntilMs: number | undefined) {
+    setFailures(name: string, failures: number, failedMs: number, lockedUntilMs: number | undefined) {
       database
         .prepare('update account set failures = ?, failed_ms = ?, locked_until_ms = ? where name = ?')
         .run(failures, failedMs, lockedUntilMs ?? null, name);
     },
-    async signedIn(name: string, nowMs: number) {
+    signedIn(name: string, nowMs: number) {
       database
         .prepare('update account set failures = 0, locked_until_ms = null, signed_in_ms = ? where name = ?')
         .run(nowMs, name);
     },
-    async unlock(name: string) {
+    unlock(name: string) {
       const { changes } = database
         .prepare('update account set failures = 0, locked_until_ms = null where name = ?')
         .run(name);
@@ -247,33 +251,33 @@ function sessionStore(database: DatabaseSync) {
   const owner = database.prepare('select * from account where name = ?');
   const touch = database.prepare('update access_session set used_ms = ? where id = ?');
   return {
-    async addSession(s: StoredSession) {
+    addSession(s: StoredSession) {
       database
         .prepare('insert into access_session values (?, ?, ?, ?, ?, ?, ?, ?)')
         .run(s.id, s.digest, s.account ?? null, s.createdMs, s.usedMs, s.expiresMs, s.address, s.agent);
     },
-    async sessionByDigest(digest: string) {
+    sessionByDigest(digest: string) {
       const row = find.get(digest) as Tables['access_session'] | undefined;
       if (row === undefined) return undefined;
       const account = row.account === null ? undefined : (owner.get(row.account) as Tables['account'] | undefined);
       return { session: toSession(row), owner: account === undefined ? undefined : toAccount(account) };
     },
-    async touchSession(id: string, nowMs: number) {
+    touchSession(id: string, nowMs: number) {
       touch.run(nowMs, id);
     },
-    async sessionsOf(account: string | undefined) {
+    sessionsOf(account: string | undefined) {
       const rows = database
         .prepare('select * from access_session where account is ? order by used_ms desc, id')
         .all(account ?? null);
       return (rows as unknown as Tables['access_session'][]).map(toSession);
     },
-    async endSession(account: string | undefined, id: string) {
+    endSession(account: string | undefined, id: string) {
       const { changes } = database
         .prepare('delete from access_session where account is ? and id = ?')
         .run(account ?? null, id);
       return changes === 1;
     },
-    async endSessionsOf(account: string | undefined) {
+    endSessionsOf(account: string | undefined) {
       return Number(database.prepare('delete from access_session where account is ?').run(account ?? null).changes);
     },
   };
@@ -284,28 +288,28 @@ function tokenStore(database: DatabaseSync) {
   const owner = database.prepare('select * from account where name = ?');
   const touch = database.prepare('update api_token set used_ms = ? where id = ?');
   return {
-    async addToken(t: StoredToken) {
+    addToken(t: StoredToken) {
       const tags = t.tags === undefined ? null : JSON.stringify(t.tags);
       const { changes } = database
         .prepare('insert into api_token values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (account, name) do nothing')
         .run(t.id, t.digest, t.account, t.name, t.role, tags, t.createdMs, t.expiresMs, t.usedMs ?? null);
       return changes === 1;
     },
-    async tokenById(id: string) {
+    tokenById(id: string) {
       const row = find.get(id) as Tables['api_token'] | undefined;
       if (row === undefined) return undefined;
       return { token: toToken(row), owner: toAccount(owner.get(row.account) as unknown as Tables['account']) };
     },
-    async touchToken(id: string, nowMs: number) {
+    touchToken(id: string, nowMs: number) {
       touch.run(nowMs, id);
     },
-    async tokens(account?: string) {
+    tokens(account?: string) {
       const rows = database
         .prepare('select * from api_token where ?1 is null or account = ?1 order by account, name')
         .all(account ?? null);
       return (rows as unknown as Tables['api_token'][]).map(toToken);
     },
-    async removeToken(id: string, account?: string) {
+    removeToken(id: string, account?: string) {
       const row = database
         .prepare('delete from api_token where id = ?1 and (?2 is null or account = ?2) returning *')
         .get(id, account ?? null) as Tables['api_token'] | undefined;

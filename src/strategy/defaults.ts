@@ -6,7 +6,7 @@
 export interface Assumption {
   readonly label: string;
   readonly unit: string;
-  readonly group: 'mining' | 'power' | 'colocation' | 'gpu cloud' | 'conversion' | 'money';
+  readonly group: 'Mining' | 'Power' | 'AI colocation' | 'GPU cloud' | 'Conversion' | 'Money';
   readonly value: number;
   readonly low: number;
   readonly high: number;
@@ -20,7 +20,7 @@ export const DEFAULTS = {
   hashpriceUsdPerPhDay: {
     label: 'Hashprice at the start',
     unit: '$/PH/day',
-    group: 'mining',
+    group: 'Mining',
     value: 39.82,
     low: 30,
     high: 55,
@@ -31,7 +31,7 @@ export const DEFAULTS = {
   hashpriceDriftPctPerYear: {
     label: 'Hashprice, change per year',
     unit: '%/year',
-    group: 'mining',
+    group: 'Mining',
     value: -10,
     low: -20,
     high: 0,
@@ -42,7 +42,7 @@ export const DEFAULTS = {
   halvingFactor: {
     label: 'Hashprice kept at the halving of April 2028',
     unit: 'share',
-    group: 'mining',
+    group: 'Mining',
     value: 0.65,
     low: 0.5,
     high: 0.85,
@@ -54,7 +54,7 @@ export const DEFAULTS = {
   miningUptimePct: {
     label: 'Miners that hash when they should',
     unit: '%',
-    group: 'mining',
+    group: 'Mining',
     value: 95,
     low: 90,
     high: 99,
@@ -64,7 +64,7 @@ export const DEFAULTS = {
   miningOpexUsdPerMwYear: {
     label: 'Mining: running cost beside power',
     unit: '$/MW/year',
-    group: 'mining',
+    group: 'Mining',
     value: 100_000,
     low: 50_000,
     high: 150_000,
@@ -75,7 +75,7 @@ export const DEFAULTS = {
   asicPriceFactor: {
     label: 'Price of new miners, against their list',
     unit: 'factor',
-    group: 'mining',
+    group: 'Mining',
     value: 1,
     low: 0.6,
     high: 1.3,
@@ -86,7 +86,7 @@ export const DEFAULTS = {
   asicLifeYears: {
     label: 'Life of new miners',
     unit: 'years',
-    group: 'mining',
+    group: 'Mining',
     value: 5,
     low: 4,
     high: 7,
@@ -96,7 +96,7 @@ export const DEFAULTS = {
   asicResidualPct: {
     label: 'Worth of a miner at the end of its life',
     unit: '% of price',
-    group: 'mining',
+    group: 'Mining',
     value: 10,
     low: 0,
     high: 20,
@@ -106,7 +106,7 @@ export const DEFAULTS = {
   usedAsicUsdPerTh: {
     label: "Resale of today's miners, at today's hashprice",
     unit: '$/TH',
-    group: 'mining',
+    group: 'Mining',
     value: 3,
     low: 1,
     high: 6,
@@ -115,9 +115,9 @@ export const DEFAULTS = {
       'New S19 hydro lists as low as $3-4/TH (TheMinerMag, 23 Dec 2025): used air-cooled ones are worth no more; moves with hashprice',
   },
   refitMonths: {
-    label: 'Months to re-fit a hall with new miners',
+    label: 'Months to refit a hall with new miners',
     unit: 'months',
-    group: 'mining',
+    group: 'Mining',
     value: 1,
     low: 1,
     high: 3,
@@ -127,7 +127,7 @@ export const DEFAULTS = {
   powerPriceFactor: {
     label: 'Power price, against the replayed prices',
     unit: 'factor',
-    group: 'power',
+    group: 'Power',
     value: 1,
     low: 0.7,
     high: 1.5,
@@ -138,7 +138,7 @@ export const DEFAULTS = {
   powerDriftPctPerYear: {
     label: 'Power price, change per year',
     unit: '%/year',
-    group: 'power',
+    group: 'Power',
     value: 2,
     low: 0,
     high: 5,
@@ -148,7 +148,7 @@ export const DEFAULTS = {
   wetBulbC: {
     label: 'Wet bulb where no weather is told',
     unit: 'C',
-    group: 'power',
+    group: 'Power',
     value: 18,
     low: 10,
     high: 26,
@@ -158,7 +158,7 @@ export const DEFAULTS = {
   designWetBulbC: {
     label: 'Wet bulb a hall must bear, where no whole year of weather is told',
     unit: 'C',
-    group: 'power',
+    group: 'Power',
     value: 26.8,
     low: 24,
     high: 29,
@@ -166,9 +166,9 @@ export const DEFAULTS = {
     source: 'Houston 2021-2025: 99 of 100 hours are below 26.8 C (from Open-Meteo archive, CC BY 4.0)',
   },
   coloRentUsdPerKwMonth: {
-    label: 'AI colocation: rent of critical IT',
+    label: 'Colocation: rent of critical IT',
     unit: '$/kW/month',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 154.2,
     low: 121.5,
     high: 158.7,
@@ -177,9 +177,9 @@ export const DEFAULTS = {
       'TeraWulf/Fluidstack Aug 2025: $3.7bn over 10 years on 200 MW. Low: Core Scientific/CoreWeave Jun 2024, $3.5bn, 12 years, 200 MW. High: Hut 8 Dec 2025, $7.0bn, 15 years, 245 MW. CBRE asks $184/kW for 250-500 kW (H2 2024)',
   },
   coloEscalatorPctPerYear: {
-    label: 'AI colocation: rise of the rent',
+    label: 'Colocation: rise of the rent',
     unit: '%/year',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 0,
     low: 0,
     high: 3,
@@ -187,9 +187,9 @@ export const DEFAULTS = {
     source: 'The rent is the mean over the term and so holds the escalators already; Hut 8 has 3 % (Dec 2025)',
   },
   coloOccupancyPct: {
-    label: 'AI colocation: share rented in the end',
+    label: 'Colocation: share rented in the end',
     unit: '%',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 95,
     low: 70,
     high: 100,
@@ -199,9 +199,9 @@ export const DEFAULTS = {
       ESTIMATE,
   },
   coloRampMonths: {
-    label: 'AI colocation: months from first to last customer',
+    label: 'Colocation: months from first to last customer',
     unit: 'months',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 6,
     low: 1,
     high: 18,
@@ -209,9 +209,9 @@ export const DEFAULTS = {
     source: 'TeraWulf: first 40 MW in 1H 2026, all 200 MW by year-end 2026',
   },
   coloCostSharePct: {
-    label: 'AI colocation: running cost, of the rent',
+    label: 'Colocation: running cost, of the rent',
     unit: '% of rent',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 15,
     low: 3,
     high: 25,
@@ -219,9 +219,9 @@ export const DEFAULTS = {
     source: 'TeraWulf: site NOI about 85 % (Aug 2025). Low: Hut 8, NOI $6.9bn of $7.0bn, triple net',
   },
   coloShellUsdPerMw: {
-    label: 'AI colocation: retrofit of the shell',
+    label: 'Colocation: retrofit of the shell',
     unit: '$/MW of IT',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 9_000_000,
     low: 1_500_000,
     high: 13_000_000,
@@ -230,9 +230,9 @@ export const DEFAULTS = {
       'TeraWulf $8-10M/MW (Aug 2025). Low: Core Scientific about $1.5M/MW, paid by the tenant (2024). High: Galaxy Helios about $13M/MW. Over 90 % of a mine is replaced (Sabre56, Cointelegraph Sep 2024)',
   },
   coloMonths: {
-    label: 'AI colocation: months to convert',
+    label: 'Colocation: months to convert',
     unit: 'months',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 12,
     low: 8,
     high: 18,
@@ -241,9 +241,9 @@ export const DEFAULTS = {
       'Core Scientific about 1 year to first halls; TeraWulf Aug 2025 to 1H 2026; Galaxy Mar 2025 to Apr 2026; Hut 8 Dec 2025 to Q2 2027',
   },
   coloPassThroughPct: {
-    label: 'AI colocation: power paid by the tenant',
+    label: 'Colocation: power paid by the tenant',
     unit: '%',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 100,
     low: 0,
     high: 100,
@@ -251,9 +251,9 @@ export const DEFAULTS = {
     source: 'Core Scientific: power passed through; Hut 8: triple net',
   },
   coloRackKw: {
-    label: 'AI colocation: power a rack must have',
+    label: 'Colocation: power a rack must have',
     unit: 'kW/rack',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 40,
     low: 20,
     high: 130,
@@ -261,9 +261,9 @@ export const DEFAULTS = {
     source: 'H100 racks 40-50 kW, GB200 NVL72 120-140 kW (Data Centres guide to AI requirements, 2025)',
   },
   coloGbpsPerMw: {
-    label: 'AI colocation: uplink wanted',
+    label: 'Colocation: uplink wanted',
     unit: 'Gbps/MW',
-    group: 'colocation',
+    group: 'AI colocation',
     value: 10,
     low: 2,
     high: 40,
@@ -273,7 +273,7 @@ export const DEFAULTS = {
   gpuRentFactor: {
     label: 'GPU rent, against the rent of each part',
     unit: 'factor',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 1,
     low: 0.7,
     high: 1.3,
@@ -284,7 +284,7 @@ export const DEFAULTS = {
   gpuRentDriftPctPerYear: {
     label: 'GPU rent, change per year',
     unit: '%/year',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: -15,
     low: -30,
     high: 0,
@@ -295,7 +295,7 @@ export const DEFAULTS = {
   gpuUtilisationPct: {
     label: 'GPU cloud: GPU-hours that are sold in the end',
     unit: '%',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 70,
     low: 45,
     high: 90,
@@ -305,7 +305,7 @@ export const DEFAULTS = {
   gpuCostSharePct: {
     label: 'GPU cloud: running cost beside power, of revenue',
     unit: '% of revenue',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 15,
     low: 8,
     high: 25,
@@ -316,7 +316,7 @@ export const DEFAULTS = {
   gpuPriceFactor: {
     label: 'Price of GPU servers, against their list',
     unit: 'factor',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 1,
     low: 0.75,
     high: 1.25,
@@ -326,7 +326,7 @@ export const DEFAULTS = {
   gpuLifeYears: {
     label: 'GPU servers: life',
     unit: 'years',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 5,
     low: 4,
     high: 6,
@@ -336,7 +336,7 @@ export const DEFAULTS = {
   gpuResidualPct: {
     label: 'GPU servers: worth at the end of their life',
     unit: '% of price',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 12,
     low: 5,
     high: 20,
@@ -346,7 +346,7 @@ export const DEFAULTS = {
   cloudShellUsdPerMw: {
     label: 'GPU cloud: retrofit of the shell',
     unit: '$/MW of IT',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 6_500_000,
     low: 3_000_000,
     high: 9_000_000,
@@ -356,7 +356,7 @@ export const DEFAULTS = {
   cloudMonths: {
     label: 'GPU cloud: months to convert',
     unit: 'months',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 9,
     low: 6,
     high: 15,
@@ -366,7 +366,7 @@ export const DEFAULTS = {
   cloudRampMonths: {
     label: 'GPU cloud: months from first to last customer',
     unit: 'months',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 6,
     low: 1,
     high: 18,
@@ -376,7 +376,7 @@ export const DEFAULTS = {
   cloudGbpsPerMw: {
     label: 'GPU cloud: uplink wanted',
     unit: 'Gbps/MW',
-    group: 'gpu cloud',
+    group: 'GPU cloud',
     value: 10,
     low: 2,
     high: 40,
@@ -386,7 +386,7 @@ export const DEFAULTS = {
   suitableSharePct: {
     label: 'Share of a hall that suits AI',
     unit: '%',
-    group: 'conversion',
+    group: 'Conversion',
     value: 20,
     low: 10,
     high: 100,
@@ -397,7 +397,7 @@ export const DEFAULTS = {
   miningDuringConversionPct: {
     label: 'Converted part that mines on while it is rebuilt',
     unit: '%',
-    group: 'conversion',
+    group: 'Conversion',
     value: 50,
     low: 0,
     high: 90,
@@ -407,7 +407,7 @@ export const DEFAULTS = {
   ballastSharePct: {
     label: 'Power not yet rented that mines meanwhile',
     unit: '%',
-    group: 'conversion',
+    group: 'Conversion',
     value: 100,
     low: 0,
     high: 100,
@@ -417,7 +417,7 @@ export const DEFAULTS = {
   airCoolingUsdPerMw: {
     label: 'Cooling of an air hall, beside the shell',
     unit: '$/MW of IT',
-    group: 'conversion',
+    group: 'Conversion',
     value: 0,
     low: 0,
     high: 1_500_000,
@@ -427,7 +427,7 @@ export const DEFAULTS = {
   hydroCoolingUsdPerMw: {
     label: 'Cooling of a hydro hall, beside the shell (a saving is negative)',
     unit: '$/MW of IT',
-    group: 'conversion',
+    group: 'Conversion',
     value: -300_000,
     low: -1_000_000,
     high: 500_000,
@@ -437,7 +437,7 @@ export const DEFAULTS = {
   chilledCoolingUsdPerMw: {
     label: 'Cooling of a chilled hall, beside the shell (a saving is negative)',
     unit: '$/MW of IT',
-    group: 'conversion',
+    group: 'Conversion',
     value: -800_000,
     low: -1_500_000,
     high: 0,
@@ -447,7 +447,7 @@ export const DEFAULTS = {
   uplinkUsdPerGbps: {
     label: 'Uplink: to bring one more Gbps in',
     unit: '$/Gbps',
-    group: 'conversion',
+    group: 'Conversion',
     value: 5_000,
     low: 1_000,
     high: 30_000,
@@ -457,7 +457,7 @@ export const DEFAULTS = {
   uplinkUsdPerGbpsMonth: {
     label: 'Uplink: a Gbps, per month',
     unit: '$/Gbps/month',
-    group: 'conversion',
+    group: 'Conversion',
     value: 150,
     low: 50,
     high: 600,
@@ -467,7 +467,7 @@ export const DEFAULTS = {
   shellLifeYears: {
     label: 'Life of an AI shell, worth nothing after it',
     unit: 'years',
-    group: 'conversion',
+    group: 'Conversion',
     value: 15,
     low: 10,
     high: 20,
@@ -477,7 +477,7 @@ export const DEFAULTS = {
   discountPct: {
     label: 'Discount rate',
     unit: '%/year',
-    group: 'money',
+    group: 'Money',
     value: 10,
     low: 7,
     high: 14,
@@ -487,7 +487,7 @@ export const DEFAULTS = {
   debtSharePct: {
     label: 'Borrowed share of what is spent',
     unit: '%',
-    group: 'money',
+    group: 'Money',
     value: 60,
     low: 0,
     high: 85,
@@ -498,7 +498,7 @@ export const DEFAULTS = {
   debtRatePct: {
     label: 'Interest',
     unit: '%/year',
-    group: 'money',
+    group: 'Money',
     value: 9,
     low: 6,
     high: 12,
@@ -508,7 +508,7 @@ export const DEFAULTS = {
   debtTermYears: {
     label: 'Term of the loan',
     unit: 'years',
-    group: 'money',
+    group: 'Money',
     value: 5,
     low: 3,
     high: 10,

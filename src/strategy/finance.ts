@@ -15,21 +15,28 @@ export function npvUsd(monthlyUsd: readonly number[], annualRate: number): numbe
   return sum;
 }
 
-const HIGHEST_RATE = 100;
-const LOWEST_RATE = -0.99;
+/** Rates looked at, from nearly all lost to a hundredfold a year, close together where rates of business lie. */
+const RATES: readonly number[] = [
+  -0.99,
+  ...Array.from({ length: 90 }, (_, i) => -0.9 + i * 0.02),
+  ...Array.from({ length: 40 }, (_, i) => 0.9 * 1.125 ** (i + 1)),
+];
 
 /**
- * Effective annual rate at which the flows are worth nothing. Undefined where it is not one number: flows of one sign
- * only, or flows that turn from spending to earning and back, which may have several rates.
+ * Effective annual rate at which the flows are worth nothing. Undefined where it is not one number: flows that are
+ * worth nothing at no rate between -99 % and 10,000 % a year, or at several, as those that turn from spending to
+ * earning and back may be.
  */
 export function irr(monthlyUsd: readonly number[]): number | undefined {
-  const signs = monthlyUsd.filter((flow) => flow !== 0).map((flow) => Math.sign(flow));
-  const turns = signs.filter((sign, i) => i > 0 && sign !== signs[i - 1]).length;
-  if (turns !== 1 || signs[0] !== -1) return undefined;
-  let low = LOWEST_RATE;
-  let high = HIGHEST_RATE;
-  if (npvUsd(monthlyUsd, low) < 0 || npvUsd(monthlyUsd, high) > 0) return undefined;
-  for (let i = 0; i < 80; i++) {
+  const values = RATES.map((rate) => npvUsd(monthlyUsd, rate));
+  const turns = RATES.map((_, i) => i).filter((i) => i > 0 && values[i]! < 0 !== values[i - 1]! < 0);
+  const turn = turns[0];
+  if (turn === undefined || turns.length > 1) return undefined;
+  // A loan that is worth more the dearer it is has no return.
+  if (values[turn]! > 0) return undefined;
+  let low = RATES[turn - 1]!;
+  let high = RATES[turn]!;
+  for (let i = 0; i < 70; i++) {
     const middle = (low + high) / 2;
     if (npvUsd(monthlyUsd, middle) > 0) low = middle;
     else high = middle;

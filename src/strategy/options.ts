@@ -32,7 +32,7 @@ export function optionsOf(hall: HallCase, inputs: Inputs, study: Study, hotWetBu
       if (asic.cooling !== hall.cooling) continue;
       options.push({
         id: `refit:${asic.id}`,
-        label: `Re-fit with ${asic.name}`,
+        label: `Refit with ${asic.name}`,
         action: { kind: 'refit', asic },
         feasible: true,
         reasons: [],
@@ -117,6 +117,8 @@ export function describe(world: World, facts: HallMonths, valued: Valued, keep: 
     termMonths: Math.max(1, Math.round(values.debtTermYears * 12)),
   });
   const equity = cash.map((flowUsd, m) => flowUsd + loan[m]!);
+  // Where nothing is spent there is nothing to earn a return on.
+  const spends = spentUsd(flow) > 0;
   const mwYears = (facts.hall.usableMw * world.months) / 12;
   const revenue = sum(flow.miningUsd) + sum(flow.aiUsd);
   const ebitda = sum(ebitdaUsd(flow));
@@ -139,14 +141,14 @@ export function describe(world: World, facts: HallMonths, valued: Valued, keep: 
     capexUsd: spentUsd(flow),
     capexParts: { ...flow.parts },
     npvUsd: valued.npvUsd,
-    irrPct: percent(irr(cash)),
+    irrPct: spends ? percent(irr(cash)) : null,
     paybackMonths: paybackMonths(cash) ?? null,
     versusKeep: {
       npvUsd: valued.npvUsd - keep.npvUsd,
-      irrPct: option.id === 'keep' ? null : percent(irr(versus)),
+      irrPct: spends ? percent(irr(versus)) : null,
       paybackMonths: paybackMonths(versus) ?? null,
     },
-    equity: { npvUsd: npvUsd(equity, values.discountPct / 100), irrPct: percent(irr(equity)) },
+    equity: { npvUsd: npvUsd(equity, values.discountPct / 100), irrPct: spends ? percent(irr(equity)) : null },
     perMwYear: { revenueUsd: revenue / mwYears, costUsd: (revenue - ebitda) / mwYears, ebitdaUsd: ebitda / mwYears },
     aiFullYear: aiFullYear(world, valued),
     miningFirstYear: miningFirstYear(world, facts, action),

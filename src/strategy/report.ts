@@ -168,7 +168,7 @@ function halls(result: ConvertResult): string {
         `${escape(limit.note)}${limit.binding ? ' <strong>(binding)</strong>' : ''}`,
       ]),
     );
-    return `<h3>${escape(hall.name)}</h3><p class="small">${escape(hall.today)}; ${num(hall.usableMw)} MW through the breaker${hall.joulePerTh === null ? '' : `; ${num(hall.joulePerTh)} J/TH`}; cooled by ${hall.cooling}</p>${table(head, rows, 'options')}<details><summary>Limits of the retrofit, and cash by year of ${escape(kept.label)}</summary>${limits.length === 0 ? '' : table(['Option', 'Limit', 'Allows', ''], limits)}${yearsTable(kept)}</details>`;
+    return `<h3>${escape(hall.name)}</h3><p class="small">${escape(hall.today)}; ${num(hall.usableMw)} MW through the breaker${hall.joulePerTh === null ? '' : `; ${num(hall.joulePerTh)} J/TH`}; cooling: ${hall.cooling}</p>${table(head, rows, 'options')}<details><summary>Limits of the retrofit, and cash by year of ${escape(kept.label)}</summary>${limits.length === 0 ? '' : table(['Option', 'Limit', 'Allows', ''], limits)}${yearsTable(kept)}</details>`;
   });
   return section('Hall by hall', ...each);
 }

@@ -45,7 +45,7 @@ export function planFor(
     judged.find(({ hall }) => hall.id === one.hallId)!.options.find(({ id }) => id === one.optionId)!;
   return {
     status: found.status,
-    method: `branch and bound over halls, options and months of start; ${found.looked.toLocaleString('en-US')} choices looked at${found.status.endsWith('found') ? ', stopped before it was through' : ''}`,
+    method: `Branch and bound over halls, options and months of start; ${found.looked.toLocaleString('en-US')} choices looked at${found.status.endsWith('found') ? ', stopped before it was through' : ''}`,
     capexBudgetUsd: capexBudgetUsd ?? null,
     hallsAtOnce,
     connectionMw,

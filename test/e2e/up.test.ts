@@ -19,6 +19,7 @@ let sim: Sim;
 let up: ChildProcess;
 let url: string;
 let token: string;
+let trust: string;
 const said: string[] = [];
 
 const prices = (usdPerMwh: number): string => {
@@ -47,6 +48,7 @@ function adjust(raw: Record<string, never>): void {
     feeds: unknown[];
     machines: { driver: string; settings?: object }[];
     meters: { settings: object }[];
+    uplinks: { settings: object }[];
     clusters: { settings: object }[];
   };
   const ports: Record<string, object> = {
@@ -56,6 +58,7 @@ function adjust(raw: Record<string, never>): void {
   };
   for (const group of site.machines) group.settings = ports[group.driver] ?? {};
   for (const meter of site.meters) meter.settings = { ...meter.settings, port: EMULATED_PORTS.modbus + OFFSET };
+  for (const uplink of site.uplinks) uplink.settings = { interface: 1, port: EMULATED_PORTS.snmp + OFFSET };
   for (const cluster of site.clusters)
     cluster.settings = { ...cluster.settings, url: `http://127.0.0.1:${EMULATED_PORTS.slurm + OFFSET}` };
   site.mining = { minimumOnMinutes: 0, minimumOffMinutes: 0 };
@@ -92,7 +95,15 @@ function adjust(raw: Record<string, never>): void {
   ];
 }
 
-async function api(path: string, body?: unknown): Promise<{ status: number; body: any }> {
+/** What the tests look at of an answer. */
+interface Answer {
+  readonly activity: readonly { readonly what: string; readonly commands: number }[];
+  readonly errors: readonly { readonly path: string }[];
+  readonly changes: readonly { readonly text: string }[];
+  readonly points: readonly unknown[];
+}
+
+async function api(path: string, body?: unknown): Promise<{ status: number; body: Answer }> {
   const reply = await fetch(`${url}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: {
@@ -102,9 +113,9 @@ async function api(path: string, body?: unknown): Promise<{ status: number; body
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await reply.text();
-  return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
+  return { status: reply.status, body: (text === '' ? undefined : JSON.parse(text)) as Answer };
 }
-const overview = async (): Promise<Overview> => (await api('/api/v1/overview')).body as Overview;
+const overview = async (): Promise<Overview> => (await api('/api/v1/overview')).body as unknown as Overview;
 
 beforeAll(async () => {
   files = writeSmallSite({ adjust: adjust as never });
@@ -137,8 +148,7 @@ beforeAll(async () => {
       .split('\n')
       .find((line) => line.startsWith('{'))!,
   ) as { url: string; trust: string };
-  expect(ready.trust).toBe('shadow');
-  ({ url } = ready);
+  ({ url, trust } = ready);
   token = readFileSync(join(data, 'local-token'), 'utf8').trim();
 }, LIMIT_MS);
 
@@ -158,6 +168,7 @@ test('nobody without a credential sees anything, or does anything', async () => 
 });
 
 test('in shadow it plans to shed at $5,000/MWh, says so, and writes to nothing', { timeout: LIMIT_MS }, async () => {
+  expect(trust).toBe('shadow');
   await until('a plan', async () => (await overview()).plan !== null, 60_000);
   const before = sim.truth().machines;
   const view = await overview();
@@ -167,13 +178,11 @@ test('in shadow it plans to shed at $5,000/MWh, says so, and writes to nothing',
   expect(view.cohorts[0]!.planned).toHaveProperty('sleep');
   await until('the decision on record', async () => {
     const { body } = await api('/api/v1/activity');
-    return (body.activity as { what: string; commands: number }[]).some(({ what }) =>
-      /^would tell .*to sleep.*\(in shadow\)/.test(what),
-    );
+    return body.activity.some(({ what }) => /^would tell .*to sleep.*\(in shadow\)/.test(what));
   });
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const { body } = await api('/api/v1/activity');
-  expect((body.activity as { commands: number }[]).every(({ commands }) => commands === 0)).toBe(true);
+  expect(body.activity.every(({ commands }) => commands === 0)).toBe(true);
   expect(sim.truth().machines).toEqual(before);
 });
 
@@ -182,7 +191,7 @@ test('a site file that is wrong is not followed: every mistake with its place, a
   writeFileSync(files.site, good.replace('limitMw: 0.4', 'limitMw: lots').replace('hall: a\n', 'hall: zz\n'));
   const { status, body } = await api('/api/v1/site/reload', { why: 'a test' });
   expect(status).toBe(422);
-  expect(body.errors.map(({ path }: { path: string }) => path)).toEqual(
+  expect(body.errors.map(({ path }) => path)).toEqual(
     expect.arrayContaining([expect.stringMatching(/site\.yaml:\d+:\d+ connection\.limitMw$/)]),
   );
   writeFileSync(files.site, good);
@@ -203,7 +212,7 @@ test('a changed site file is followed without a restart, after its diff was look
   ];
   const look = await api('/api/v1/site/reload', { why: 'a test', onlyLook: true });
   expect(look.body).toMatchObject({ applied: false });
-  expect(look.body.changes.map(({ text }: { text: string }) => text)).toEqual(expected);
+  expect(look.body.changes.map(({ text }) => text)).toEqual(expected);
   const before = await overview();
   expect(before.machines.total).toBe(72);
   const done = await api('/api/v1/site/reload', { why: 'ten machines were sold' });

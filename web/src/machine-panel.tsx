@@ -128,7 +128,7 @@ function Chart({ page, gauge }: { page: Page; gauge: Gauge }) {
   const theme = useTheme();
   useEffect(() => {
     const element = frame.current;
-    if (element === null) return;
+    if (element === null) return undefined;
     const style = getComputedStyle(element);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
     const axis = { stroke: colour('--ink-3'), grid: { stroke: colour('--line') }, ticks: { stroke: colour('--line') } };
@@ -161,6 +161,7 @@ function Chart({ page, gauge }: { page: Page; gauge: Gauge }) {
       watch.disconnect();
       plot.destroy();
     };
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the colours are read anew with the theme
   }, [page, gauge, theme]);
   const first = page.points[0]!;
   const last = page.points.at(-1)!;

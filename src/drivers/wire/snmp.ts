@@ -1,6 +1,12 @@
 import snmp from 'net-snmp';
 import { Fault, type SnmpGet, type SnmpPort, type SnmpValue } from '../../model/index.ts';
 
+interface Varbind {
+  readonly oid: string;
+  readonly type?: number;
+  readonly value?: unknown;
+}
+
 /** An `SnmpPort` over UDP, version 2c: 64-bit counters need it. One session an agent, kept open. */
 export function snmpPort(): SnmpPort & { close(): void } {
   const sessions = new Map<string, ReturnType<typeof snmp.createSession>>();
@@ -25,18 +31,15 @@ export function snmpPort(): SnmpPort & { close(): void } {
   }
 
   return {
-    get: (request) =>
-      new Promise((resolve, reject) => {
-        const where = `${request.host}:${request.port} SNMP get`;
+    get(request) {
+      const where = `${request.host}:${request.port} SNMP get`;
+      return new Promise<readonly Varbind[]>((resolve, reject) => {
         sessionOf(request).get([...request.oids], (error, varbinds) => {
-          if (error !== null && error !== undefined) return reject(toFault(error, where, request));
-          try {
-            resolve((varbinds ?? []).map((varbind) => valueOf(varbind)));
-          } catch (cause) {
-            reject(new Fault('garbled', `${where}: ${String(cause)}`, { cause }));
-          }
+          if (error !== null && error !== undefined) reject(toFault(error, where, request));
+          else resolve(varbinds ?? []);
         });
-      }),
+      }).then((varbinds) => varbinds.map((varbind) => valueOf(varbind, where)));
+    },
     close() {
       for (const session of sessions.values()) session.close();
       sessions.clear();
@@ -55,7 +58,7 @@ function toFault(error: Error, where: string, { timeoutMs }: SnmpGet): Fault {
   return new Fault('unreachable', `${where}: ${error.message}`, { cause: error });
 }
 
-function valueOf(varbind: { oid: string; type?: number; value?: unknown }): SnmpValue {
+function valueOf(varbind: Varbind, where: string): SnmpValue {
   if (snmp.isVarbindError(varbind as never)) return undefined;
   const { value, type } = varbind;
   // Counter64 comes as its bytes, most significant first.
@@ -65,5 +68,5 @@ function valueOf(varbind: { oid: string; type?: number; value?: unknown }): Snmp
   }
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') return value;
   if (value === null || value === undefined) return undefined;
-  throw new Error(`${varbind.oid}: a value of type ${type}`);
+  throw new Fault('garbled', `${where}: ${varbind.oid} is of type ${type}`);
 }

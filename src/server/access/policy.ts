@@ -64,8 +64,6 @@ export function personOf(request: FastifyRequest): Person {
   return person;
 }
 
-export const personOrNobody = (request: FastifyRequest): Person | undefined => request.signed?.person;
-
 /** How a person stands in the record. */
 export const actorOf = ({ name, token }: Person): string => (token === undefined ? name : `${name} (token ${token})`);
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,9 +28,9 @@ test('mixed up, garbled and encrypted files are told apart', () => {
   expect(() => checkTls({ ...one, key: other.key }, Date.now())).toThrow(/different pairs/);
   expect(() => checkTls({ ...one, certificate: 'x' }, Date.now())).toThrow(/certificate is not PEM/);
   expect(() => checkTls({ ...one, key: one.certificate }, Date.now())).toThrow(/key is not an unencrypted PEM/);
-  const locked = execFileSync('openssl', ['pkey', '-aes256', '-passout', 'pass:secret1'], {
-    input: one.key,
-  }).toString();
+  const locked = createPrivateKey(one.key)
+    .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret1' })
+    .toString();
   expect(() => checkTls({ ...one, key: locked }, Date.now())).toThrow(/unencrypted/);
 });
 

@@ -42,13 +42,18 @@ export function openHistory(folder: string, retention: Retention): History {
     const id = next;
     next += 1;
     return new Promise<T>((resolve, reject) => {
-      waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      waiting.set(id, { resolve, reject });
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       worker.postMessage({ ...question, id });
     });
   }
 
   return {
-    add: (samples) => void (ended === undefined && worker.postMessage({ op: 'add', samples } satisfies HistoryAsk)),
+    add(samples) {
+      if (ended !== undefined) return;
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      worker.postMessage({ op: 'add', samples } satisfies HistoryAsk);
+    },
     save: (now) => ask({ op: 'save', now }),
     query: (query) => ask({ op: 'query', query }),
     usage: () => ask({ op: 'usage' }),

@@ -31,7 +31,10 @@ async function answer(ask: Exclude<HistoryAsk, { op: 'add' }>): Promise<unknown>
 }
 
 port.on('message', (ask: HistoryAsk) => {
-  if (ask.op === 'add') return void engine.then((history) => history.add(ask.samples));
+  if (ask.op === 'add') {
+    void engine.then((history) => history.add(ask.samples));
+    return;
+  }
   const { id } = ask;
   answer(ask).then(
     (result) => port.postMessage({ id, result } satisfies HistoryAnswer),

@@ -24,6 +24,7 @@ export interface RawSite {
   tariff: { blockMw: number };
   halls: { id: string; breakerMw: number; wakesPerMinute?: number; cooling: { baseKw: number } }[];
   meters: { id: string }[];
+  uplinks: { id: string; hall: string; settings: object }[];
   machines: { id: string; addresses: string }[];
   clusters: {
     classes: { id: string; committedGpus?: number; usdPerGpuHour: unknown; interruptUsdPerGpu?: number }[];
@@ -87,6 +88,7 @@ export function writeSmallSite(
     hall.wakesPerMinute = 60;
   }
   raw.meters = raw.meters.filter(({ id }) => id === 'feeder' || id.replace('meter-', '') in HALLS);
+  raw.uplinks = raw.uplinks.filter(({ hall }) => hall in HALLS);
   raw.machines = raw.machines.filter(({ id }) => id in GROUPS);
   for (const group of raw.machines) group.addresses = GROUPS[group.id]!;
   for (const one of raw.clusters[0]!.classes) {

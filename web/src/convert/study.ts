@@ -7,7 +7,7 @@ import { api } from '../http.ts';
 export const HANDLES = [
   { key: 'hashpriceUsdPerPhDay', word: 'Hashprice', from: 10, to: 100, step: 0.5 },
   { key: 'powerPriceFactor', word: 'Power price', from: 0.3, to: 3, step: 0.05 },
-  { key: 'coloRentUsdPerKwMonth', word: 'AI colocation rent', from: 60, to: 260, step: 1 },
+  { key: 'coloRentUsdPerKwMonth', word: 'Colocation rent', from: 60, to: 260, step: 1 },
   { key: 'coloOccupancyPct', word: 'Share rented', from: 30, to: 100, step: 1 },
   { key: 'gpuRentFactor', word: 'GPU rent', from: 0.3, to: 2.5, step: 0.05 },
   { key: 'gpuUtilisationPct', word: 'GPU-hours sold', from: 20, to: 100, step: 1 },

@@ -78,7 +78,7 @@ export function OptionsTable({ halls }: { halls: readonly ConvertHall[] }) {
                   {hall.name}
                   <span className="row-detail">
                     {hall.today}; {number(hall.usableMw, 1)} MW
-                    {known(hall.joulePerTh) ? `; ${number(hall.joulePerTh, 1)} J/TH` : ''}; cooled by {hall.cooling}
+                    {known(hall.joulePerTh) ? `; ${number(hall.joulePerTh, 1)} J/TH` : ''}; cooling: {hall.cooling}
                   </span>
                 </th>
               </tr>
@@ -186,7 +186,7 @@ export function Assumptions({ assumptions, hardware }: Pick<ConvertResult, 'assu
         </section>
       ))}
       <section>
-        <h3>machines</h3>
+        <h3>Machines</h3>
         <ul>
           {hardware.map(({ id, name, facts, source, caveat }) => (
             <li key={id} className={open === id ? 'is-open' : ''}>
