@@ -107,6 +107,12 @@ export const ALARMS = {
     meaning:
       'Hotter than the limit of the site file. Look at fans, filters, flow and the hall before the hardware protects itself.',
   },
+  'store-failed': {
+    severity: 'critical',
+    title: 'The ledger is not written',
+    meaning:
+      'The disk takes nothing: intervals, acts and commands are kept in memory and tried again every second, and machines are commanded as before. A restart now loses them. Make room on the disk, or make it writable.',
+  },
   'history-failed': {
     severity: 'warning',
     title: 'History is not saved',

@@ -59,7 +59,7 @@ test('status --json is the overview, and its text has the main figures', { timeo
   expect(status).toBe(0);
   expect(out).toContain('Small site (emulated) [emulated site]');
   for (const figure of [
-    /import +\d\.\d MW of 0\.4 MW, read \d+ s ago/,
+    /import +\d+ kW of 400 kW, read \d+ s ago/,
     /price +\$\d+\.\d\d\/MWh/,
     /machines +72 of 72 answer/,
     /money +cost \$\d+\/h, margin -?\$\d+\/h/,
@@ -102,6 +102,7 @@ const checked = z.strictObject({
       path: z.string(),
       message: z.string(),
       found: z.string().nullable(),
+      severity: z.enum(['error', 'warning']),
     }),
   ),
 });

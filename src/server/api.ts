@@ -97,7 +97,11 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   runtime.events.on('plan', (plan) => hub.listeners > 0 && hub.send('plan', planView(runtime, plan)));
   runtime.events.on('interval', (interval) => {
     hub.send('interval', intervalView(interval));
-    void todayOf(runtime).then((fresh) => (today = fresh));
+    // A store that does not answer has its alarm; the figures of the day stay as they were.
+    todayOf(runtime).then(
+      (fresh) => (today = fresh),
+      (error: unknown) => log.warn({ err: error }, 'the day cannot be summed'),
+    );
   });
   runtime.events.on('activity', (act) => hub.send('activity', activityView(act)));
 

@@ -16,6 +16,8 @@ import { checkSiteFile, formatProblem } from './offline/check.ts';
 import { startRuntime } from './runtime.ts';
 import { createSecrets } from './secrets.ts';
 
+const RENEW_TLS_MS = 3_600_000;
+
 const clockShape = z.object({ epochSiteMs: z.number(), epochUnixMs: z.number(), speed: z.number().positive() });
 
 /** What the server tells the process that started it. */
@@ -40,6 +42,9 @@ const { values } = parseArgs({
     log: { type: 'string', default: 'info' },
   },
 });
+
+// Ledger, accounts and tokens are their owner's alone, whatever the shell's own rule is.
+process.umask(0o077);
 
 const root = join(import.meta.dirname, '..', '..');
 const log = pino({ level: values.log, base: null }, pino.destination(2));
@@ -107,6 +112,21 @@ function serverOf({ server }: Site) {
   }
 }
 
+/** A certificate that was renewed in its place serves from the next connection on; one that cannot serve is told and left. */
+function renewTls(): void {
+  const { tls: paths } = runtime.site.server;
+  if (tls === undefined || paths === undefined) return;
+  try {
+    const fresh = readTls(resolve(folder, paths.certificate), resolve(folder, paths.key));
+    if (fresh.certificate !== served?.certificate || fresh.key !== served.key) api.renewTls(fresh);
+    served = fresh;
+  } catch (error) {
+    log.warn({ err: error }, 'the renewed certificate cannot be served; the old one goes on');
+  }
+}
+let served = tls;
+setInterval(renewTls, RENEW_TLS_MS).unref();
+
 let ending = false;
 async function end(): Promise<void> {
   if (ending) return;
@@ -122,6 +142,7 @@ process.on('SIGINT', () => void end());
 process.on('disconnect', () => void end());
 process.on('SIGHUP', () => {
   if (rehearsal !== undefined) return;
+  renewTls();
   void runtime.reload('the signal SIGHUP', 'asked by signal', false).then((outcome) => {
     if (outcome.ok) log.info({ changes: outcome.changes.length }, 'site file read again');
     else for (const problem of outcome.problems) process.stderr.write(`${formatProblem(problem)}\n`);

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Problem } from '../model/api.ts';
+import { StoreFailure } from '../store/queue.ts';
 
 /** An error that is the caller's, as RFC 9457 problem details. */
 export class ApiProblem extends Error {
@@ -60,6 +61,10 @@ export function problemOf(error: unknown, request: FastifyRequest): Problem {
       instance,
       errors,
     };
+  }
+  if (error instanceof StoreFailure) {
+    const detail = `nothing was changed: the store cannot be written or read (${error.message})`;
+    return { type: 'about:blank', title: 'The store does not answer', status: 503, detail, instance };
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const errors = error.validation.map((issue) => ({

@@ -27,6 +27,10 @@ export function siteRoutes(app: App, runtime: Runtime): void {
       } catch (error) {
         throw new ApiProblem(409, 'Not raised', error instanceof Error ? error.message : String(error));
       }
+      await runtime.store.flush().catch((error: Error) => {
+        const detail = `trust is ${request.body.trust} now, but a restart would not know of it: ${error.message}`;
+        throw new ApiProblem(503, 'Not written down', detail);
+      });
       return reply.code(204).send();
     },
   );

@@ -44,7 +44,7 @@ export async function openThread(file: string): Promise<Thread> {
 
 /** One message at a time is under way: whoever asks waits for its answer. */
 function start(file: string, onGone: () => void): Running {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: file });
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: file, execArgv: [] });
   const opened = Promise.withResolvers<void>();
   let asked: PromiseWithResolvers<Outcome> | undefined;
   const gone = (error: Error): void => {

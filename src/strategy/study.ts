@@ -68,7 +68,6 @@ export const studySchema = z.strictObject({
     .prefault({}),
 });
 
-export type StudyInput = z.input<typeof studySchema>;
 export type Study = z.infer<typeof studySchema>;
 export type HallStudy = z.infer<typeof hall>;
 

@@ -75,7 +75,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     TIMEOUT,
     async () => {
       const { page, complaints, foreign } = await open();
-      expect(await page.locator('#sentence').innerText()).toMatch(/of 0\.4 MW/);
+      expect(await page.locator('#sentence').innerText()).toMatch(/of 400 kW/);
       await page.locator('.power-bar').waitFor();
       await page.locator('#strip canvas').first().waitFor();
       expect(await page.locator('.power-bar').getAttribute('aria-label')).toMatch(/W/);

@@ -4,7 +4,7 @@ import {
   calendarDay,
   clockTime,
   hashrate,
-  megawatts,
+  inUnitOf,
   money,
   moneyPerHour,
   number,
@@ -37,9 +37,10 @@ describe('power', () => {
     expect(powerChange(null)).toBe('unknown');
   });
 
-  test('megawatts keep their decimals', () => {
-    expect(megawatts(40_000_000)).toBe('40.0');
-    expect(megawatts(null)).toBe('unknown');
+  test('figures that share a unit are said in that of the largest', () => {
+    expect(inUnitOf(40e6, 38_400_000)).toBe('38.4');
+    expect(inUnitOf(3600, 512)).toBe('0.5');
+    expect(inUnitOf(40e6, null)).toBe('unknown');
   });
 });
 

@@ -38,9 +38,15 @@ export function power(watts: Maybe): string {
   return `${number(watts)} W`;
 }
 
-/** Watts in megawatts with a fixed decimal, for places where the unit stands beside it: `38.4`. */
-export const megawatts = (watts: Maybe, decimals = 1): string =>
-  known(watts) ? number(watts / 1e6, decimals) : UNKNOWN;
+/** The unit a power of this size is said in, for figures that share one: a garage's are kilowatts. */
+export function powerUnit(watts: number): { readonly unit: 'MW' | 'kW' | 'W'; readonly watts: number } {
+  if (watts >= 999_500) return { unit: 'MW', watts: 1e6 };
+  return watts >= 999.5 ? { unit: 'kW', watts: 1e3 } : { unit: 'W', watts: 1 };
+}
+
+/** Watts in the unit of `scale`, for places where the unit stands beside it: `38.4`. */
+export const inUnitOf = (scale: number, watts: Maybe, decimals = 1): string =>
+  known(watts) ? number(watts / powerUnit(scale).watts, decimals) : UNKNOWN;
 
 /** A change in power with its sign: `+1.2 MW`, `−6.0 MW`. */
 export function powerChange(watts: Maybe): string {

@@ -1,5 +1,5 @@
 import type { Overview } from '../../src/model/api.ts';
-import { age, known, megawatts, number, power } from './format.ts';
+import { age, inUnitOf, known, number, power, powerUnit } from './format.ts';
 import { showMachines } from './hooks.ts';
 import { Card, Empty, Figure, LINE_WORDS, STATES, StateMark, Swatch } from './parts.tsx';
 import { powerBar } from './power.ts';
@@ -32,7 +32,7 @@ const OLD_METER_WALL_MS = 5000;
 /** Meters and machines are never read at the same instant: smaller differences mean nothing. */
 const EXCESS_WORTH_SAYING = 0.005;
 
-function Bar({ bar, targetW }: { bar: PowerBar; targetW: number | undefined }) {
+function Bar({ bar, limitW, targetW }: { bar: PowerBar; limitW: number; targetW: number | undefined }) {
   const targetAt = targetW === undefined ? undefined : Math.min(1, targetW / bar.scaleW);
   return (
     <div className="power-bar-wrap">
@@ -49,7 +49,7 @@ function Bar({ bar, targetW }: { bar: PowerBar; targetW: number | undefined }) {
           >
             {share > 0.07 && (
               <span className="segment-label">
-                <span>{SEGMENT_WORDS[key]}</span> <span className="figure">{megawatts(watts)}</span>
+                <span>{SEGMENT_WORDS[key]}</span> <span className="figure">{inUnitOf(limitW, watts)}</span>
               </span>
             )}
           </div>
@@ -108,8 +108,11 @@ export function PowerSection({ overview }: { overview: Overview }) {
     >
       <div className="power-head">
         <p className={bar?.overLimit === true ? 'power-now tone-fault' : 'power-now'}>
-          <Figure text={megawatts(connection.importW)} title="The feeder meter has not answered" />
-          <span className="of"> of {megawatts(connection.limitW)} MW</span>
+          <Figure text={inUnitOf(connection.limitW, connection.importW)} title="The feeder meter has not answered" />
+          <span className="of">
+            {' '}
+            of {inUnitOf(connection.limitW, connection.limitW)} {powerUnit(connection.limitW).unit}
+          </span>
         </p>
         <dl className="power-facts">
           <div>
@@ -142,7 +145,7 @@ export function PowerSection({ overview }: { overview: Overview }) {
         </Empty>
       ) : (
         <>
-          <Bar bar={bar} targetW={plan?.targetW} />
+          <Bar bar={bar} limitW={connection.limitW} targetW={plan?.targetW} />
           <Legend bar={bar} lines={lines} />
           {bar.excessW >= connection.limitW * EXCESS_WORTH_SAYING && (
             <p className="note">
@@ -174,8 +177,11 @@ function HallMini({ hall }: { hall: Hall }) {
       <div className="hall-head">
         <h3>{hall.name}</h3>
         <span className="hall-power" title={said}>
-          <Figure text={megawatts(hall.meterW, 2)} title="The hall's meter has not answered" />
-          <span className="unit"> / {megawatts(hall.breakerW)} MW</span>
+          <Figure text={inUnitOf(hall.breakerW, hall.meterW, 2)} title="The hall's meter has not answered" />
+          <span className="unit">
+            {' '}
+            / {inUnitOf(hall.breakerW, hall.breakerW)} {powerUnit(hall.breakerW).unit}
+          </span>
         </span>
       </div>
       <div

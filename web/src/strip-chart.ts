@@ -114,6 +114,9 @@ const line = (label: string, scale: string, stroke: string, width: number, dash?
   ...(dash === undefined ? {} : { dash }),
 });
 
+/** The axis of a small site is in kilowatts: nobody reads 0.0036. */
+const inUnit = (mw: number, limitMw: number): string => String(limitMw < 1 ? Number((mw * 1000).toPrecision(4)) : mw);
+
 /** Lines at the limit and the block, each with its word. */
 function drawMarks(u: uPlot, { palette, limitMw, blockMw }: ChartInput): void {
   const { ctx, bbox } = u;
@@ -286,7 +289,7 @@ export function chartOptions(input: ChartInput): uPlot.Options {
         splits: (u) => hourSplits(u, window()),
         size: 26,
       },
-      { ...axis, scale: 'mw', size: 34, values: (_u, splits) => splits.map(String) },
+      { ...axis, scale: 'mw', size: 34, values: (_u, splits) => splits.map((mw) => inUnit(mw, limitMw())) },
       {
         ...axis,
         scale: 'price',

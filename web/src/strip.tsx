@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Overview } from '../../src/model/api.ts';
 import { recentSamples, useIntervals, usePlan, usePrices } from './data.ts';
-import { clockTime, known, number, price } from './format.ts';
+import { clockTime, known, number, power, price } from './format.ts';
 import { useDark } from './hooks.ts';
 import { explain } from './http.ts';
 import { Card, Empty, Figure, LINE_WORDS, Skeleton, Swatch, Trouble } from './parts.tsx';
@@ -94,7 +94,7 @@ const KIND_WORDS: Readonly<Record<StripRow['kind'], string>> = {
   gap: 'not known',
 };
 
-const mw = (value: number | null): string => number(value, 1);
+const mw = (value: number | null): string => power(value === null ? null : value * 1e6);
 
 function StripLegend({
   row,
@@ -120,7 +120,7 @@ function StripLegend({
             {LINE_WORDS[key]}
           </dt>
           <dd>
-            <Quiet text={mw(row?.[key] ?? null)} unit="MW" />
+            <Quiet text={mw(row?.[key] ?? null)} />
           </dd>
         </div>
       ))}
@@ -130,7 +130,7 @@ function StripLegend({
           Planned
         </dt>
         <dd>
-          <Quiet text={mw(row?.plannedMw ?? null)} unit="MW" />
+          <Quiet text={mw(row?.plannedMw ?? null)} />
         </dd>
       </div>
       <div>
@@ -147,7 +147,7 @@ function StripLegend({
 }
 
 /** In a dense legend a dash stands for unknown; its title says so. */
-function Quiet({ text, unit }: { text: string; unit: string }) {
+function Quiet({ text, unit = '' }: { text: string; unit?: string }) {
   if (text === 'unknown')
     return (
       <span className="unknown" title="unknown">
@@ -169,12 +169,12 @@ function Tip({ row, hover: { left, width } }: { row: StripRow; hover: Hover }) {
     >
       <p className="strip-tip-time">{clockTime(row.start)} UTC</p>
       <p>
-        {row.kind === 'planned' ? 'Import planned' : 'Import'} <Quiet text={mw(total)} unit="MW" />
+        {row.kind === 'planned' ? 'Import planned' : 'Import'} <Quiet text={mw(total)} />
       </p>
       {row.kind === 'booked' && known(row.importMw) && known(row.plannedMw) && (
         <p>
           Against plan{' '}
-          <Figure text={`${row.importMw >= row.plannedMw ? '+' : ''}${mw(row.importMw - row.plannedMw)}`} unit="MW" />
+          <Figure text={`${row.importMw >= row.plannedMw ? '+' : ''}${mw(row.importMw - row.plannedMw)}`} />
         </p>
       )}
       <p>

@@ -98,3 +98,15 @@ test('an abort while waiting gives up, and one from before does not even ask', a
   await expect(ask(port, 2000, patience.signal)).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
   expect(asked).toBe(1);
 });
+
+test('a reply that never ends is given up at four mebibytes, and no more of it is read', async () => {
+  const more = Buffer.alloc(256 * 1024, 65);
+  const port = await serve((socket) => {
+    const pour = (): void => {
+      while (!socket.destroyed && socket.write(more));
+      socket.once('drain', pour);
+    };
+    pour();
+  });
+  await expect(ask(port, 20_000)).rejects.toMatchObject({ kind: 'garbled', message: /more than 4194304 bytes/ });
+});

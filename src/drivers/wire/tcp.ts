@@ -6,11 +6,15 @@ export function tcpPort(): TcpPort {
   return { ask };
 }
 
+/** The longest real answer, 25 profiles and the stats of a rack, is a hundredth of this: more is no miner's. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
 function ask(request: TcpRequest): Promise<Buffer> {
   const { host, port, timeoutMs, signal } = request;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(new Fault('timeout', `${host}:${port}: given up before asking`));
     const chunks: Buffer[] = [];
+    let bytes = 0;
     let connected = false;
     const socket = connect({ host, port, noDelay: true });
 
@@ -40,6 +44,11 @@ function ask(request: TcpRequest): Promise<Buffer> {
     });
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_BYTES) {
+        finish(new Fault('garbled', `${host}:${port}: a reply of more than ${MAX_BYTES} bytes`));
+        return;
+      }
       const received = chunks.length === 1 ? chunk : Buffer.concat(chunks);
       if (request.complete(received)) finish();
     });

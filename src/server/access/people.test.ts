@@ -11,7 +11,7 @@ let store: Store;
 let now: number;
 const clock = () => now;
 beforeEach(async () => {
-  store = openStore(':memory:');
+  store = await openStore(':memory:');
   now = 1_000_000;
   await store.accounts.add({ name: 'alice', role: 'operator', passwordHash: 'old:right', createdMs: now });
 });
