@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
 import { loopBench } from './loop.ts';
+import { storeBench } from './store.ts';
 
 const BENCHES: Readonly<
   Record<string, { readonly about: string; run(args: readonly string[]): Promise<Record<string, unknown>> }>
@@ -7,6 +8,10 @@ const BENCHES: Readonly<
   loop: {
     about: 'the demo site: two site hours, then the answer to a price jump at 1x (about 11 minutes)',
     run: loopBench,
+  },
+  store: {
+    about: 'the ledger: 5,000 acts and 10,000 commands, and how long they hold the event loop (seconds)',
+    run: storeBench,
   },
 };
 

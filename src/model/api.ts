@@ -489,3 +489,28 @@ export const userChange = z.union([
   z.strictObject({ unlock: z.literal(true), why: because }),
 ]);
 export type UserChange = z.infer<typeof userChange>;
+
+/** Backups and restores of the running site. Paths are those of the server's machine. */
+export const backupRequest = z.strictObject({
+  to: z.string().min(1).optional().describe('a folder; absent: `backups` in the data folder'),
+  keep: z.number().int().min(1).max(1_000).optional().describe('remove older backups of this site beyond so many'),
+  why: because,
+});
+export const restoreRequest = z.strictObject({
+  path: z.string().min(1).describe('folder of the backup'),
+  why: z.string().min(3).max(500).describe('why, for the record'),
+  onlyLook: z.boolean().default(false).describe('verify, and change nothing'),
+});
+export const jobStarted = z.object({ id: z.string() });
+export const jobView = z.object({
+  id: z.string(),
+  kind: z.enum(['backup', 'restore']),
+  who: z.string(),
+  startedAt: wallTime,
+  state: z.enum(['running', 'done', 'failed']).describe('a restore that is done: the server starts again now'),
+  doneBytes: z.number().int(),
+  totalBytes: z.number().int().nullable(),
+  path: z.string().nullable().describe('the backup, once it is whole'),
+  error: z.string().nullable(),
+});
+export type JobView = z.infer<typeof jobView>;

@@ -172,6 +172,7 @@ export const convertResult = z.object({
     npvUsd: orNull(usd),
     keepNpvUsd: orNull(usd),
     gainUsd: orNull(usd),
+    boundGainUsd: orNull(usd).describe('no plan gains more; the gain itself where the search ended'),
     capexUsd: orNull(usd),
     steps: z.array(
       z.object({

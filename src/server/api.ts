@@ -18,6 +18,8 @@ import { bracketed, type Names } from './access/hosts.ts';
 import { limitKey } from './access/limits.ts';
 import type { RoutePolicy } from './access/policy.ts';
 import { checkTls, type Tls } from './access/tls.ts';
+import { backupRoutes } from './backup-routes.ts';
+import { convertRoutes } from './convert-routes.ts';
 import { createEventHub, frame, type EventHub } from './events.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
@@ -77,6 +79,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     writeRoutes(app, runtime);
     siteRoutes(app, runtime);
     historyRoutes(app, runtime);
+    convertRoutes(app, runtime);
+    backupRoutes(app, runtime);
     signInRoutes(app, access);
     accountRoutes(app, access);
     tokenRoutes(app, access);

@@ -2,7 +2,7 @@
  * The server process: `node src/server/main.ts --site FILE --data DIR --port N [--clock JSON] [--emulated]`.
  * SIGHUP reads the site file again. Speaks to the process that started it over IPC, else on its standard output.
  */
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -13,6 +13,7 @@ import { vaultOf } from './access/vault.ts';
 import { createApi } from './api.ts';
 import { lockFolder } from './lock.ts';
 import { checkSiteFile, formatProblem } from './offline/check.ts';
+import { actOf, settleRestore, START_AGAIN, swapRestored, type RestoreRecord } from './offline/restore.ts';
 import { startRuntime } from './runtime.ts';
 import { createSecrets } from './secrets.ts';
 
@@ -58,7 +59,10 @@ function stop(error: unknown): never {
 if (values.site === undefined) throw new Error('--site FILE is missing');
 const siteFile = resolve(values.site);
 const folder = dirname(siteFile);
+// Whatever is written from here on is for the owner of the process alone.
+process.umask(0o077);
 const release = await lockFolder(values.data).catch(stop);
+const restored = takeOver(values.data);
 const secrets = createSecrets(folder, process.env, vaultOf(values.data, process.env));
 const checked = await checkSiteFile(values.site, secrets);
 if (!checked.ok) {
@@ -81,6 +85,7 @@ const runtime = await startRuntime({
   ...(rehearsal === undefined ? { siteFile } : {}),
   secrets,
   storeFile: join(values.data, 'busbar.sqlite'),
+  process: { version, siteFile, startAgain: () => void end(START_AGAIN) },
   clock: values.clock === undefined ? REAL_TIME : clockShape.parse(JSON.parse(values.clock)),
   emulated: values.emulated,
   portOffset: Number(values['port-offset']),
@@ -99,6 +104,16 @@ const api = await createApi({
   version,
   log,
 }).catch(stop);
+
+/** Before anything is opened: data that was restored takes its place. */
+function takeOver(data: string): RestoreRecord | undefined {
+  try {
+    chmodSync(data, 0o700);
+    return swapRestored(data);
+  } catch (error) {
+    return stop(error);
+  }
+}
 
 /** A rehearsal never leaves loopback, whatever the site file says of the real one. */
 function serverOf({ server }: Site) {
@@ -128,13 +143,13 @@ let served = tls;
 setInterval(renewTls, RENEW_TLS_MS).unref();
 
 let ending = false;
-async function end(): Promise<void> {
+async function end(status = 0): Promise<void> {
   if (ending) return;
   ending = true;
   await api.close();
   await runtime.close();
   release();
-  process.exit(0);
+  process.exit(status);
 }
 process.on('SIGTERM', () => void end());
 process.on('SIGINT', () => void end());

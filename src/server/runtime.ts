@@ -26,6 +26,7 @@ import {
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type Act, type ActWithStages, type Hold, type Store } from '../store/store.ts';
+import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { desiresOf, describeChanges } from './desires.ts';
@@ -58,6 +59,8 @@ export interface RuntimeOptions {
   readonly siteFile?: string;
   readonly secrets: Secrets;
   readonly storeFile: string;
+  /** How the process is started again after a restore; absent: restore is refused. */
+  readonly process?: ProcessFacts;
   readonly clock: ClockSetting;
   readonly emulated: boolean;
   readonly portOffset?: number;
@@ -111,6 +114,8 @@ export interface Runtime {
   readonly uplinks: Uplinks;
   readonly history: History;
   readonly telemetry: Telemetry;
+  /** Backups and restores. */
+  readonly jobs: Jobs;
   readonly reconciler: Reconciler;
   readonly readEveryMs: number;
   readonly planEveryMs: number;
@@ -161,6 +166,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     diskBytes: site.history.diskGb * 1e9,
   });
   const telemetry: Telemetry = createTelemetry(history, plant, uplinks);
+  const jobs: Jobs = createJobs({
+    dataFolder: dirname(options.storeFile),
+    siteName: () => site.name,
+    process: options.process,
+    store,
+    history,
+    clock,
+    unixNow: Date.now,
+  });
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   const alarmBook = createAlarmBook();
   let room = createRoom(site, plant);
@@ -484,6 +498,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     uplinks,
     history,
     telemetry,
+    jobs,
     reconciler,
     readEveryMs,
     planEveryMs,
@@ -546,6 +561,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
+      await jobs.close();
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
       save(reconciler.drainChanged());

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { QUARTER, siteMs, type Command, type Interval } from '../model/index.ts';
+import { StoreFailure } from './queue.ts';
 import { openSqlite } from './sqlite.ts';
 import { openStore } from './store.ts';
 
@@ -158,5 +159,80 @@ test('old plans and commands are forgotten, intervals and acts are not', async (
   store.prune(siteMs(START + 5), siteMs(START + 5));
   expect(await store.acts(5)).toMatchObject([{ id: 'act-1', byStage: { sent: 1 } }]);
   expect(await store.intervals(5)).toHaveLength(1);
+  await store.close();
+});
+
+test('a write that a full disk refuses leaves nothing of its transaction, and goes well when there is room', () => {
+  const inside = openSqlite(file());
+  const { database } = inside;
+  const pages = (database.prepare('pragma page_count').get() as { page_count: number }).page_count;
+  database.exec(`pragma max_page_count = ${pages}`);
+  const act = (n: number) => ({ id: `act-${n}`, at: siteMs(START), who: 'x', what: 'y', why: 'z'.repeat(2_000) });
+  const ops = Array.from({ length: 50 }, (_, n) => ({ name: 'recordAct', args: [act(n)] }));
+  expect(inside.write(ops)).toEqual({ failure: 'database or disk is full' });
+  expect(inside.acts(100)).toEqual([]);
+  database.exec('pragma max_page_count = 100000');
+  expect('answers' in inside.write(ops)).toBe(true);
+  expect(inside.acts(100)).toHaveLength(50);
+  inside.close();
+});
+
+test('a bug within a transaction undoes itself alone; the same act twice is one, another of its id is a bug', () => {
+  const inside = openSqlite(file());
+  const act = { id: 'act-1', at: siteMs(START), who: 'planner', what: 'x', why: 'y' };
+  const outcome = inside.write([
+    { name: 'recordAct', args: [act] },
+    { name: 'saveCommands', args: [[command('a', 'sent'), { ...command('b', 'sent'), batchId: 'no such act' }]] },
+    { name: 'recordAct', args: [act] },
+    { name: 'recordAct', args: [{ ...act, why: 'another' }] },
+  ]);
+  expect(outcome).toMatchObject({ answers: [{}, { bug: { message: expect.stringMatching(/FOREIGN KEY/) } }, {}, {}] });
+  expect('answers' in outcome && 'bug' in outcome.answers[3]!).toBe(true);
+  expect(inside.acts(5)).toEqual([{ ...act, byStage: {} }]);
+  inside.close();
+});
+
+test('while another program holds the file, writes wait and are tried again; nothing is lost or out of order', async () => {
+  const store = await openStore(file());
+  const act = (n: number) => ({ id: `act-${n}`, at: siteMs(START + n), who: 'x', what: 'y', why: 'z' });
+  store.recordAct(act(1));
+  await store.flush();
+  const other = new DatabaseSync(file());
+  other.exec('begin immediate');
+  for (let n = 2; n < 20; n += 1) store.recordAct(act(n));
+  store.saveCommands([{ ...command('a', 'sent'), batchId: 'act-19' }]);
+  const booked = store.bookInterval(interval(0));
+  await expect(store.accounts.add({ name: 'a', role: 'admin', passwordHash: 'x', createdMs: 0 })).rejects.toThrow(
+    StoreFailure,
+  );
+  expect(store.problem()).toMatch(/locked/);
+  expect(await store.acts(50)).toHaveLength(1);
+  other.exec('rollback');
+  other.close();
+  expect(await booked).toBe(true);
+  expect(await store.acts(50)).toHaveLength(19);
+  expect(store.problem()).toBeUndefined();
+  await store.close();
+});
+
+test('a damaged database is refused with the remedy', async () => {
+  const store = await openStore(file());
+  for (let n = 0; n < 50; n += 1) await store.bookInterval(interval(n));
+  await store.close();
+  const bytes = readFileSync(file());
+  writeFileSync(file(), 'this is no database, whatever its name says; '.repeat(200));
+  await expect(openStore(file())).rejects.toThrow(/cannot be opened.*busbar restore/);
+  bytes.fill(0xa5, 8_192, 16_384);
+  writeFileSync(file(), bytes);
+  await expect(openStore(file())).rejects.toThrow(/is damaged[^]*busbar restore/);
+});
+
+test('the file and what SQLite lays beside it are for their owner alone', async () => {
+  const store = await openStore(join(folder, 'new', 'busbar.sqlite'));
+  store.setMeta('a', 'b');
+  await store.flush();
+  expect(statSync(join(folder, 'new')).mode & 0o777).toBe(0o700);
+  for (const name of readdirSync(join(folder, 'new')))
+    expect([name, statSync(join(folder, 'new', name)).mode & 0o777]).toEqual([name, 0o600]);
   await store.close();
 });

@@ -94,7 +94,7 @@ export const DEFAULTS = {
     source: 'Miners are written off over 3 to 5 years in annual reports and run longer. ' + ESTIMATE,
   },
   asicResidualPct: {
-    label: 'Worth of a miner at the end of its life',
+    label: 'Worth of a miner at the end of its life, at unchanged hashprice',
     unit: '% of price',
     group: 'Mining',
     value: 10,

@@ -194,6 +194,8 @@ interface Owned {
   readonly residualPct: number;
   /** Month in which they are given up, if that is before their end. */
   readonly until?: number;
+  /** How the market for them has moved since they were bought; absent: not at all but by age. */
+  marketSince?(bought: number, sold: number): number;
 }
 
 /** Buys machines, buys them anew at the end of their life, and credits what is left of them. */
@@ -201,7 +203,7 @@ function own(
   world: World,
   flow: Flow,
   from: number,
-  { priceUsd, lifeYears, residualPct, until = world.months }: Owned,
+  { priceUsd, lifeYears, residualPct, until = world.months, marketSince = () => 1 }: Owned,
 ): void {
   const life = Math.max(1, Math.round(lifeYears * 12));
   const last = world.months - 1;
@@ -210,7 +212,8 @@ function own(
     flow.capexUsd[bought]! += paid;
     if (bought === from) flow.parts.hardwareUsd += paid;
     const sold = Math.max(bought, Math.min(bought + life, until, world.months));
-    flow.salvageUsd[Math.min(sold, last)]! += paid * worth(sold - bought, life, residualPct / 100);
+    const month = Math.min(sold, last);
+    flow.salvageUsd[month]! += paid * worth(sold - bought, life, residualPct / 100) * marketSince(bought, month);
   }
 }
 
@@ -231,14 +234,15 @@ function refit(world: World, flow: Flow, facts: HallMonths, asic: NewAsic, start
   const months = fleetMonths(world, fresh, hall.curve);
   const later = months.map((month, m) => (m < done ? { ...month, revenueUsd: 0, energyUsd: 0 } : month));
   const priceUsd = (m: number): number =>
-    machines * asic.hashrateThs * asic.usdPerTh * values.asicPriceFactor * world.hashIndex(m);
+    machines * asic.hashrateThs * asic.usdPerTh * values.asicPriceFactor * world.minerIndex(m);
   const left = (m: number): number =>
-    m < done ? 0 : priceUsd(done) * worth(m - done, values.asicLifeYears * 12, values.asicResidualPct / 100);
+    m < done ? 0 : priceUsd(m) * worth(m - done, values.asicLifeYears * 12, values.asicResidualPct / 100);
   const retire = Math.max(done, retireMonth(world, fresh, later, left));
   addMining(world, flow, { hall, fleet: fresh, months, retire, hotWetBulbC }, (m) => (m >= done ? 1 : 0));
   own(world, flow, Math.min(done === startMonth ? startMonth : done - 1, world.months - 1), {
     priceUsd,
     until: retire,
+    marketSince: (bought, sold) => world.minerIndex(sold) / world.minerIndex(bought),
     lifeYears: values.asicLifeYears,
     residualPct: values.asicResidualPct,
   });

@@ -125,4 +125,4 @@ export function displaced({ hall, fleet, hotWetBulbC }: HallMonths, aiItMw: numb
 
 /** What miners of a kind that is used are worth; it moves with hashprice. */
 export const usedMinersUsd = (world: World, hashrateThs: number, month: number): number =>
-  hashrateThs * world.values.usedAsicUsdPerTh * world.hashIndex(month);
+  hashrateThs * world.values.usedAsicUsdPerTh * world.minerIndex(month);

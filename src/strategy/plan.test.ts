@@ -60,6 +60,8 @@ describe('the plan over all halls', () => {
           if (best === undefined) return;
           expect(found.npvUsd).toBeCloseTo(best, 9);
           expect(found.chosen).toHaveLength(halls.length);
+          const stopped = bestPlan(halls, limits, 1);
+          expect(stopped.boundUsd).toBeGreaterThanOrEqual(best - 1e-6);
         },
       ),
       { numRuns: 300 },

@@ -2,8 +2,9 @@ import { npvUsd } from './finance.ts';
 
 /**
  * The best plan over all halls: for each one alternative, which is an option with a month in which it starts.
- * Found by branch and bound over halls. The bound is what the halls left could add if nothing but their own best
- * counted, so no better plan is ever cut off: a search that ends is exact, and one that is stopped says so.
+ * Found by branch and bound over halls. The bound is a Lagrangian one: places in conversion and the budget have prices,
+ * and every hall takes what is worth most to it at those prices. Whatever the prices are, no plan that keeps the limits
+ * is worth more than that, so no better plan is ever cut off: a search that ends is exact, and one that is stopped says so.
  */
 export interface Alternative {
   readonly hallId: string;
@@ -30,12 +31,14 @@ export interface FoundPlan {
   readonly status: 'optimal' | 'best found' | 'none found' | 'infeasible';
   readonly chosen: readonly Alternative[];
   readonly npvUsd: number;
+  /** No plan is worth more; the plan's own worth where the search ended. */
+  readonly boundUsd: number;
   readonly curtailedMw: readonly number[];
   readonly looked: number;
 }
 
-/** Plans looked at before the search gives up being exact. */
-const MOST_LOOKED = 1_500_000;
+/** Choices looked at before the search gives up being exact. */
+const MOST_LOOKED = 300_000;
 
 /** @param halls alternatives of each hall, at least one each; the first is what happens when nothing is decided. */
 export function bestPlan(
@@ -43,50 +46,108 @@ export function bestPlan(
   limits: PlanLimits,
   most = MOST_LOOKED,
 ): FoundPlan {
-  const sorted = halls
-    .map((alternatives) => withoutDominated(alternatives).sort((a, b) => b.npvUsd - a.npvUsd))
+  let best = undecided(halls, limits);
+  const kept = halls.map(withoutDominated);
+  const prices = pricesOf(kept, limits, best?.npvUsd);
+  const sorted = kept
+    .map((alternatives) => alternatives.map((one) => ({ one, worthUsd: one.npvUsd - prices.of(one) })))
+    .map((priced) => priced.sort((a, b) => b.worthUsd - a.worthUsd))
     .sort((a, b) => spread(b) - spread(a));
-  const months = sorted[0]?.[0]?.firmMw.length ?? 0;
-  const rest = sorted.map((_, i) => sorted.slice(i).reduce((total, [best]) => total + best!.npvUsd, 0));
-  const busy = new Int32Array(months + 1);
+  const rest = sorted.map((_, i) => sorted.slice(i).reduce((total, [first]) => total + first!.worthUsd, 0));
+  const busy = new Int32Array((halls[0]?.[0]?.firmMw.length ?? 0) + 1);
   const chosen: Alternative[] = [];
-  let best: Incumbent | undefined;
   let looked = 0;
 
-  function search(hall: number, npvSoFar: number, capexSoFar: number): void {
+  function search(hall: number, npvSoFar: number, worthSoFar: number, capexSoFar: number): void {
     if (looked >= most) return;
     if (hall === sorted.length) {
       const settled = settle(chosen, limits);
       if (settled === undefined) return;
-      const npv = npvSoFar - settled.lostUsd;
-      if (best === undefined || npv > best.npvUsd)
-        best = { chosen: [...chosen], npvUsd: npv, curtailedMw: settled.curtailedMw };
+      const npvUsd = npvSoFar - settled.lostUsd;
+      if (best === undefined || npvUsd > best.npvUsd)
+        best = { chosen: [...chosen], npvUsd, curtailedMw: settled.curtailedMw };
       return;
     }
-    for (const one of sorted[hall]!) {
-      const bound = npvSoFar + one.npvUsd + (rest[hall + 1] ?? 0);
-      // Alternatives stand in order of their worth: what follows is no better.
-      if (best !== undefined && bound <= best.npvUsd) return;
+    for (const { one, worthUsd } of sorted[hall]!) {
+      const bound = prices.limitsUsd + worthSoFar + worthUsd + (rest[hall + 1] ?? 0);
+      // Alternatives stand in order of their worth: what follows is no better. The sliver is for rounding.
+      if (best !== undefined && bound <= best.npvUsd + SLIVER_USD) return;
       looked += 1;
-      if (limits.capexBudgetUsd !== undefined && capexSoFar + one.capexUsd > limits.capexBudgetUsd) continue;
+      if (capexSoFar + one.capexUsd > (limits.capexBudgetUsd ?? Infinity)) continue;
       if (!enter(busy, one, limits.hallsAtOnce)) continue;
       chosen.push(one);
-      search(hall + 1, npvSoFar + one.npvUsd, capexSoFar + one.capexUsd);
+      search(hall + 1, npvSoFar + one.npvUsd, worthSoFar + worthUsd, capexSoFar + one.capexUsd);
       chosen.pop();
       leave(busy, one);
     }
   }
-  best = undecided(halls, limits);
-  search(0, 0, 0);
+  search(0, 0, 0, 0);
   const stopped = looked >= most;
   const status = best === undefined ? (stopped ? 'none found' : 'infeasible') : stopped ? 'best found' : 'optimal';
   return {
     status,
     chosen: best?.chosen ?? [],
     npvUsd: best?.npvUsd ?? 0,
+    boundUsd: stopped ? prices.limitsUsd + (rest[0] ?? 0) : (best?.npvUsd ?? 0),
     curtailedMw: best?.curtailedMw ?? [],
     looked,
   };
+}
+
+/** Present values of plans are of millions: less than this between two is none. */
+const SLIVER_USD = 1e-6;
+
+interface Prices {
+  /** What an alternative pays for its place in conversion and its capital. */
+  of(one: Alternative): number;
+  /** What all places and the whole budget are worth at these prices. */
+  readonly limitsUsd: number;
+}
+
+const ROUNDS = 400;
+
+/** Prices that make the bound low, by subgradient steps from none. */
+function pricesOf(
+  halls: readonly (readonly Alternative[])[],
+  limits: PlanLimits,
+  knownUsd: number | undefined,
+): Prices {
+  const months = halls[0]?.[0]?.firmMw.length ?? 0;
+  const budget = limits.capexBudgetUsd;
+  const spent = (one: Alternative): number =>
+    budget === undefined ? 0 : budget === 0 ? (one.capexUsd > 0 ? 1 : 0) : one.capexUsd / budget;
+  let place = new Float64Array(months);
+  let capital = 0;
+  const cost = (one: Alternative): number => {
+    let usd = capital * spent(one);
+    for (let m = one.startMonth; m < one.doneMonth; m++) usd += place[m]!;
+    return usd;
+  };
+  // A budget of nothing is one that nothing may be spent of: its worth is nothing at any price.
+  const whole = (): number =>
+    limits.hallsAtOnce * place.reduce((a, b) => a + b, 0) + (budget === undefined || budget === 0 ? 0 : capital);
+  let best = { place, capital, bound: Infinity };
+  let pace = 1;
+  for (let round = 0; round < ROUNDS; round++) {
+    const picked = halls.map((all) => all.reduce((a, b) => (b.npvUsd - cost(b) > a.npvUsd - cost(a) ? b : a)));
+    const bound = whole() + picked.reduce((total, one) => total + one.npvUsd - cost(one), 0);
+    if (bound < best.bound) best = { place: place.slice(), capital, bound };
+    else if (round % 20 === 19) pace /= 1.5;
+    const free = new Float64Array(months).fill(limits.hallsAtOnce);
+    for (const one of picked) for (let m = one.startMonth; m < one.doneMonth; m++) free[m]! -= 1;
+    const left =
+      budget === undefined ? 0 : (budget === 0 ? 0 : 1) - picked.reduce((total, one) => total + spent(one), 0);
+    // Only what is wanted by too many, or has a price, moves.
+    const moves = free.map((n, m) => (n < 0 || place[m]! > 0 ? n : 0));
+    const capitalMove = left < 0 || capital > 0 ? left : 0;
+    const length = moves.reduce((total, n) => total + n * n, capitalMove * capitalMove);
+    if (length === 0) break;
+    const step = (pace * Math.max(1, bound - (knownUsd ?? bound - Math.abs(bound) * 0.05))) / length;
+    place = place.map((price, m) => Math.max(0, price - step * moves[m]!));
+    capital = Math.max(0, capital - step * capitalMove);
+  }
+  ({ place, capital } = best);
+  return { of: cost, limitsUsd: whole() };
 }
 
 interface Incumbent {
@@ -107,8 +168,8 @@ function undecided(halls: readonly (readonly Alternative[])[], limits: PlanLimit
   return { chosen, npvUsd: total(({ npvUsd }) => npvUsd) - settled.lostUsd, curtailedMw: settled.curtailedMw };
 }
 
-const spread = (alternatives: readonly Alternative[]): number =>
-  (alternatives[0]?.npvUsd ?? 0) - (alternatives.at(-1)?.npvUsd ?? 0);
+const spread = (priced: readonly { readonly worthUsd: number }[]): number =>
+  (priced[0]?.worthUsd ?? 0) - (priced.at(-1)?.worthUsd ?? 0);
 
 /** Leaves out what another alternative of the hall beats in money, in capital, in time and at the connection alike. */
 function withoutDominated(alternatives: readonly Alternative[]): Alternative[] {

@@ -52,6 +52,7 @@ export function planFor(
     npvUsd: ok ? found.npvUsd : null,
     keepNpvUsd,
     gainUsd: ok && keepNpvUsd !== null ? found.npvUsd - keepNpvUsd : null,
+    boundGainUsd: ok && keepNpvUsd !== null ? found.boundUsd - keepNpvUsd : null,
     capexUsd: ok ? steps.reduce((total, { capexUsd }) => total + capexUsd, 0) : null,
     steps: steps.map((one) => {
       const month = start.month + one.startMonth;

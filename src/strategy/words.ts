@@ -117,7 +117,8 @@ function planSentence(plan: ConvertResult['plan'], judged: readonly Judged[]): s
   if (plan.status === 'infeasible')
     return 'No plan fits: what cannot be turned off is more than the connection carries.';
   if (plan.status === 'none found') return 'No plan was found that fits before the search was stopped.';
-  const proof = plan.status === 'optimal' ? 'Best plan' : 'Best plan found, not proven best';
+  const most = plan.boundGainUsd === null ? '' : ` (no plan gains more than ${shortUsd(plan.boundGainUsd)})`;
+  const proof = plan.status === 'optimal' ? 'Best plan' : `Best plan found, not proven best${most}`;
   if (plan.steps.length === 0) return `${proof}: leave every hall as it is.`;
   const name = (hallId: string) => judged.find(({ hall }) => hall.id === hallId)?.hall.name ?? hallId;
   const steps = plan.steps.map(({ hallId, label, start }) => `${name(hallId)}: ${label} from ${start.slice(0, 7)}`);

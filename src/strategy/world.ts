@@ -26,8 +26,11 @@ export interface World {
   /** Price of power against the replayed one: the factor of the study and its drift, which steps once a year. */
   priceFactor(month: number): number;
   hashpriceUsdPerPhDay(month: number): number;
-  /** Hashprice against that of the first month: used and new miners are priced by it. */
-  hashIndex(month: number): number;
+  /**
+   * What miners cost and bring against the first month: a buyer pays for the hash of the two years to come, so a halving
+   * that is due is in the price before it happens.
+   */
+  minerIndex(month: number): number;
   gpuUsdPerHour(part: GpuPart, month: number): number;
   /** The part of a GPU the site has already; undefined where nobody tells its rent. */
   partOf(gpuModel: string): GpuPart | undefined;
@@ -36,6 +39,9 @@ export interface World {
   /** Gain or loss of one MW of block over the month; 0 without a block. */
   blockUsdPerMw(month: number): number;
 }
+
+/** Months of hash that the price of a miner pays for. */
+const BUYERS_MONTHS = 24;
 
 export interface WorldFacts {
   readonly replay: Replay;
@@ -73,6 +79,9 @@ export function createWorld(facts: WorldFacts, values: Values, tables: PowerTabl
   const hashIndexAt = (month: number) =>
     drift(values.hashpriceDriftPctPerYear, month) * (halving > 0 && month >= halving ? values.halvingFactor : 1);
   const hashIndex = byMonth(hashIndexAt);
+  const ahead = (month: number): number =>
+    Array.from({ length: BUYERS_MONTHS }, (_, m) => hashIndexAt(month + m)).reduce((a, b) => a + b, 0);
+  const minerIndex = byMonth((month) => ahead(month) / ahead(0));
   const gpuIndex = byMonth((month) => drift(values.gpuRentDriftPctPerYear, month));
   const bucket = byMonth((month) => bucketOf(replay, calendar(month).month));
   const priceFactor = byMonth(
@@ -97,7 +106,7 @@ export function createWorld(facts: WorldFacts, values: Values, tables: PowerTabl
     table: (curve, month) => tables.of(curve, bucket(month)),
     priceFactor,
     hashpriceUsdPerPhDay: (month) => values.hashpriceUsdPerPhDay * hashIndex(month),
-    hashIndex,
+    minerIndex,
     gpuUsdPerHour: (part, month) => part.usdPerGpuHour * values.gpuRentFactor * gpuIndex(month),
     partOf: (gpuModel) => facts.partsToday.get(gpuModel),
     gpuIndex,

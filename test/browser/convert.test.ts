@@ -106,7 +106,7 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
     await page.locator('.convert[aria-busy=false]').waitFor();
     expect(asked.at(-1)?.assumptions).toEqual({ gpuRentFactor: 2 });
     expect(await page.locator('.ranking-gain').first().innerText()).not.toBe(before);
-    await page.getByRole('button', { name: 'As assumed' }).click();
+    await page.getByRole('button', { name: 'As assumed', exact: true }).click();
     await page.waitForFunction((text) => document.querySelector('.ranking-gain')?.textContent === text, before);
   });
 

@@ -125,6 +125,6 @@ test('every example passes its own check', async () => {
       readFileSync(file, 'utf8')
         .split('\n')
         .filter((line) => line.trim().startsWith('#')).length,
-    ).toBeGreaterThan(3);
+    ).toBeGreaterThan(8);
   }
 });

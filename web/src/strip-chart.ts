@@ -142,7 +142,7 @@ function drawMarks(u: uPlot, { palette, limitMw, blockMw }: ChartInput): void {
     ctx.setLineDash([]);
     haloText(
       ctx,
-      `${word} ${mw}`,
+      `${word} ${inUnit(mw, limitMw())}`,
       bbox.left + bbox.width - 6 * ratio,
       y - 4 * ratio,
       palette.ink,

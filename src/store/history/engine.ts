@@ -6,6 +6,7 @@ import {
   dayOf,
   dayStartMs,
   hourOf,
+  linkAll,
   listLevel,
   piecePath,
   place,
@@ -38,6 +39,8 @@ export interface HistoryEngine {
   /** Puts what is in memory on disk, closes hours and days that are over, and keeps to the retention. */
   save(now: SiteMs): Promise<void>;
   query(query: HistoryQuery): Promise<HistoryPoint[]>;
+  /** Saves, and links every file of that moment below another folder. */
+  snapshot(to: string): Promise<void>;
   usage(): HistoryUsage;
   close(): Promise<void>;
 }
@@ -199,6 +202,11 @@ export async function openEngine(folder: string, retention: Retention, memory = 
       inTurn(async () => {
         await takeIn();
         return runQuery(db, folder, query);
+      }),
+    snapshot: (to) =>
+      inTurn(async () => {
+        await savePieces();
+        linkAll(folder, to);
       }),
     usage: () => {
       const levels = usageOf(folder);

@@ -1,7 +1,9 @@
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -9,7 +11,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { HOUR, type SiteMs } from '../../model/index.ts';
 import type { Level } from './samples.ts';
 
@@ -106,6 +108,28 @@ export function tidy(folder: string): number {
       }
   }
   return next;
+}
+
+/**
+ * Links every file there is now below another folder: as no file ever changes, that is a copy of this moment. Where the
+ * other folder is on another disk, or the file system knows no links, they are copied.
+ */
+export function linkAll(folder: string, to: string): void {
+  for (const level of ['raw', 'minute', 'quarter'] as const)
+    for (const { path } of listLevel(folder, level)) linkOrCopy(path, join(to, relative(folder, path)));
+}
+
+/** @param to is not there yet; its folder is made */
+export function linkOrCopy(path: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  try {
+    linkSync(path, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EEXIST' || code === 'ENOSPC') throw error;
+    copyFileSync(path, to);
+    sync(to);
+  }
 }
 
 export const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);

@@ -10,6 +10,8 @@ export interface History {
   save(now: SiteMs): Promise<void>;
   query(query: HistoryQuery): Promise<readonly HistoryPoint[]>;
   usage(): Promise<HistoryUsage>;
+  /** Saves, and links (or copies) every file of that moment below another folder. @throws Error where the disk does not take it */
+  snapshot(to: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export function openHistory(folder: string, retention: Retention): History {
     save: (now) => ask({ op: 'save', now }),
     query: (query) => ask({ op: 'query', query }),
     usage: () => ask({ op: 'usage' }),
+    snapshot: (to) => ask({ op: 'snapshot', to }),
     async close() {
       if (ended === undefined) await ask({ op: 'close' });
       await worker.terminate();

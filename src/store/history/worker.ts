@@ -14,6 +14,7 @@ export type HistoryAsk =
   | { readonly op: 'save'; readonly id: number; readonly now: SiteMs }
   | { readonly op: 'query'; readonly id: number; readonly query: HistoryQuery }
   | { readonly op: 'usage'; readonly id: number }
+  | { readonly op: 'snapshot'; readonly id: number; readonly to: string }
   | { readonly op: 'close'; readonly id: number };
 
 export type HistoryAnswer = { readonly id: number; readonly result?: unknown; readonly error?: string };
@@ -27,6 +28,7 @@ async function answer(ask: Exclude<HistoryAsk, { op: 'add' }>): Promise<unknown>
   if (ask.op === 'save') return history.save(ask.now);
   if (ask.op === 'query') return history.query(ask.query);
   if (ask.op === 'usage') return history.usage();
+  if (ask.op === 'snapshot') return history.snapshot(ask.to);
   return history.close();
 }
 
