@@ -1,4 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
+import { eventsBench } from './events.ts';
+import { historyBench } from './history.ts';
 import { loopBench } from './loop.ts';
 import { storeBench } from './store.ts';
 
@@ -9,6 +11,11 @@ const BENCHES: Readonly<
     about: 'the demo site: two site hours, then the answer to a price jump at 1x (about 11 minutes)',
     run: loopBench,
   },
+  history: {
+    about: 'telemetry: half an hour of 9,100 machines taken in, saved and asked for (seconds)',
+    run: historyBench,
+  },
+  events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
   store: {
     about: 'the ledger: 5,000 acts and 10,000 commands, and how long they hold the event loop (seconds)',
     run: storeBench,

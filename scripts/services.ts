@@ -55,18 +55,6 @@ export const SERVICES: readonly Service[] = [
     from: { debianPackages: ['chromium'] },
   },
   {
-    name: 'openssl',
-    suites: 'the tests with certificates (test/access, src/server/access/tls.test.ts)',
-    find: () =>
-      firstThatExists([
-        process.env['OPENSSL_PATH'] ?? '',
-        '/usr/bin/openssl',
-        '/usr/local/bin/openssl',
-        '/opt/homebrew/bin/openssl',
-      ]),
-    from: { debianPackages: ['openssl'] },
-  },
-  {
     name: 'bcoin',
     suites: 'the Bitcoin node read by the feed bitcoind (test/conformance/bitcoind.test.ts)',
     find: () =>

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { START_AGAIN } from '../server/offline/start-again.ts';
 import { CliError } from './output.ts';
 
 const RESTART_MS = 1_000;
@@ -32,6 +33,10 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
       if (stopping) return;
       const how = signal ?? `status ${code}`;
       if (!everReady) return reject(new CliError(`${name} did not start (${how})`, 'its own words are above'));
+      if (code === START_AGAIN) {
+        process.stderr.write(`${name} starts again, as it was told to\n`);
+        return start();
+      }
       // A Ctrl-C reaches all processes at once: one that ends with it is not missed.
       setTimeout(() => {
         if (stopping) return;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { backupVerb } from './backup.ts';
 import { checkVerb } from './check.ts';
 import { completionVerb } from './completion.ts';
 import { convertVerb } from './convert.ts';
@@ -11,6 +12,7 @@ import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { planVerb } from './plan.ts';
 import { reloadVerb } from './reload.ts';
+import { restoreVerb } from './restore.ts';
 import { schemaVerb } from './schema.ts';
 import { secretsVerb } from './secrets.ts';
 import { statusVerb } from './status.ts';
@@ -37,6 +39,8 @@ for (const verb of [
   historyVerb,
   trustVerb,
   reloadVerb,
+  backupVerb,
+  restoreVerb,
   checkVerb,
   schemaVerb,
   convertVerb,

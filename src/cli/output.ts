@@ -9,6 +9,12 @@ export class CliError extends Error {
   }
 }
 
+/** A reader that has seen enough (`| head`) is no error of ours. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
@@ -25,7 +31,13 @@ export const count = (n: number): string => n.toLocaleString('en-US');
 export const age = (ms: number | null): string => {
   if (ms === null) return unknownText;
   const s = Math.round(ms / 1000);
-  return s < 120 ? `${s} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`;
+  return s < 120
+    ? `${s} s`
+    : s < 7200
+      ? `${Math.round(s / 60)} min`
+      : s < 172_800
+        ? `${Math.round(s / 3600)} h`
+        : `${Math.round(s / 86_400)} days`;
 };
 
 /** Columns as wide as their widest cell; numbers to the right. */

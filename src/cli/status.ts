@@ -33,7 +33,7 @@ function statusText(site: Overview): string {
     site.sentence,
     '',
     `import    ${watts(site.connection.importW)} of ${watts(site.connection.limitW)}, read ${age(site.connection.ageMs)} ago; unexplained ${watts(site.connection.unknownW)}`,
-    `price     ${price?.value === undefined || price.value === null ? unknownText : `$${price.value.toFixed(2)}/MWh`}`,
+    `price     ${priceText(price)}`,
     ...shadowLines(site),
     ...site.uplinks.map(uplinkLine),
     `machines  ${count(site.machines.answering)} of ${count(site.machines.total)} answer: ${states.join(', ')}`,
@@ -43,6 +43,14 @@ function statusText(site: Overview): string {
     '',
     alarms.length === 0 ? 'no alarms' : `alarms\n${alarms.join('\n')}`,
   ].join('\n');
+}
+
+function priceText(price: Overview['prices'][number] | undefined): string {
+  if (price?.value === undefined || price.value === null) return unknownText;
+  const told = `$${price.value.toFixed(2)}/MWh`;
+  if (!price.stale) return told;
+  const instead = price.plannedWith === null ? '' : `, planned with $${price.plannedWith.toFixed(2)}/MWh`;
+  return `${told} is stale, ${age(price.ageMs)} old${instead}`;
 }
 
 function shadowLines({ shadow }: Overview): string[] {

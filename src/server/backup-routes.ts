@@ -25,7 +25,8 @@ export function backupRoutes(app: App, runtime: Runtime): void {
       const { to, keep, why = 'asked for' } = request.body;
       mustBeAbsolute(to);
       const job = begun(() => runtime.jobs.backUp({ to, keep, who: actorOf(personOf(request)), why }));
-      return reply.code(202).send({ id: job.id });
+      void reply.code(202);
+      return { id: job.id };
     },
   );
 
@@ -63,7 +64,8 @@ export function backupRoutes(app: App, runtime: Runtime): void {
       const { path, why, onlyLook } = request.body;
       mustBeAbsolute(path);
       const job = begun(() => runtime.jobs.restore({ path, why, onlyLook, who: actorOf(personOf(request)) }));
-      return reply.code(202).send({ id: job.id });
+      void reply.code(202);
+      return { id: job.id };
     },
   );
 }
@@ -79,7 +81,11 @@ function begun(begin: () => Job): Job {
 
 function mustBeAbsolute(path: string | undefined): void {
   if (path !== undefined && !isAbsolute(path))
-    throw new ApiProblem(400, 'The request is not what was expected', `"${path}" is no whole path of the server's machine`);
+    throw new ApiProblem(
+      400,
+      'The request is not what was expected',
+      `"${path}" is no whole path of the server's machine`,
+    );
 }
 
 const viewOf = ({ id, kind, who, startedMs, state, doneBytes, totalBytes, path, error }: Job): shapes.JobView => ({

@@ -27,9 +27,7 @@ function work(task: BackupTask): BackupNews {
   if (task.kind === 'backup') return { backup: writeBackup(task.plan, progress) };
   const { path } = task;
   const manifest =
-    task.kind === 'verify'
-      ? verifyBackup(path, progress)
-      : stageRestore(path, task.dataFolder, task.record, progress);
+    task.kind === 'verify' ? verifyBackup(path, progress) : stageRestore(path, task.dataFolder, task.record, progress);
   return { backup: { path, bytes: totalBytes(manifest) } };
 }
 

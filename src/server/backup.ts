@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { SiteClock } from '../model/index.ts';
 import type { History } from '../store/history/history.ts';
-import type { Store } from '../store/store.ts';
+import type { Act, Store } from '../store/store.ts';
 import type { BackupNews, BackupTask } from './backup-worker.ts';
 import { linksIn, type Backup } from './offline/backup.ts';
 import { actOf, lookAt, type RestoreRecord } from './offline/restore.ts';
@@ -54,6 +54,7 @@ export interface JobSources {
   readonly store: Store;
   readonly history: History;
   readonly clock: SiteClock;
+  readonly recordAct: (act: Act) => void;
   readonly unixNow: () => number;
 }
 
@@ -71,7 +72,17 @@ export function createJobs(sources: JobSources): Jobs {
   function begin(kind: Job['kind'], who: string, path: string | undefined, work: (job: Job) => Promise<void>): Job {
     if (running !== undefined) throw new Busy('a backup or restore is running already');
     const id = randomUUID();
-    const job: Job = { id, kind, who, startedMs: unixNow(), state: 'running', doneBytes: 0, totalBytes: 0, path, error: undefined };
+    const job: Job = {
+      id,
+      kind,
+      who,
+      startedMs: unixNow(),
+      state: 'running',
+      doneBytes: 0,
+      totalBytes: 0,
+      path,
+      error: undefined,
+    };
     jobs.set(id, job);
     for (const old of jobs.keys()) if (jobs.size > MOST_JOBS) jobs.delete(old);
     // One turn later: whoever began it has its id before anything of it is done.
@@ -111,7 +122,7 @@ export function createJobs(sources: JobSources): Jobs {
   }
 
   const record = (id: string, who: string, what: string, why: string): void =>
-    store.recordAct({ id, at: clock.now(), who, what, why });
+    sources.recordAct({ id, at: clock.now(), who, what, why });
 
   return {
     backUp({ to, keep, who, why }) {
@@ -121,7 +132,10 @@ export function createJobs(sources: JobSources): Jobs {
         await store.flush();
         await history.snapshot(links);
         const { version = 'unknown', siteFile } = sources.process ?? {};
-        const site = { site: sources.siteName(), siteFile: siteFile !== undefined && existsSync(siteFile) ? siteFile : undefined };
+        const site = {
+          site: sources.siteName(),
+          siteFile: siteFile !== undefined && existsSync(siteFile) ? siteFile : undefined,
+        };
         const where = { to: to ?? join(dataFolder, 'backups'), dataFolder, links };
         const plan = { ...where, ...site, version, createdAt: new Date(job.startedMs), keep };
         const { path, bytes } = await inThread({ kind: 'backup', plan }, job);
@@ -134,11 +148,13 @@ export function createJobs(sources: JobSources): Jobs {
       lookAt(path);
       return begin('restore', who, path, async (job) => {
         const asked: RestoreRecord = { who, why, siteMs: clock.now(), wallMs: job.startedMs, from: path };
-        const task = onlyLook ? ({ kind: 'verify', path } as const) : { kind: 'restore' as const, path, dataFolder, record: asked };
+        const task = onlyLook
+          ? ({ kind: 'verify', path } as const)
+          : { kind: 'restore' as const, path, dataFolder, record: asked };
         const { bytes } = await inThread(task, job);
         Object.assign(job, { doneBytes: bytes, totalBytes: bytes });
         if (onlyLook) return;
-        store.recordAct(actOf(asked));
+        sources.recordAct(actOf(asked));
         // The restored ledger has the act too: one that cannot be written here must not stop a restore.
         await store.flush().catch(() => {});
         setTimeout(() => sources.process?.startAgain(), LAST_LOOK_MS);

@@ -13,9 +13,11 @@ import { vaultOf } from './access/vault.ts';
 import { createApi } from './api.ts';
 import { lockFolder } from './lock.ts';
 import { checkSiteFile, formatProblem } from './offline/check.ts';
-import { actOf, settleRestore, START_AGAIN, swapRestored, type RestoreRecord } from './offline/restore.ts';
+import { actOf, settleRestore, swapRestored, type RestoreRecord } from './offline/restore.ts';
+import { START_AGAIN } from './offline/start-again.ts';
 import { startRuntime } from './runtime.ts';
 import { createSecrets } from './secrets.ts';
+import { StoreFailure } from '../store/queue.ts';
 
 const RENEW_TLS_MS = 3_600_000;
 
@@ -90,7 +92,11 @@ const runtime = await startRuntime({
   emulated: values.emulated,
   portOffset: Number(values['port-offset']),
   log,
+}).catch((error: unknown) => {
+  if (error instanceof StoreFailure) stop(error);
+  throw error;
 });
+if (restored !== undefined) await writeDown(restored);
 const api = await createApi({
   runtime,
   host,
@@ -112,6 +118,18 @@ function takeOver(data: string): RestoreRecord | undefined {
     return swapRestored(data);
   } catch (error) {
     return stop(error);
+  }
+}
+
+/** The restored ledger says who restored it, and why. */
+async function writeDown(record: RestoreRecord): Promise<void> {
+  runtime.store.recordAct(actOf(record));
+  try {
+    await runtime.store.flush();
+    log.info({ before: settleRestore(values.data, record) }, 'a backup was restored');
+  } catch (error) {
+    if (!(error instanceof StoreFailure)) throw error;
+    log.error({ why: error.message }, 'the restore is not written down; the next start tries again');
   }
 }
 

@@ -34,6 +34,7 @@ export interface Markets {
   readonly failures: ReadonlyMap<string, string>;
   /** Reads what is due. Feeds of the network are not waited for, but for the first time: up to five seconds. */
   readAll(): Promise<void>;
+  /** The value in force; undefined once it is stale: money and heat are then unknown, and the plan has values of its own. */
   value(name: SeriesName, at: SiteMs): number | undefined;
   /** Follows a changed site file: a feed whose entry is as before keeps its connection and what it said. */
   reload(site: Site): void;
@@ -116,7 +117,8 @@ export function openMarkets(site: Site, io: FeedIo): Markets {
     },
     value(name, at) {
       const found = series.get(name);
-      return found === undefined ? undefined : valueAt(found, at)?.value;
+      const inForce = found && valueAt(found, at);
+      return inForce === undefined || inForce.stale ? undefined : inForce.value;
     },
     reload,
     close: () => feeds.forEach(({ handle }) => handle.close()),

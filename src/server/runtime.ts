@@ -173,6 +173,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     store,
     history,
     clock,
+    recordAct,
     unixNow: Date.now,
   });
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });

@@ -88,7 +88,10 @@ test('past the bound plans go first, then commands; acts and intervals are all k
   post('recordAct', 'act-1');
   post('savePlan', 'old');
   post('savePlan', 'new');
-  post('saveCommands', Array.from({ length: 60 }, () => 'c'));
+  post(
+    'saveCommands',
+    Array.from({ length: 60 }, () => 'c'),
+  );
   const booked = keep('bookInterval');
   post('savePlan', 'newest');
   await expect(queue.add('asked', { name: 'flush', args: [] })).rejects.toThrow(/disk full/);

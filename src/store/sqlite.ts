@@ -1,7 +1,15 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { siteMs, type Command, type CommandStage, type Interval, type IntervalLine, type Plan, type SiteMs } from '../model/index.ts';
+import {
+  siteMs,
+  type Command,
+  type CommandStage,
+  type Interval,
+  type IntervalLine,
+  type Plan,
+  type SiteMs,
+} from '../model/index.ts';
 import { accountStore, type AccountStore, type Sync } from './accounts.ts';
 import { rowsOf, sql } from './kysely-sqlite.ts';
 import { migrate, mustBeWhole } from './migrate.ts';
@@ -43,7 +51,10 @@ export function openSqlite(file: string): SqliteStore {
   };
   const call = ({ name, args }: Op): unknown => {
     const [first, second] = name.split('.');
-    const room = (second === undefined ? store : store.accounts) as unknown as Record<string, (...a: unknown[]) => unknown>;
+    const room = (second === undefined ? store : store.accounts) as unknown as Record<
+      string,
+      (...a: unknown[]) => unknown
+    >;
     return room[second ?? first!]!(...args);
   };
   return {
@@ -243,9 +254,7 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
 
 function activityStore(database: DatabaseSync, transaction: Transaction) {
   const insertAct = database.prepare('insert into act values (?, ?, ?, ?, ?) on conflict (id) do nothing');
-  const sameAct = database.prepare(
-    'select 1 from act where id = ? and at_ms = ? and who = ? and what = ? and why = ?',
-  );
+  const sameAct = database.prepare('select 1 from act where id = ? and at_ms = ? and who = ? and what = ? and why = ?');
   const upsertCommand = database.prepare(
     `insert into command values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set
      stage = excluded.stage, attempts = excluded.attempts, fault = excluded.fault,

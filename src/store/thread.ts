@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Op, Outcome } from './queue.ts';
+import { StoreFailure, type Op, type Outcome } from './queue.ts';
 import type { StoreAsk, StoreReply } from './worker.ts';
 
 /** The thread the database lives in; one that dies is started again at the next message. */
@@ -54,7 +54,7 @@ function start(file: string, onGone: () => void): Running {
   };
   worker.on('message', (reply: StoreReply) => {
     if ('opened' in reply) return opened.resolve();
-    if ('closed' in reply) return gone(new Error(reply.closed));
+    if ('closed' in reply) return gone(new StoreFailure(reply.closed));
     asked?.resolve(reply);
   });
   worker.on('error', gone);

@@ -12,6 +12,7 @@ const TONES: Readonly<Record<Standing, Tone>> = {
   'off-plan': 'warn',
   moving: 'move',
   'on-plan': 'calm',
+  shadow: 'calm',
 };
 
 const SOLVERS = { highs: 'HiGHS', 'merit-order': 'merit order' } as const;

@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Overview } from '../../src/model/api.ts';
 import { recentSamples, useIntervals, usePlan, usePrices } from './data.ts';
-import { clockTime, known, number, power, price } from './format.ts';
+import { clockTime, known, power, price } from './format.ts';
 import { useDark } from './hooks.ts';
 import { explain } from './http.ts';
 import { Card, Empty, Figure, LINE_WORDS, Skeleton, Swatch, Trouble } from './parts.tsx';

@@ -6,6 +6,7 @@ import { PageNav } from './convert/nav.tsx';
 import { age, calendarDay, clockTime, number, span } from './format.ts';
 import { setTheme, useTheme } from './hooks.ts';
 import type { Theme } from './hooks.ts';
+import { TrustPill } from './trust.tsx';
 
 const THEMES: readonly { theme: Theme; word: string; path: string }[] = [
   {
@@ -69,11 +70,6 @@ function SiteClock({ overview: { at, clock } }: { overview: Overview }) {
   );
 }
 
-const TRUST = {
-  auto: 'Busbar acts by itself on what it plans',
-  shadow: 'Busbar plans and acts on nothing',
-} as const;
-
 export function TopBar({
   overview,
   session,
@@ -98,9 +94,7 @@ export function TopBar({
             </span>
           )}
           <SiteClock overview={overview} />
-          <span className={`trust ${overview.site.trust}`} title={TRUST[overview.site.trust]}>
-            {overview.site.trust}
-          </span>
+          <TrustPill overview={overview} session={session} />
         </>
       )}
       <PageNav />

@@ -25,30 +25,53 @@ function refusal({ site }: Overview, session: Session | undefined, wanted: Trust
   return undefined;
 }
 
-/** A button that raises or lowers the site, with the reason where this person may not. */
-export function TrustButton({
-  overview,
-  session,
-  wanted,
-}: {
-  overview: Overview;
-  session: Session | undefined;
-  wanted: Trust;
-}) {
+/** A button that raises the site, with the reason where this person may not. */
+function RaiseButton({ overview, session }: { overview: Overview; session: Session | undefined }) {
   const [open, setOpen] = useState(false);
-  const why = refusal(overview, session, wanted);
+  const why = refusal(overview, session, 'auto');
   return (
     <>
       <button
         type="button"
-        className={wanted === 'auto' ? 'button primary' : 'button'}
+        className="button primary"
         disabled={why !== undefined}
         title={why}
         onClick={() => setOpen(true)}
       >
-        {wanted === 'auto' ? 'Raise to auto…' : 'Back to shadow…'}
+        Raise to auto…
       </button>
-      {open && <TrustDialog wanted={wanted} onClose={() => setOpen(false)} />}
+      {open && <TrustDialog wanted="auto" onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+const TITLES: Readonly<Record<Trust, string>> = {
+  auto: 'Busbar acts by itself on what it plans',
+  shadow: 'Busbar plans and acts on nothing',
+};
+
+/** The word in the top bar. Whoever may, lowers the site from here: always in sight. */
+export function TrustPill({ overview, session }: { overview: Overview; session: Session | undefined }) {
+  const [open, setOpen] = useState(false);
+  const { trust } = overview.site;
+  const mayLower = trust === 'auto' && refusal(overview, session, 'shadow') === undefined;
+  if (!mayLower)
+    return (
+      <span className={`trust ${trust}`} title={TITLES[trust]}>
+        {trust}
+      </span>
+    );
+  return (
+    <>
+      <button
+        type="button"
+        className={`trust ${trust}`}
+        title={`${TITLES[trust]}. Press to go back to shadow`}
+        onClick={() => setOpen(true)}
+      >
+        {trust}
+      </button>
+      {open && <TrustDialog wanted="shadow" onClose={() => setOpen(false)} />}
     </>
   );
 }
@@ -131,7 +154,7 @@ export function ShadowSection({ overview, session }: { overview: Overview; sessi
           )}
         </p>
       </div>
-      <TrustButton overview={overview} session={session} wanted="auto" />
+      <RaiseButton overview={overview} session={session} />
     </section>
   );
 }

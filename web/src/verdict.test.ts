@@ -11,8 +11,10 @@ function overview(change: {
   plan?: Overview['plan'];
   inFlight?: number;
   alarms?: Overview['alarms'];
+  trust?: 'shadow' | 'auto';
 }) {
   return {
+    site: { trust: change.trust ?? 'auto' },
     connection: { limitW: 40 * MW, importW: change.importW === undefined ? 38.4 * MW : change.importW },
     plan: change.plan === undefined ? plan : change.plan,
     commands: { inFlight: change.inFlight ?? 0 },
@@ -24,6 +26,7 @@ test('the worst that applies is the standing', () => {
   expect(standing(overview({}))).toBe('on-plan');
   expect(standing(overview({ importW: 30 * MW }))).toBe('off-plan');
   expect(standing(overview({ importW: 30 * MW, inFlight: 12 }))).toBe('moving');
+  expect(standing(overview({ importW: 30 * MW, trust: 'shadow' }))).toBe('shadow');
   expect(standing(overview({ plan: null }))).toBe('no-plan');
   expect(standing(overview({ importW: null }))).toBe('unknown');
   expect(standing(overview({ alarms: [alarm('warning')] }))).toBe('on-plan');

@@ -2,7 +2,7 @@ import type { Alarm, Overview } from '../../src/model/api.ts';
 import { known, power, powerChange } from './format.ts';
 
 /** How the site stands, in one word; the worst that applies. */
-export type Standing = 'alarm' | 'unknown' | 'no-plan' | 'off-plan' | 'moving' | 'on-plan';
+export type Standing = 'alarm' | 'unknown' | 'no-plan' | 'off-plan' | 'moving' | 'on-plan' | 'shadow';
 
 /** Farther from plan than this share of the connection, and nothing on its way: off plan. */
 const TOLERANCE = 0.03;
@@ -13,6 +13,8 @@ export function standing(overview: Overview): Standing {
   if (known(connection.importW) && connection.importW > connection.limitW) return 'alarm';
   if (plan === null) return 'no-plan';
   if (!known(connection.importW)) return 'unknown';
+  // Nobody follows a plan that is not carried out.
+  if (overview.site.trust === 'shadow') return 'shadow';
   const offW = Math.abs(connection.importW - plan.targetW);
   if (offW <= connection.limitW * TOLERANCE) return 'on-plan';
   return commands.inFlight > 0 ? 'moving' : 'off-plan';
@@ -25,6 +27,7 @@ export const STANDING_WORDS: Readonly<Record<Standing, string>> = {
   'off-plan': 'Off plan',
   moving: 'Moving to plan',
   'on-plan': 'On plan',
+  shadow: 'Looking on',
 };
 
 export type Tone = 'calm' | 'move' | 'warn' | 'fault';
@@ -70,6 +73,10 @@ export function planVerdict(overview: Overview): Verdict {
     return { question, answer: 'Unknown', detail: `planned ${power(plan.targetW)}`, tone: 'warn' };
   const offW = connection.importW - plan.targetW;
   const detail = `${powerChange(offW)} against ${power(plan.targetW)} planned`;
+  if (overview.site.trust === 'shadow') {
+    const would = `the plan would draw ${power(plan.targetW)}, ${powerChange(-offW)}`;
+    return { question, answer: 'In shadow', detail: would, tone: 'calm' };
+  }
   if (Math.abs(offW) <= connection.limitW * TOLERANCE) return { question, answer: 'Yes', detail, tone: 'calm' };
   if (commands.inFlight > 0)
     return { question, answer: `Moving, ${plural(commands.inFlight, 'command')}`, detail, tone: 'move' };

@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { linkAll, linkOrCopy } from '../../store/history/files.ts';
@@ -67,7 +76,8 @@ export function writeBackup(plan: BackupPlan, progress: Progress): Backup {
   const partial = `${path}${PARTIAL}`;
   mkdirSync(partial, { mode: 0o700 });
   try {
-    const expected = (sizeOf(join(dataFolder, DATABASE)) ?? 0) + filesBelow(links).reduce((n, file) => n + (sizeOf(file) ?? 0), 0);
+    const expected =
+      (sizeOf(join(dataFolder, DATABASE)) ?? 0) + filesBelow(links).reduce((n, file) => n + (sizeOf(file) ?? 0), 0);
     progress(0, expected);
     const schema = backUpDatabase(join(dataFolder, DATABASE), join(partial, DATABASE));
     for (const file of filesBelow(links)) linkOrCopy(file, join(partial, HISTORY, relative(links, file)));
@@ -181,4 +191,3 @@ export async function backUpOffline(options: OfflineBackup, progress: Progress):
     release();
   }
 }
-

@@ -100,7 +100,7 @@ export function sha256Of(path: string, progress: (bytes: number) => void): strin
   const buffer = Buffer.allocUnsafe(CHUNK);
   const handle = openSync(path, 'r');
   try {
-    for (let done = 0; ; ) {
+    for (let done = 0; ;) {
       const n = readSync(handle, buffer, 0, CHUNK, null);
       if (n === 0) return hash.digest('hex');
       hash.update(buffer.subarray(0, n));

@@ -26,9 +26,6 @@ import {
  * the old data or the new, whole.
  */
 
-/** Exit status of a server that is to be started again at once (EX_TEMPFAIL of sysexits.h). */
-export const START_AGAIN = 75;
-
 const STAGED = 'restoring';
 const RECORD = 'restore.json';
 
@@ -164,4 +161,3 @@ function finishOffline(dataFolder: string): string | undefined {
   store.close();
   return settleRestore(dataFolder, record);
 }
-

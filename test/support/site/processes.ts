@@ -24,8 +24,9 @@ export interface Process {
 async function start(
   file: string,
   options: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
 ): Promise<Process & { readonly ready: unknown }> {
-  const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  const args = [...Object.entries(options).map(([name, value]) => `--${name}=${value}`), ...flags];
   const child = fork(join(ROOT, file), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const kill = async () => {
@@ -78,14 +79,15 @@ export interface ServerProcess extends Process {
 export const storeFile = ({ files }: Settings): string => join(files.folder, 'data', 'busbar.sqlite');
 
 export async function startServerProcess({ files, clock, offset, port }: Settings): Promise<ServerProcess> {
-  const process = await start('src/server/main.ts', {
+  const options = {
     site: files.site,
     data: join(files.folder, 'data'),
     port: String(port),
     clock: JSON.stringify(clock),
     'port-offset': String(offset),
     log: 'error',
-  });
+  };
+  const process = await start('src/server/main.ts', options, ['--emulated']);
   return { ...process, url: (process.ready as { url: string }).url };
 }
 
