@@ -1,16 +1,11 @@
-import { useMutation } from '@tanstack/react-query';
-import { Dialog } from 'radix-ui';
 import { useState } from 'react';
 import type { Overview, Session } from '../../src/model/api.ts';
-import { queryClient } from './data.ts';
 import { clockTime, money } from './format.ts';
-import { api, explain } from './http.ts';
-import { Trouble } from './parts.tsx';
+import { api } from './http.ts';
 import { plural } from './verdict.ts';
+import { WhyDialog } from './why-dialog.tsx';
 
 type Trust = Overview['site']['trust'];
-
-const MIN_WHY = 3;
 
 const ABOUT: Readonly<Record<Trust, string>> = {
   auto: 'Busbar carries its plans out by itself: it puts miners to sleep, wakes them, and holds and requeues jobs, within the limits of the site file. Every command stands in Activity.',
@@ -77,64 +72,20 @@ export function TrustPill({ overview, session }: { overview: Overview; session: 
 }
 
 function TrustDialog({ wanted, onClose }: { wanted: Trust; onClose: () => void }) {
-  const [why, setWhy] = useState('');
-  const send = useMutation({
-    mutationFn: () => api<unknown>('/trust', { method: 'POST', body: { trust: wanted, why: why.trim() } }),
-    onSuccess: async () => {
-      onClose();
-      await queryClient.invalidateQueries({ queryKey: ['overview'] });
-      await queryClient.invalidateQueries({ queryKey: ['activity'] });
-    },
-  });
-  const ready = why.trim().length >= MIN_WHY;
+  const raises = wanted === 'auto';
   return (
-    <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
-      <Dialog.Portal>
-        <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="dialog">
-          <Dialog.Title>{wanted === 'auto' ? 'Let the site act' : 'Back to shadow'}</Dialog.Title>
-          <Dialog.Description>{ABOUT[wanted]}</Dialog.Description>
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              if (ready) send.mutate();
-            }}
-          >
-            <label htmlFor="trust-why">Why</label>
-            <textarea
-              id="trust-why"
-              rows={3}
-              required
-              minLength={MIN_WHY}
-              maxLength={500}
-              value={why}
-              placeholder={
-                wanted === 'auto'
-                  ? 'Two weeks in shadow agreed with what we would have done'
-                  : 'Maintenance of the feeder'
-              }
-              onChange={(event) => setWhy(event.target.value)}
-            />
-            <details className="equivalent">
-              <summary>The same on the command line</summary>
-              <pre>{`busbar trust ${wanted} --why "${why.trim() === '' ? '…' : why.trim().replaceAll('"', '')}"`}</pre>
-            </details>
-            {send.error !== null && <Trouble {...explain(send.error)} />}
-            <div className="dialog-foot">
-              <Dialog.Close className="button quiet">Cancel</Dialog.Close>
-              <button
-                type="submit"
-                className="button primary"
-                disabled={!ready || send.isPending}
-                title={ready ? undefined : 'Say why first'}
-              >
-                {send.isPending ? 'Sending…' : wanted === 'auto' ? 'Raise to auto' : 'Back to shadow'}
-              </button>
-            </div>
-          </form>
-        </Dialog.Content>
-      </Dialog.Portal>
-    </Dialog.Root>
+    <WhyDialog
+      title={raises ? 'Let the site act' : 'Back to shadow'}
+      about={ABOUT[wanted]}
+      placeholder={raises ? 'Two weeks in shadow agreed with what we would have done' : 'Maintenance of the feeder'}
+      equivalent={{
+        summary: 'The same on the command line',
+        text: (why) => `busbar trust ${wanted} --why "${why === '' ? '…' : why.replaceAll('"', '')}"`,
+      }}
+      word={raises ? 'Raise to auto' : 'Back to shadow'}
+      act={(why) => api<unknown>('/trust', { method: 'POST', body: { trust: wanted, why } })}
+      onClose={onClose}
+    />
   );
 }
 
