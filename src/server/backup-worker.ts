@@ -15,6 +15,7 @@ export type BackupNews =
 
 const EVERY_BYTES = 1 << 24;
 let told = 0;
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
 const tell = (news: BackupNews): void => parentPort!.postMessage(news);
 function progress(done: number, total: number): void {
   if (done < told) told = 0;

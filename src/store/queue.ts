@@ -172,6 +172,7 @@ export function createQueue({ send, retryMs = 1_000, mostRows = 200_000, onBug =
         : `${problem}; ${givenUp} plans and groups of commands were given up`,
     async drain() {
       if (retry !== undefined) again();
+      // oxlint-disable-next-line eslint/no-unmodified-loop-condition -- it changes while this waits
       while (waiting.length > 0 || running !== undefined) {
         await running;
         if (problem === undefined || retry === undefined) continue;

@@ -219,6 +219,8 @@ test('what changes anything needs an operator at least; what is public is known 
     'POST /api/v1/signout',
   ]);
   for (const { method, url, needs, credentials } of api.routes) {
+    // A study is a question too long for an address: it changes nothing.
+    if (url === '/api/v1/convert') continue;
     if (['GET', 'HEAD'].includes(method) || needs === 'public' || credentials) continue;
     expect(['operator', 'admin'], `${method} ${url}`).toContain(needs);
   }

@@ -131,7 +131,7 @@ test('another backup or restore is not begun while one runs', async () => {
       body: JSON.stringify(body),
     });
   const [one, two] = await Promise.all([post('/api/v1/backups', {}), post('/api/v1/backups', {})]);
-  expect([one.status, two.status].toSorted()).toEqual([202, 409]);
+  expect([one.status, two.status].toSorted((a, b) => a - b)).toEqual([202, 409]);
   const { id } = (await (one.status === 202 ? one : two).json()) as { id: string };
   const done = await until('the backup', async () => {
     const job = jobView.parse(await get(`/api/v1/backups/${id}`));

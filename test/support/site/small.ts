@@ -157,6 +157,8 @@ export function freePort(): Promise<number> {
 }
 
 export interface Small {
+  /** Holds site.yaml, sim.yaml and what the site keeps. */
+  readonly folder: string;
   readonly sim: Sim;
   readonly runtime: Runtime;
   readonly api: Api;
@@ -233,7 +235,7 @@ export async function startSmall(options: SmallOptions): Promise<Small> {
       closers.push(() => again.close());
       return again;
     };
-    return { sim, runtime, api, port, url: `http://127.0.0.1:${port}`, reopen, close };
+    return { folder: files.folder, sim, runtime, api, port, url: `http://127.0.0.1:${port}`, reopen, close };
   } catch (error) {
     await close();
     throw error;
