@@ -59,10 +59,10 @@ test('status --json is the overview, and its text has the main figures', { timeo
   expect(status).toBe(0);
   expect(out).toContain('Small site (emulated) [emulated site]');
   for (const figure of [
-    /import +\d+ kW of 400 kW, read \d+ s ago/,
+    /import +[\d.]+ kW of 400 kW, read \d+ s ago/,
     /price +\$\d+\.\d\d\/MWh/,
     /machines +72 of 72 answer/,
-    /money +cost \$\d+\/h, margin -?\$\d+\/h/,
+    /money +cost \$[\d.]+\/h, margin -?\$[\d.]+\/h/,
     /mining .* PH\/s|mining .*\$/,
     /no alarms|alarms/,
   ])

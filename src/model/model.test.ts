@@ -87,7 +87,8 @@ test('every model of the catalogue has a nameplate, and its points rise', () => 
   for (const model of CATALOGUE.values()) {
     expect(nameplateW(model.id)).toBeGreaterThan(0);
     if (model.kind !== 'asic') continue;
-    expect(model.sleepW).toBeLessThan(0.02 * model.nameplateW);
+    // A Bitaxe cannot sleep: it draws what it draws.
+    if (model.id !== 'bitaxe-gamma') expect(model.sleepW).toBeLessThan(0.02 * model.nameplateW);
     const watts = model.points.map((point) => point.powerW);
     expect(watts).toEqual(watts.toSorted((a, b) => a - b));
   }

@@ -147,7 +147,8 @@ export function accountRoutes(app: App, access: Access): void {
       access.users.mustBeStrong(next, account);
       const { role } = await checked(access, request, reply, account, current);
       await access.changePassword(account, next);
-      await access.streams.recheck();
+      // Streams end when the answer is out: the asker's own page then comes back with its new cookie, and not as nobody.
+      reply.raw.once('finish', () => void access.streams.recheck());
       const as = bearerValue(request.headers.authorization) === undefined ? 'cookie' : 'bearer';
       const granted = await grant(access, request, reply, account, as);
       access.audit(account, 'change the own password', 'asked for; all sessions ended');
