@@ -199,6 +199,7 @@ export const machineRow = z.object({
   hallId: z.string(),
   address: z.string(),
   driver: z.string(),
+  owner: z.string().nullable().describe('whose it is; null: the site itself'),
   state: z.enum(MACHINE_STATES),
   why: unknown(z.string()).describe('why it is in this state, in plain words'),
   mode: unknown(z.string()),

@@ -180,6 +180,11 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^meters\.2\.measures: "meter-a" measures that already$/,
   ],
   [
+    'an address the network can reach, without a certificate',
+    (raw) => void ((raw as Record<string, unknown>)['server'] = { host: '0.0.0.0' }),
+    /^server\.host: beyond loopback .* expected server\.tls/,
+  ],
+  [
     'a time zone nobody knows',
     (raw) => void ((raw as Record<string, unknown>)['timezone'] = 'Texas'),
     /^timezone: a time zone such as America\/Chicago$/,

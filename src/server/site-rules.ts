@@ -32,6 +32,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   meterDoubles(site, tell);
   contractTerms(site, tell);
   addresses(site, tell);
+  listening(site, tell);
   return issues;
 }
 
@@ -122,6 +123,17 @@ function addresses(site: Raw, tell: Tell): void {
   for (const list of ['meters', 'uplinks'])
     for (const { index, entry } of entries(site, list))
       if (typeof entry['address'] === 'string') claim(entry['address'], entry, [list, index, 'address'], true);
+}
+
+/** Passwords and sessions never cross a network in the clear. */
+function listening(site: Raw, tell: Tell): void {
+  const { server } = site;
+  if (!isRaw(server) || typeof server['host'] !== 'string' || server['tls'] !== undefined) return;
+  if (/^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(server['host'])) return;
+  tell(
+    ['server', 'host'],
+    'beyond loopback (127.0.0.1) it takes a certificate: expected server.tls with certificate and key',
+  );
 }
 
 /** What is no mistake and still wants a look, told by `busbar check` and at the start. */

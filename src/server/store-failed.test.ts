@@ -13,13 +13,18 @@ beforeAll(async () => {
 });
 afterAll(() => site?.close());
 
+/** Another program takes the database; the store's own writes come and go before it has it. */
+function hold(): DatabaseSync {
+  const other = new DatabaseSync(join(site.folder, 'busbar.sqlite'));
+  other.exec('pragma busy_timeout = 20000');
+  other.exec('begin immediate');
+  return other;
+}
+
 const alarm = () => site.runtime.alarms().find(({ code }) => code === 'store-failed');
 test('the site runs on, says so by a critical alarm, refuses what it cannot write down, and loses nothing', async () => {
   const { store } = site.runtime;
-  const other = new DatabaseSync(join(site.folder, 'busbar.sqlite'));
-  // The store's own writes come and go meanwhile.
-  other.exec('pragma busy_timeout = 20000');
-  other.exec('begin immediate');
+  const other = hold();
   const act = { id: 'while it fails', at: site.runtime.clock.now(), who: 'a test', what: 'x', why: 'y' };
   store.recordAct(act);
   await until('the alarm', alarm, 15_000);
@@ -36,8 +41,7 @@ test('the site runs on, says so by a critical alarm, refuses what it cannot writ
 test('a person whose change cannot be written down is told so', async () => {
   const signedIn = await fetch(site.api.signInLink(), { redirect: 'manual' });
   const cookie = signedIn.headers.getSetCookie()[0]!.split(';')[0]!;
-  const other = new DatabaseSync(join(site.folder, 'busbar.sqlite'));
-  other.exec('begin immediate');
+  const other = hold();
   const refused = await fetch(`${site.url}/api/v1/cohorts/d-s21xp/hold`, {
     method: 'POST',
     headers: { cookie, 'content-type': 'application/json' },

@@ -329,6 +329,12 @@ function newestStages({ fleet, reconciler }: Runtime): Overview['commands']['byS
   return counts;
 }
 
+/** The name of a machine's owner, where it is not the site's own. */
+function ownerOf({ site }: Runtime, groupId: string): string | undefined {
+  const owner = site.machines.find(({ id }) => id === groupId)?.owner;
+  return owner === undefined ? undefined : (site.owners.find(({ id }) => id === owner)?.name ?? owner);
+}
+
 export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
   const { machine, reading, readWall } = member;
   const { id, kind, modelId, hallId, address, driver } = machine;
@@ -343,6 +349,7 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
     hallId,
     address,
     driver,
+    owner: orNull(ownerOf(runtime, machine.groupId)),
     state,
     why: orNull(why ?? obeys),
     mode: reading?.mode === undefined ? null : modeKey(reading.mode),

@@ -33,6 +33,7 @@ export function MachinePanel({ row, at, onClose }: { row: MachineRow; at: string
   const facts: readonly [string, string][] = [
     ['Model', row.model],
     ['Hall', hallWord(row.hallId)],
+    ['Owner', row.owner ?? 'the site'],
     ['Driver', row.driver],
     ['Address', row.address],
     ['Firmware', row.firmware ?? 'unknown'],

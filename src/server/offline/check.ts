@@ -130,8 +130,12 @@ function secretIssues(raw: unknown, secrets: Secrets): { errors: SiteIssue[]; wa
     }
     for (const [key, inner] of Object.entries(value)) walk(inner, [...path, Array.isArray(value) ? Number(key) : key]);
   };
-  for (const list of ['machines', 'meters', 'uplinks', 'clusters', 'feeds'])
-    walk((raw as Record<string, unknown> | null)?.[list], [list]);
+  const site = (raw ?? {}) as Record<string, unknown>;
+  for (const list of ['machines', 'meters', 'uplinks', 'clusters', 'feeds']) walk(site[list], [list]);
+  // The key of the site's own certificate is a credential too.
+  const key = (site['server'] as { tls?: { key?: unknown } } | undefined)?.tls?.key;
+  const message = typeof key === 'string' ? secrets.problem({ file: key }) : undefined;
+  if (message !== undefined) errors.push({ path: ['server', 'tls', 'key'], message });
   return { errors, warnings };
 }
 
