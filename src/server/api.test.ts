@@ -254,7 +254,7 @@ test('a write that is refused leaves no trace', async () => {
   await ask('POST', '/api/v1/cohorts/a-s21/hold', {}, { why: 'nobody asks' });
   await ask('POST', '/api/v1/cohorts/a-s21/hold', { cookie: await signIn(), origin: 'http://evil.example' }, why);
   expect(await owners()).toBe(before);
-  expect(site.runtime.holds().size).toBe(0);
+  expect(site.runtime.people.holds().size).toBe(0);
 });
 
 test('pages of machines follow each other without gap or repetition', async () => {

@@ -176,7 +176,7 @@ process.on('disconnect', () => void end());
 process.on('SIGHUP', () => {
   if (rehearsal !== undefined) return;
   renewTls();
-  void runtime.reload('the signal SIGHUP', 'asked by signal', false).then((outcome) => {
+  void runtime.people.reload('the signal SIGHUP', 'asked by signal', false).then((outcome) => {
     if (outcome.ok) log.info({ changes: outcome.changes.length }, 'site file read again');
     else for (const problem of outcome.problems) process.stderr.write(`${formatProblem(problem)}\n`);
   });
@@ -187,7 +187,7 @@ const message: ServerMessage = {
   type: 'ready',
   url,
   link: api.signInLink(),
-  trust: runtime.trust(),
+  trust: runtime.people.trust(),
   machines: machines.length,
   warnings: checked.warnings.map(formatProblem),
 };

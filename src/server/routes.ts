@@ -200,7 +200,7 @@ export function writeRoutes(app: App, runtime: Runtime): void {
       },
     },
     async (request, reply) => {
-      await runtime.hold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
+      await runtime.people.hold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
       return reply.code(204).send();
     },
   );
@@ -216,7 +216,7 @@ export function writeRoutes(app: App, runtime: Runtime): void {
       },
     },
     async (request, reply) => {
-      const was = await runtime.unhold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
+      const was = await runtime.people.unhold(cohort(request.params.id), actorOf(personOf(request)), request.body.why);
       if (!was) throw new ApiProblem(404, 'Not held', `cohort "${request.params.id}" is not held`);
       return reply.code(204).send();
     },

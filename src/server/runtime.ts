@@ -1,42 +1,37 @@
 import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
-import { createBook, type Book } from '../books/book.ts';
 import type { Trust } from '../control/trust.ts';
 import { createReconciler, type Reconciler, type Target } from '../control/reconciler.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
-  blockOf,
   CATALOGUE,
   DAY,
   isoUtc,
   siteClock,
   siteMs,
   type ClockSetting,
-  type Command,
   type Interval,
   type Machine,
   type Plan,
   type Point,
   type Site,
   type SiteClock,
-  type Snapshot,
 } from '../model/index.ts';
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
-import { openStore, type Act, type ActWithStages, type Hold, type Store } from '../store/store.ts';
+import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
+import { createBookkeeper, type Bookkeeper, type Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { desiresOf, describeChanges } from './desires.ts';
-import { flowOf, hashpriceNow } from './flow.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
-import { checkSiteFile, type Problem } from './offline/check.ts';
+import { createPeople, type People } from './people.ts';
+import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from './secrets.ts';
-import { createShadowBook, plannedFlow, shadowOf } from './shadow.ts';
-import { changeText, diffSites, type SiteChange } from './site-diff.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import { loop } from './loop.ts';
 import { createJobCommands } from './job-commands.ts';
@@ -124,23 +119,9 @@ export interface Runtime {
   plan(): Plan | undefined;
   alarms(): readonly StandingAlarm[];
   lagMs(): number;
-  holds(): ReadonlyMap<string, Hold>;
-  hold(cohortId: string, who: string, why: string): Promise<void>;
-  unhold(cohortId: string, who: string, why: string): Promise<boolean>;
-  /** How far the site acts now: what a person raised it to, at the most what the site file allows. */
-  trust(): Trust;
-  /** @throws Error where the site file allows less. */
-  setTrust(trust: Trust, who: string, why: string): void;
-  /** Reads the site file again and follows it, unless it is wrong or only a look is asked for. */
-  reload(who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
+  readonly people: People;
   close(): Promise<void>;
 }
-
-export type ReloadOutcome =
-  | { readonly ok: true; readonly applied: boolean; readonly changes: readonly SiteChange[] }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
-
-const TRUST_KEY = 'trust';
 
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { log } = options;
@@ -173,18 +154,28 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     store,
     history,
     clock,
-    recordAct,
+    recordAct: (act) => journal.act(act),
     unixNow: Date.now,
   });
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   const alarmBook = createAlarmBook();
   let room = createRoom(site, plant);
-  let shadow = createShadowBook(site);
-  /** The emulated site has nobody to protect; a real one waits in shadow until a person raises it. */
-  let raised: Trust = options.emulated ? 'auto' : (((await store.getMeta(TRUST_KEY)) as Trust | undefined) ?? 'shadow');
-  const trust = (): Trust => (site.trust === 'shadow' ? 'shadow' : raised);
-  const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
-  const book: Book = createBook(blockOf(site.tariff), await store.getMeta('book'), await store.lastBooked());
+  const journal: Journal = createJournal(store, events, log);
+  const people: People = await createPeople({
+    store,
+    journal,
+    secrets: options.secrets,
+    siteFile: options.siteFile,
+    emulated: options.emulated,
+    site: () => site,
+    siteNow: () => clock.now(),
+    heldJobs: () => [...clusters.byId.values()].reduce((sum, { heldByUs }) => sum + heldByUs.size, 0),
+    follow,
+    onTrust: () => books.follow(site),
+    askPlan,
+  });
+  const trust = (): Trust => people.trust();
+  const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
@@ -220,15 +211,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: 3 * readEveryMs + 6_000,
   };
   const jobCommands = createJobCommands();
-  /** Decisions that changed nothing when they were made: written down with the first command they lead to after all. */
-  const unwritten = new Map<string, Act>();
-  /** Acts to tell listeners of. */
-  const moved = new Set<string>();
   const responses = createResponseWatch(measurements.responses);
 
   let picture = takePicture(sources);
   let plan: Plan | undefined;
-  let planned: Snapshot | undefined;
+  let planned: Planned | undefined;
   let planWall: number | undefined;
   let alarms: readonly StandingAlarm[] = [];
   let swept = false;
@@ -255,12 +242,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
     picture = takePicture(sources);
     const started = wallNow();
-    const snapshot = takeSnapshot(sources, picture, new Set(holds.keys()));
+    const snapshot = takeSnapshot(sources, picture, new Set(people.holds().keys()));
     const made = await planner.plan(snapshot, forecast, notes);
     const { solver, solveMs } = made;
     measurements.planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
     if (measurements.planMs.length > 1_000) measurements.planMs.shift();
-    planned = snapshot;
+    planned = { plan: made, snapshot };
     await takeOver(made, because);
   }
 
@@ -272,15 +259,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(site, made, picture, reconciler, new Set(holds.keys()), act);
+    const desires = desiresOf(site, made, picture, reconciler, new Set(people.holds().keys()), act);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
-    const wished = new Set([...desires.all.values()].map(({ actId }) => actId));
-    for (const id of unwritten.keys()) if (!wished.has(id)) unwritten.delete(id);
+    journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
-      unwritten.set(made.id, { ...decision, what: 'keep machines as planned' });
+      journal.later({ ...decision, what: 'keep machines as planned' });
     } else {
       const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
-      recordAct({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
+      journal.act({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
       witness.begin(made.id, picture, desires.changed);
       responses.begin(made.id, because.wall, desires.changed.length);
     }
@@ -300,27 +286,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       const what = (['hold', 'requeue', 'release'] as const)
         .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
         .join(', ');
-      recordAct({ id, at: clock.now(), who: 'planner', what, why });
+      journal.act({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
       const outcomes = await carryOut(trust(), cluster, actions);
-      save(jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
+      journal.commands(jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
     }
-  }
-
-  function recordAct(act: Act): void {
-    store.recordAct(act);
-    moved.add(act.id);
-  }
-
-  function save(commands: readonly Command[]): void {
-    for (const { batchId } of commands) {
-      const act = unwritten.get(batchId);
-      if (act === undefined) continue;
-      unwritten.delete(batchId);
-      recordAct(act);
-    }
-    store.saveCommands(commands);
-    for (const { batchId } of commands) moved.add(batchId);
   }
 
   /** What the disk did not take before the end; the alarm had told of it. */
@@ -329,25 +299,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     log.error({ why: error.message }, 'the store could not be written');
   }
 
-  /** Tells listeners of acts that are new, or whose commands got on. */
-  async function tellActivity(): Promise<void> {
-    if (moved.size === 0 || events.listenerCount('activity') === 0) return;
-    const ids = [...moved];
-    moved.clear();
-    try {
-      for (const act of await store.actsById(ids)) events.emit('activity', act);
-    } catch (error) {
-      if (!(error instanceof StoreFailure)) throw error;
-      log.warn({ why: error.message }, 'activity cannot be read');
-    }
-  }
-
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
   async function everySecond(): Promise<void> {
     await Promise.all([plant.readAll(), markets.readAll()]);
     telemetry.handOver();
     picture = takePicture(sources);
-    keepBooks();
+    books.look(picture, planned, swept);
     raiseAlarms();
     witness.examine(picture, reconciler);
     if (swept) unexplained.look(picture, reconciler);
@@ -360,30 +317,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     events.emit('picture', picture);
   }
 
-  function keepBooks(): void {
-    const meter = plant.connection;
-    if (meter?.reading?.energyImportWh !== undefined)
-      book.counter(meter.reading.at, meter.reading.energyImportWh, meter.reading.powerW);
-    if (swept) book.look(picture.at, flowOf(site, picture, markets, plan));
-    if (trust() === 'shadow') keepShadowBook();
-    for (const interval of book.close(picture.at, (start) => markets.value('priceUsdPerMwh', start))) {
-      // Told when it is on disk; while the disk takes nothing, the site runs on.
-      void store.bookInterval(interval).then((isNew) => isNew && events.emit('interval', interval), onLost);
-      store.setMeta('book', book.checkpoint());
-    }
-  }
-
-  function keepShadowBook(): void {
-    const { at } = picture;
-    const flow =
-      plan === undefined || planned === undefined
-        ? undefined
-        : plannedFlow(site, planned, plan, at, hashpriceNow(markets, at));
-    shadow.look(at, flow);
-    for (const interval of shadow.close(at, (start) => markets.value('priceUsdPerMwh', start)))
-      store.bookShadow(shadowOf(interval));
-  }
-
   /** Follows a changed site file in place: what stays as it was keeps its connections and all that is known of it. */
   function follow(next: Site, nextMachines: readonly Machine[]): void {
     site = next;
@@ -394,9 +327,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     markets.reload(site);
     clusters.reload(site);
     uplinks.reload(site);
-    book.retariff(blockOf(site.tariff));
+    books.follow(site);
     room = createRoom(site, plant);
-    shadow = createShadowBook(site);
     unexplained = createUnexplained(machines.length);
     picture = takePicture(sources);
     askPlan('the site file changed');
@@ -447,7 +379,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function readClusters(): Promise<void> {
     await clusters.readAll();
-    save(jobCommands.look(clusters.byId.values(), clock.now()));
+    journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
   }
 
   async function saveHistory(): Promise<void> {
@@ -459,8 +391,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     reconciler.tick();
     const changed = reconciler.drainChanged();
     const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
-    if (woke > 0) book.woke(clock.now(), woke);
-    save(changed);
+    if (woke > 0) books.woke(clock.now(), woke);
+    journal.commands(changed);
     responses.look(changed);
   }
 
@@ -473,9 +405,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('clusters', clusterEveryMs, readClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
     loop('history', HISTORY_MS, saveHistory, log),
-    loop('activity', ACTIVITY_MS, tellActivity, log),
+    loop('activity', ACTIVITY_MS, () => journal.tell(), log),
     loop('control', CONTROL_MS, controlOnce, log),
-    loop('checkpoint', CHECKPOINT_MS, () => store.setMeta('book', book.checkpoint()), log),
+    loop('checkpoint', CHECKPOINT_MS, () => books.checkpoint(), log),
     loop(
       'prune',
       PRUNE_MS,
@@ -508,65 +440,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     plan: () => plan,
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
-    holds: () => holds,
-    async hold(cohortId, who, why) {
-      const hold: Hold = { cohortId, who, why, since: clock.now() };
-      await store.setHold(hold);
-      holds.set(cohortId, hold);
-      recordAct({
-        id: `hold-${cohortId}-${hold.since}`,
-        at: hold.since,
-        who,
-        what: `hold ${cohortId} out of the plan`,
-        why,
-      });
-      askPlan(`${cohortId} held`);
-    },
-    async unhold(cohortId, who, why) {
-      const was = await store.clearHold(cohortId);
-      holds.delete(cohortId);
-      if (was) {
-        const at = clock.now();
-        recordAct({ id: `unhold-${cohortId}-${at}`, at, who, what: `give ${cohortId} back to the plan`, why });
-        askPlan(`${cohortId} given back`);
-      }
-      return was;
-    },
-    trust,
-    setTrust(next, who, why) {
-      if (next === 'auto' && site.trust === 'shadow')
-        throw new Error('the site file says trust: shadow, and a site is raised no further than its file allows');
-      raised = next;
-      store.setMeta(TRUST_KEY, next);
-      const at = clock.now();
-      const what =
-        next === 'auto'
-          ? 'raise the site to auto: it acts by itself'
-          : 'lower the site to shadow: it writes to nothing';
-      recordAct({ id: `trust-${at}`, at, who, what, why });
-      shadow = createShadowBook(site);
-      askPlan(`trust set to ${next}`);
-    },
-    async reload(who, why, onlyLook) {
-      if (options.siteFile === undefined) throw new Error('this server was not started from a site file');
-      const checked = await checkSiteFile(options.siteFile, options.secrets);
-      if (!checked.ok) return { ok: false, problems: checked.problems };
-      const changes = diffSites(site, checked.site);
-      if (onlyLook || changes.length === 0) return { ok: true, applied: false, changes };
-      follow(checked.site, checked.machines);
-      const at = clock.now();
-      const told = changes.slice(0, 6).map(changeText).join('; ');
-      const more = changes.length > 6 ? ` and ${changes.length - 6} more` : '';
-      recordAct({ id: `reload-${at}`, at, who, what: `reload the site file: ${told}${more}`, why });
-      return { ok: true, applied: true, changes };
-    },
+    people,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
-      save(reconciler.drainChanged());
-      store.setMeta('book', book.checkpoint());
+      journal.commands(reconciler.drainChanged());
+      books.checkpoint();
       await planner.close();
       telemetry.handOver();
       await history.close();

@@ -23,7 +23,7 @@ export function siteRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       try {
-        runtime.setTrust(request.body.trust, actorOf(personOf(request)), request.body.why);
+        runtime.people.setTrust(request.body.trust, actorOf(personOf(request)), request.body.why);
       } catch (error) {
         throw new ApiProblem(409, 'Not raised', error instanceof Error ? error.message : String(error));
       }
@@ -48,7 +48,7 @@ export function siteRoutes(app: App, runtime: Runtime): void {
     },
     async (request) => {
       const { why, onlyLook } = request.body;
-      const outcome = await runtime.reload(actorOf(personOf(request)), why, onlyLook);
+      const outcome = await runtime.people.reload(actorOf(personOf(request)), why, onlyLook);
       if (!outcome.ok) throw new SiteFileProblem(outcome.problems);
       const changes = outcome.changes.map((change) => ({ ...change, text: changeText(change) }));
       return { applied: outcome.applied, changes };

@@ -50,5 +50,5 @@ test('a person whose change cannot be written down is told so', async () => {
   other.exec('rollback');
   other.close();
   expect([refused.status, await refused.json()]).toMatchObject([503, { title: 'The store does not answer' }]);
-  expect([...site.runtime.holds().keys()]).toEqual([]);
+  expect([...site.runtime.people.holds().keys()]).toEqual([]);
 });

@@ -62,7 +62,7 @@ export function uplinkViews({ uplinks }: Runtime, picture: Picture, plan: Plan |
 
 /** The running day in shadow: quarter-hours for which both what was and what would have been are known. */
 export async function shadowToday(runtime: Runtime): Promise<Overview['shadow']> {
-  if (runtime.trust() !== 'shadow') return null;
+  if (runtime.people.trust() !== 'shadow') return null;
   const midnight = dayStart(runtime.clock.now(), runtime.site.timezone);
   const [would, booked] = await Promise.all([runtime.store.shadows(100), runtime.store.intervals(100)]);
   const was = new Map(booked.map((interval) => [interval.start, marginOf(interval)]));

@@ -53,7 +53,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
   const costUsdPerHour = money === undefined ? undefined : money.energyUsdPerHour + flow.leaseCostUsdPerHour;
   return {
     at: isoUtc(picture.at),
-    site: { name: site.name, trust: runtime.trust(), mostTrust: site.trust, emulated: runtime.emulated },
+    site: { name: site.name, trust: runtime.people.trust(), mostTrust: site.trust, emulated: runtime.emulated },
     shadow: today.shadow,
     clock: {
       speed: clock.speed,
@@ -194,7 +194,7 @@ function sentence(runtime: Runtime, picture: Picture, plan: Plan | undefined): s
 
 function leadOf(runtime: Runtime, importW: number, target: number | undefined, now: string): string {
   if (target === undefined) return `The plan has run out: ${now}`;
-  if (runtime.trust() === 'shadow')
+  if (runtime.people.trust() === 'shadow')
     return `In shadow, writing to nothing: ${now}; the plan would draw ${powerText(target)}`;
   const tolerance = 0.03 * runtime.site.connection.limitMw * MW;
   if (Math.abs(importW - target) <= tolerance) return `Following plan: ${now}`;
@@ -274,7 +274,7 @@ function cohortViews(runtime: Runtime, picture: Picture, plan: Plan | undefined)
     .map((group) => {
       const facts = picture.groups.get(group.id);
       const model = CATALOGUE.get(group.model);
-      const hold = runtime.holds().get(group.id);
+      const hold = runtime.people.holds().get(group.id);
       return {
         id: group.id,
         hallId: group.hall,

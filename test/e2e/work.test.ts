@@ -61,8 +61,8 @@ test('a cohort that a person holds stays as it is until it is given back', { tim
       return wanted !== undefined && reading?.mode !== undefined && modeKey(reading.mode) === wanted;
     }),
   );
-  await runtime.hold('a-s21', 'owner', 'fans are being changed');
-  const { since } = runtime.holds().get('a-s21')!;
+  await runtime.people.hold('a-s21', 'owner', 'fans are being changed');
+  const { since } = runtime.people.holds().get('a-s21')!;
   await until('a plan and a picture that know of it', () => {
     const made = site.plans.at(-1)!.madeAt;
     return made > since && runtime.picture().at > made;
@@ -76,6 +76,6 @@ test('a cohort that a person holds stays as it is until it is given back', { tim
   );
   expect(modesOf(site, 'a-s21')).toEqual(held);
   expect(held['sleep'] ?? 0).toBeLessThan(30);
-  expect(await runtime.unhold('a-s21', 'owner', 'fans are changed')).toBe(true);
+  expect(await runtime.people.unhold('a-s21', 'owner', 'fans are changed')).toBe(true);
   await until('the cohort back in the plan', () => modesOf(site, 'a-s21')['sleep'] === 30);
 });

@@ -1,0 +1,102 @@
+import type { Trust } from '../control/trust.ts';
+import type { Machine, Site, SiteMs } from '../model/index.ts';
+import type { Hold, Store } from '../store/store.ts';
+import { checkSiteFile, type Problem } from './offline/check.ts';
+import type { Journal } from './journal.ts';
+import type { Secrets } from './secrets.ts';
+import { changeText, diffSites, type SiteChange } from './site-diff.ts';
+
+export type ReloadOutcome =
+  | { readonly ok: true; readonly applied: boolean; readonly changes: readonly SiteChange[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** What a person may do to the running site; each is on record with who and why. */
+export interface People {
+  holds(): ReadonlyMap<string, Hold>;
+  hold(cohortId: string, who: string, why: string): Promise<void>;
+  unhold(cohortId: string, who: string, why: string): Promise<boolean>;
+  /** How far the site acts now: what a person raised it to, at the most what the site file allows. */
+  trust(): Trust;
+  /** @throws Error where the site file allows less. */
+  setTrust(trust: Trust, who: string, why: string): void;
+  /** Reads the site file again and follows it, unless it is wrong or only a look is asked for. */
+  reload(who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
+}
+
+export interface PeopleOptions {
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly secrets: Secrets;
+  /** Absent: this server has no file to read again. */
+  readonly siteFile: string | undefined;
+  readonly emulated: boolean;
+  site(): Site;
+  siteNow(): SiteMs;
+  /** Jobs that wait because Busbar holds them. */
+  heldJobs(): number;
+  follow(site: Site, machines: readonly Machine[]): void;
+  onTrust(): void;
+  askPlan(why: string): void;
+}
+
+const TRUST_KEY = 'trust';
+const MOST_TOLD = 6;
+
+export async function createPeople(options: PeopleOptions): Promise<People> {
+  const { store, journal, siteFile, secrets } = options;
+  const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
+  /** The emulated site has nobody to protect; a real one waits in shadow until a person raises it. */
+  let raised: Trust = options.emulated ? 'auto' : (((await store.getMeta(TRUST_KEY)) as Trust | undefined) ?? 'shadow');
+
+  return {
+    holds: () => holds,
+    async hold(cohortId, who, why) {
+      const at = options.siteNow();
+      const hold: Hold = { cohortId, who, why, since: at };
+      await store.setHold(hold);
+      holds.set(cohortId, hold);
+      journal.act({ id: `hold-${cohortId}-${at}`, at, who, what: `hold ${cohortId} out of the plan`, why });
+      options.askPlan(`${cohortId} held`);
+    },
+    async unhold(cohortId, who, why) {
+      const was = await store.clearHold(cohortId);
+      holds.delete(cohortId);
+      if (!was) return false;
+      const at = options.siteNow();
+      journal.act({ id: `unhold-${cohortId}-${at}`, at, who, what: `give ${cohortId} back to the plan`, why });
+      options.askPlan(`${cohortId} given back`);
+      return true;
+    },
+    trust: () => (options.site().trust === 'shadow' ? 'shadow' : raised),
+    setTrust(next, who, why) {
+      if (next === 'auto' && options.site().trust === 'shadow')
+        throw new Error('the site file says trust: shadow, and a site is raised no further than its file allows');
+      raised = next;
+      store.setMeta(TRUST_KEY, next);
+      const at = options.siteNow();
+      journal.act({ id: `trust-${at}`, at, who, what: trustText(next, options.heldJobs()), why });
+      options.onTrust();
+      options.askPlan(`trust set to ${next}`);
+    },
+    async reload(who, why, onlyLook) {
+      if (siteFile === undefined) throw new Error('this server was not started from a site file');
+      const checked = await checkSiteFile(siteFile, secrets);
+      if (!checked.ok) return { ok: false, problems: checked.problems };
+      const changes = diffSites(options.site(), checked.site);
+      if (onlyLook || changes.length === 0) return { ok: true, applied: false, changes };
+      options.follow(checked.site, checked.machines);
+      const at = options.siteNow();
+      const told = changes.slice(0, MOST_TOLD).map(changeText).join('; ');
+      const more = changes.length > MOST_TOLD ? ` and ${changes.length - MOST_TOLD} more` : '';
+      journal.act({ id: `reload-${at}`, at, who, what: `reload the site file: ${told}${more}`, why });
+      return { ok: true, applied: true, changes };
+    },
+  };
+}
+
+/** In shadow nothing is written, so what is held stays held: whoever lowers a site is told. */
+function trustText(next: Trust, heldJobs: number): string {
+  if (next === 'auto') return 'raise the site to auto: it acts by itself';
+  const held = heldJobs === 0 ? '' : `; ${heldJobs} jobs that Busbar holds stay held`;
+  return `lower the site to shadow: it writes to nothing${held}`;
+}
