@@ -69,6 +69,14 @@ test('a key is sent, Fahrenheit is converted', async () => {
   expect(new URL(asked[0]!).searchParams.get('apikey')).toBe(SECRET);
 });
 
+test.each(['K', 'constructor', '__proto__', ''])('a unit "%s" is garbled, never guessed', async (unit) => {
+  const { feed } = open(() => ({
+    ...reply(),
+    hourly_units: { time: 'unixtime', temperature_2m: unit, dew_point_2m: '°C' },
+  }));
+  await expect(feed.read()).rejects.toMatchObject({ kind: 'garbled', message: /expected °C or °F/ });
+});
+
 test('a model that changes its mind about the past is believed', async () => {
   let first = 21.4;
   const { feed } = open(() => ({

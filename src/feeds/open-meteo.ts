@@ -22,7 +22,11 @@ const VARIABLES = { temperature_2m: 'temperatureC', dew_point_2m: 'dewPointC' } 
   SeriesName
 >;
 type Variable = keyof typeof VARIABLES;
-const UNITS: Readonly<Record<string, string>> = { '°C': 'C', '°F': 'F' };
+/** A map: an object would also know "constructor". */
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['°C', 'C'],
+  ['°F', 'F'],
+]);
 
 const values = z.array(z.number().nullable());
 const replyShape = z.object({
@@ -100,7 +104,7 @@ export const openMeteo = defineFeed({
 function rowsOf(reply: z.output<typeof replyShape>, name: Variable, where: string, now: number): Row[] {
   const { time } = reply.hourly;
   const found = reply.hourly[name];
-  const unit = UNITS[reply.hourly_units[name]];
+  const unit = UNITS.get(reply.hourly_units[name]);
   if (unit === undefined)
     throw new Fault(
       'garbled',
