@@ -10,9 +10,9 @@ import {
   shortUsd,
   type ConvertFiles,
 } from '../server/offline/convert.ts';
-import { CliError, print, printJson, table } from './output.ts';
+import { CliError, print, printJson, stageLine, table } from './output.ts';
 
-interface Options extends Omit<ConvertFiles, 'site'> {
+interface Options extends Omit<ConvertFiles, 'site' | 'onStage'> {
   readonly json?: boolean;
   readonly report?: string;
   readonly assumptions?: boolean;
@@ -34,10 +34,13 @@ export function convertVerb(program: Command): void {
     .option('--assumptions', 'print every assumption with its source')
     .option('--json', 'the result as POST /api/v1/convert gives it')
     .action(async (site: string, options: Options) => {
-      const outcome = await convertOffline({ site, ...options }).catch((error: unknown) => {
-        if (error instanceof ConvertError) throw new CliError(error.message);
-        throw error;
-      });
+      const line = stageLine(options.json !== true);
+      const outcome = await convertOffline({ site, ...options, onStage: line.show })
+        .catch((error: unknown) => {
+          if (error instanceof ConvertError) throw new CliError(error.message);
+          throw error;
+        })
+        .finally(() => line.clear());
       if (!outcome.ok) {
         process.exitCode = 1;
         if (options.json === true)

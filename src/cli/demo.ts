@@ -7,7 +7,7 @@ import type { ServerMessage } from '../server/main.ts';
 import { number } from './options.ts';
 import { keepAlive, type Kept } from './keep-alive.ts';
 import { rememberLocalToken } from './local-tokens.ts';
-import { CliError, print } from './output.ts';
+import { CliError, print, stageLine } from './output.ts';
 import { mustBeFree } from './ports.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -90,6 +90,7 @@ async function runDemo(site: string, given: Options): Promise<void> {
   };
   saveRun(false);
   const heartbeat = setInterval(() => saveRun(false), HEARTBEAT_MS);
+  const line = stageLine(options.json !== true);
   const started: Kept[] = [];
   const end = async (endedWell: boolean): Promise<void> => {
     clearInterval(heartbeat);
@@ -101,9 +102,11 @@ async function runDemo(site: string, given: Options): Promise<void> {
   process.once('SIGTERM', stop);
 
   try {
+    line.show('starting the emulated site');
     const sim = keepAlive('the emulated site', join(ROOT, 'sim', 'main.ts'), simArguments(options, clock), () => {});
     started.push(sim);
     await sim.ready;
+    line.show('starting the server');
     const server = keepAlive(
       'the server',
       join(ROOT, 'src', 'server', 'main.ts'),
@@ -115,11 +118,13 @@ async function runDemo(site: string, given: Options): Promise<void> {
     );
     started.push(server);
     const { url, link } = (await server.ready) as ServerMessage;
+    line.clear();
     rememberLocalToken(url, join(options.data, 'local-token'));
     if (options.json === true)
       print(JSON.stringify({ url, link, from: isoUtc(time.now()), speed: clock.speed, resumed }));
     else greet(options, url, link, clock, resumed);
   } catch (error) {
+    line.clear();
     await end(false);
     throw error;
   }

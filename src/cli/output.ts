@@ -54,3 +54,13 @@ export function table(
       .trimEnd();
   return [line(head), ...rows.map(line)].join('\n');
 }
+
+/** One line that says what is under way, on a terminal alone; it goes when the work is done. */
+export function stageLine(wanted: boolean): { show(stage: string): void; clear(): void } {
+  const { stderr } = process;
+  if (!wanted || !stderr.isTTY) return { show() {}, clear() {} };
+  return {
+    show: (stage) => void stderr.write(`\r\u001b[K${stage} ...`),
+    clear: () => void stderr.write('\r\u001b[K'),
+  };
+}

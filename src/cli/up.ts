@@ -5,7 +5,7 @@ import type { ServerMessage } from '../server/main.ts';
 import { keepAlive } from './keep-alive.ts';
 import { rememberLocalToken } from './local-tokens.ts';
 import { number } from './options.ts';
-import { CliError, count, print } from './output.ts';
+import { CliError, count, print, stageLine } from './output.ts';
 import { mustBeFree } from './ports.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -40,6 +40,8 @@ async function runUp(file: string, options: Options): Promise<void> {
   const data = resolve(options.data ?? join(dirname(resolve(file)), '.busbar'));
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const args = ['--site', file, '--data', data, '--port', String(options.port), '--log', options.log];
+  const line = stageLine(options.json !== true);
+  line.show('checking the site file, then asking meters, feeds and schedulers once');
   const server = keepAlive('the server', join(ROOT, 'src', 'server', 'main.ts'), args, (message) => {
     if (options.json !== true && 'link' in message)
       print(`the server is back; a new sign-in link: ${String(message.link)}`);
@@ -48,7 +50,7 @@ async function runUp(file: string, options: Options): Promise<void> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   process.on('SIGHUP', () => server.signal('SIGHUP'));
-  const { url, link, trust, machines, warnings } = (await server.ready) as ServerMessage;
+  const { url, link, trust, machines, warnings } = (await server.ready.finally(() => line.clear())) as ServerMessage;
   rememberLocalToken(url, join(data, 'local-token'));
   if (options.json === true) return print(JSON.stringify({ url, link, trust, machines, data, warnings }));
   for (const warning of warnings) print(warning);

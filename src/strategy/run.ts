@@ -35,11 +35,13 @@ export interface StudyRequest {
   readonly to?: number | undefined;
   /** Booked intervals of the site, where there is a ledger to compare with. */
   readonly intervals?: readonly Interval[] | undefined;
+  /** Told what comes next, in words: a study of a year takes seconds. */
+  readonly onStage?: ((stage: string) => void) | undefined;
 }
 
 /** Answers which hall goes from mining to AI first, and what each option earns. @throws Error in words where it cannot. */
 export function runStudy(request: StudyRequest): ConvertResult {
-  const { site, study } = request;
+  const { site, study, onStage = () => {} } = request;
   const byName = new Map(request.series.map((series) => [series.name, series]));
   const price = byName.get('priceUsdPerMwh');
   if (price === undefined)
@@ -48,6 +50,7 @@ export function runStudy(request: StudyRequest): ConvertResult {
     );
   const weather = { temperature: byName.get('temperatureC'), dewPoint: byName.get('dewPointC') };
   const replayAt = (wetBulb: number): Replay => createReplay({ price, ...weather }, wetBulb, request);
+  onStage(`replaying ${price.points.length.toLocaleString('en-US')} prices`);
   const first = replayAt(0);
   const recorded = recordedPrices(byName, first);
   const { inputs, assumptions } = resolve(study, recorded);
@@ -73,14 +76,19 @@ export function runStudy(request: StudyRequest): ConvertResult {
   if (unknown.length > 0) throw new Error(`the study names halls the site does not have: ${unknown.join(', ')}`);
   const hotWetBulbC = hottestWetBulbC(replay, inputs.values);
   const world = worldAt(inputs.values);
-  const judged = halls.map((hall) => judge(world, hall, inputs, study, hotWetBulbC));
+  const judged = halls.map((hall) => {
+    onStage(`reckoning what ${hall.name} earns`);
+    return judge(world, hall, inputs, study, hotWetBulbC);
+  });
   const lab: Lab = { inputs, study, worldAt, replay, assumptions };
   const ranking = rank(judged);
+  onStage('searching the plan over all halls');
   const plan = planFor(world, judged, study, site, start);
   const chosen = ranking.flatMap(({ hallId, optionId }) => {
     const one = judged.find(({ hall }) => hall.id === hallId)!;
     return [{ judged: one, option: one.options.find(({ id }) => id === optionId)! }];
   });
+  onStage('where AI equals mining, and what the answer hangs on');
   const breakEven = chosen.flatMap(({ judged: one, option }) => breakEvenCurves(lab, one.hall, option));
   const tornado = chosen.map(({ judged: one, option }) => tornadoOf(lab, one.hall, option));
   return {

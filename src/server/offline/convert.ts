@@ -25,6 +25,8 @@ export interface ConvertFiles {
   /** Days, UTC; `to` is the day after the last. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
+  /** Told what comes next, in words. */
+  readonly onStage?: ((stage: string) => void) | undefined;
 }
 
 export type ConvertOutcome =
@@ -40,9 +42,13 @@ export async function convertOffline(files: ConvertFiles): Promise<ConvertOutcom
   if (!checked.ok || !told.ok) return { ok: false, problems };
   const { site, machines } = checked;
   try {
+    files.onStage?.('reading prices');
     const series = await readPrices(files, site);
     const period = { from: dayStart(files.from, '--from'), to: dayStart(files.to, '--to') };
-    return { ok: true, result: runStudy({ site, machines, series, study: told.study, ...period }) };
+    return {
+      ok: true,
+      result: runStudy({ site, machines, series, study: told.study, ...period, onStage: files.onStage }),
+    };
   } catch (error) {
     throw new ConvertError(error instanceof Error ? error.message : String(error), { cause: error });
   }
