@@ -1,4 +1,4 @@
-import type { SiteMs } from './clock.ts';
+import { DAY, type SiteMs } from './clock.ts';
 
 /** Everything the world tells us over time, by name; the unit is part of the name. */
 export const SERIES = [
@@ -71,7 +71,7 @@ export function pessimistic(series: Series): number | undefined {
   const newest = series.points.at(-1);
   if (newest === undefined) return undefined;
   if (series.whenStale !== undefined) return series.whenStale;
-  const from = newest.start + series.intervalMs - 86_400_000;
+  const from = newest.start + series.intervalMs - DAY;
   const worse = WORST_IS_HIGH.has(series.name) ? Math.max : Math.min;
   return series.points.reduce((worst, { start, value }) => (start >= from ? worse(worst, value) : worst), newest.value);
 }

@@ -112,10 +112,10 @@ export function openFleet(
     reload(next, nextMachines) {
       const before = byId;
       members = nextMachines.map((machine) => {
-        const fresh = openMember(next, machine, io);
         const known = before.get(machine.id);
-        if (known === undefined || !isDeepStrictEqual(spokenTo(known), spokenTo(fresh))) return fresh;
-        fresh.device.close();
+        const settings = next.machines.find(({ id }) => id === machine.groupId)?.settings;
+        if (known === undefined || !isDeepStrictEqual(spokenTo(known), spokenTo({ machine, settings })))
+          return openMember(next, machine, io);
         // The hall may be another: what a machine is, it is by its address and settings.
         known.machine = machine;
         return known;
@@ -150,7 +150,7 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
   };
 }
 
-const spokenTo = ({ machine: { driver, address, modelId }, settings }: FleetMachine) => ({
+const spokenTo = ({ machine: { driver, address, modelId }, settings }: Pick<FleetMachine, 'machine' | 'settings'>) => ({
   driver,
   address,
   modelId,

@@ -4,12 +4,16 @@ import type { Plan, Site, SiteMs } from '../model/index.ts';
 import type { Markets } from './markets.ts';
 import type { Picture } from './picture.ts';
 
-/** Value of hash before fees, $ per PH/s and day; undefined while difficulty or bitcoin price is unknown. */
+/**
+ * Value of hash before fees, $ per PH/s and day; undefined while difficulty, bitcoin price or the mean fee is unknown. A
+ * site that no feed ever tells of fees counts the subsidy alone, as its plans say.
+ */
 export function hashpriceNow(markets: Markets, at: SiteMs): number | undefined {
   const difficulty = markets.value('difficulty', at);
   const btcUsd = markets.value('btcUsd', at);
-  const feesBtcPerBlock = markets.value('feesBtcPerBlock', at) ?? 0;
-  return difficulty === undefined || btcUsd === undefined
+  const tellsFees = (markets.series.get('feesBtcPerBlock')?.points.length ?? 0) > 0;
+  const feesBtcPerBlock = tellsFees ? markets.value('feesBtcPerBlock', at) : 0;
+  return difficulty === undefined || btcUsd === undefined || feesBtcPerBlock === undefined
     ? undefined
     : hashpriceUsdPerPhDay({ difficulty, btcUsd, feesBtcPerBlock });
 }
