@@ -1,11 +1,9 @@
-import type { Server } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
-import { axeosPage } from './axeos.ts';
 import { digestGuard } from './digest.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
 import { workModeOf } from './miner-commands.ts';
-import { minerAnswers } from './miners.ts';
-import { httpServer, type Host, type HttpAnswer } from './net.ts';
+import type { Host, HttpAnswer } from './net.ts';
 import { PURPOSE, unitAt } from './random.ts';
 import type { Endpoint } from './world.ts';
 
@@ -110,31 +108,18 @@ function poolRow(facts: MinerFacts, host: Host): object {
   };
 }
 
-const firmwareOf = ({ world: { miners } }: Host, endpoint: Endpoint): string =>
-  miners.groups[miners.group[endpoint.index]!]!.firmware;
+const guards = new WeakMap<Host, ReturnType<typeof digestGuard>>();
 
-/** The web port of every miner: Antminer's CGI pages, or AxeOS. */
-export function minerWebServer(host: Host, port: number): Server {
-  const guard = digestGuard(ACCOUNT, host.wallNow, `antminer ${host.world.seed}`);
-  const alive = (endpoint: Endpoint): 'yes' | 'silent' | 'refused' => {
-    const { miners, deadMiners } = host.world;
-    if (!minerAnswers(miners, endpoint.index) || deadMiners[endpoint.index] === 1) return 'silent';
-    // LuxOS has no CGI pages here.
-    return firmwareOf(host, endpoint) === 'luxos' ? 'refused' : 'yes';
-  };
-  return httpServer(host, port, ['miner'], alive, (request, body, endpoint) => {
-    if (firmwareOf(host, endpoint) === 'axeos') return axeosPage(host, endpoint, request);
-    const url = request.url ?? '/';
-    const challenge = guard.challenge({
-      method: request.method ?? 'GET',
-      url,
-      authorization: request.headers.authorization,
-    });
-    if (challenge !== undefined) {
-      return { status: 401, headers: { ...HEADERS, 'www-authenticate': challenge }, body: '401 - Unauthorized' };
-    }
-    return page(host, endpoint, request.method ?? 'GET', url.split('?')[0]!, body);
-  });
+/** The CGI pages on the web port, behind digest authentication. */
+export function minerPage(host: Host, endpoint: Endpoint, request: IncomingMessage, body: string): HttpAnswer {
+  const guard = guards.get(host) ?? digestGuard(ACCOUNT, host.wallNow, `antminer ${host.world.seed}`);
+  guards.set(host, guard);
+  const url = request.url ?? '/';
+  const method = request.method ?? 'GET';
+  const challenge = guard.challenge({ method, url, authorization: request.headers.authorization });
+  if (challenge !== undefined)
+    return { status: 401, headers: { ...HEADERS, 'www-authenticate': challenge }, body: '401 - Unauthorized' };
+  return page(host, endpoint, method, url.split('?')[0]!, body);
 }
 
 const HEADERS = { 'content-type': 'text/html', server: 'lighttpd/1.4.32' };

@@ -1,5 +1,12 @@
 import type { Submission } from './jobs.ts';
 
+/** A pool as somebody wrote it into a machine. */
+export interface SimPool {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
 /**
  * Everything that can change the site from outside, as data: written to the journal, and applied again after a
  * restart at the same site time. `i` counts miners, `n` GPU servers.
@@ -7,6 +14,15 @@ import type { Submission } from './jobs.ts';
 export type SimCommand =
   | { readonly op: 'sleep' | 'wake' | 'reboot'; readonly i: number }
   | { readonly op: 'point'; readonly i: number; readonly point: number }
+  /** Watts the machine keeps to; 0 takes the limit away. */
+  | { readonly op: 'limit'; readonly i: number; readonly watts: number }
+  | { readonly op: 'pools'; readonly i: number; readonly pools: readonly SimPool[] }
+  | { readonly op: 'locate'; readonly i: number; readonly on: boolean }
+  /** Supply of one machine by its number over all kinds: a PDU's outlet. */
+  | { readonly op: 'supply'; readonly number: number; readonly on: boolean }
+  | { readonly op: 'server-power'; readonly n: number; readonly on: boolean }
+  /** What a cooling plant is asked to deliver, by its index. */
+  | { readonly op: 'set-point'; readonly cooling: number; readonly celsius: number }
   | { readonly op: 'work-mode'; readonly i: number; readonly mode: number }
   | { readonly op: 'gpu-limit'; readonly n: number; readonly gpus: readonly number[]; readonly watts: number }
   | { readonly op: 'job-submit'; readonly job: Submission }

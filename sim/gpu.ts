@@ -28,7 +28,7 @@ const alive =
 const TEXT = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
 
 export function dcgmServer(host: Host, port: number): Server {
-  return httpServer(host, port, ['server'], alive(host), (request, _body, endpoint) => {
+  return httpServer(host, ['server'], alive(host), (request, _body, endpoint) => {
     if (request.method !== 'GET' || request.url !== '/metrics')
       return { status: 404, headers: TEXT, body: '404 page not found\n' };
     return { status: 200, headers: TEXT, body: metrics(host.world, endpoint) };
@@ -144,7 +144,7 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
  * taken from the query as the daemon has it or from a JSON body; reads answer keyed by GPU index.
  */
 export function zeusdServer(host: Host, port: number): Server {
-  return httpServer(host, port, ['server'], alive(host), (request, body, endpoint) => {
+  return httpServer(host, ['server'], alive(host), (request, body, endpoint) => {
     const url = new URL(request.url ?? '/', 'http://zeusd');
     const fields = { ...Object.fromEntries(url.searchParams), ...parseBody(body) };
     const ids = gpuIds(fields['gpu_ids'], request.method === 'GET', gpusOf(host.world.servers, endpoint.index));

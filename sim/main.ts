@@ -3,7 +3,7 @@ import { readFiles, startSim, type Injection, type Sim } from './site.ts';
 
 /**
  * The emulated site as a process of its own:
- * node sim/main.ts --site FILE [--sim FILE] --epoch-site MS --epoch-unix MS --speed N --seed N [--port-offset N] [--state FILE]
+ * node sim/main.ts --site FILE [--sim FILE] --epoch-site MS --epoch-unix MS --speed N --seed N [--port-offset N] [--standard-ports] [--state FILE]
  */
 const { values } = parseArgs({
   options: {
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     'port-offset': { type: 'string', default: '0' },
     state: { type: 'string' },
+    'standard-ports': { type: 'boolean', default: false },
   },
 });
 
@@ -38,6 +39,7 @@ async function start(): Promise<Sim> {
       speed: number('speed', values.speed),
     },
     seed: number('seed', values.seed),
+    standardPorts: values['standard-ports'],
     portOffset: number('port-offset', values['port-offset']),
     unixNow: () => Date.now(),
     wallNow: () => performance.now(),

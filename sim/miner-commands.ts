@@ -34,6 +34,16 @@ export function setMinerPoint(miners: Miners, i: number, point: number, at: numb
   enter(s, i, PHASE.run, at, at + 1000 * (20 + 40 * unitAt(seed, PURPOSE.wakeTime, i, 1)));
 }
 
+/** A running miner moves to the limit within 20 to 60 s. @param watts 0 takes the limit away */
+export function limitMiner(miners: Miners, i: number, watts: number, at: number, seed: number): void {
+  const { state: s } = miners;
+  const changed = s.limitW[i] !== watts;
+  s.limitW[i] = watts;
+  if (!changed || s.phase[i] !== PHASE.run) return;
+  s.fromW[i] = s.powerW[i]!;
+  enter(s, i, PHASE.run, at, at + 1000 * (20 + 40 * unitAt(seed, PURPOSE.wakeTime, i, 2)));
+}
+
 /** Stock firmware: any write of the configuration reloads the miner, and it starts from fans again. */
 export function setWorkMode(miners: Miners, i: number, mode: number, at: number, seed: number): void {
   const { state: s } = miners;

@@ -1,3 +1,4 @@
+import type { SimPool } from './command.ts';
 import { FAILURE, PHASE, type MinerGroup } from './miners.ts';
 import type { Host } from './net.ts';
 import type { SimPoint } from './points.ts';
@@ -37,6 +38,11 @@ export interface MinerFacts {
   readonly mac: string;
   readonly serial: string;
   readonly worker: string;
+  /** In order of preference; the first is worked for. */
+  readonly pools: readonly SimPool[];
+  /** Watts it was told to keep to; undefined for none. */
+  readonly limitW: number | undefined;
+  readonly locating: boolean;
   /** Unix seconds on the site clock. */
   readonly when: number;
   readonly sinceMs: number;
@@ -59,6 +65,8 @@ export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
   const rejected = Math.floor(shares * REJECTED);
   const running = phase === PHASE.run || phase === PHASE.wake;
   const fanPct = group.model.cooling === 'hydro' ? 0 : running ? Math.min(100, Math.round(s.chipC[i]! + 12)) : 20;
+  const { url, account } = host.world.config.pool;
+  const pools = host.world.state.pools.get(i) ?? [{ url, user: `${account}.${endpoint.id}`, password: 'x' }];
   const chipC = Math.round(s.chipC[i]!);
   return {
     id: endpoint.id,
@@ -89,7 +97,10 @@ export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
     utility: elapsedS > 0 ? Math.round((6000 * (shares - rejected)) / elapsedS) / 100 : 0,
     mac: macAt(endpoint.number, 1),
     serial: serialAt(17, endpoint.number, 2),
-    worker: `${host.world.config.pool.account}.${endpoint.id}`,
+    worker: pools[0]?.user ?? '',
+    pools,
+    limitW: s.limitW[i] === 0 ? undefined : s.limitW[i],
+    locating: s.locate[i] === 1,
     when: Math.floor(host.siteNow() / 1000),
     sinceMs: Math.round(s.since[i]!),
   };

@@ -1,4 +1,5 @@
 import type { AsicModel } from '../src/model/index.ts';
+import type { Firmware } from './firmware.ts';
 import type { PointTable } from './points.ts';
 import { PURPOSE, bellAt, unitAt } from './random.ts';
 import type { SimConfig } from './sim-schema.ts';
@@ -15,7 +16,7 @@ export const WORK_MODE = { normal: 0, sleep: 1, low: 3 } as const;
 export interface MinerGroup {
   readonly id: string;
   readonly model: AsicModel;
-  readonly firmware: 'luxos' | 'stock' | 'axeos';
+  readonly firmware: Firmware;
   readonly table: PointTable;
 }
 
@@ -39,6 +40,10 @@ export interface Miners {
 export interface MinerState {
   readonly phase: Uint8Array;
   readonly point: Uint8Array;
+  /** Watts it was told to keep to; 0 for none. */
+  readonly limitW: Float32Array;
+  /** The lamp that shows where it stands. */
+  readonly locate: Uint8Array;
   /** LuxOS: survives a reboot. Stock: asleep by work mode, forgotten without supply. */
   readonly curtailed: Uint8Array;
   readonly failure: Uint8Array;
@@ -116,6 +121,8 @@ function emptyState(n: number): MinerState {
   return {
     phase: new Uint8Array(n),
     point: new Uint8Array(n),
+    limitW: new Float32Array(n),
+    locate: new Uint8Array(n),
     curtailed: new Uint8Array(n),
     failure: new Uint8Array(n),
     failureUntil: new Float64Array(n).fill(-Infinity),
@@ -136,7 +143,13 @@ const FAN_SHARE = 0.4;
 const BOARD_W = 12;
 
 /** Moves every miner to `context.t`. One pass over plain arrays: about a tenth of a microsecond each. */
-export function stepMiners(miners: Miners, context: StepContext, config: SimConfig, forcedDead: Uint8Array): void {
+export function stepMiners(
+  miners: Miners,
+  context: StepContext,
+  config: SimConfig,
+  forcedDead: Uint8Array,
+  unplugged: Uint8Array,
+): void {
   const { state: s } = miners;
   const dtS = context.dtMs / 1000;
   const warming = 1 - Math.exp(-dtS / 90);
@@ -144,7 +157,7 @@ export function stepMiners(miners: Miners, context: StepContext, config: SimConf
   for (let i = 0; i < miners.count; i += 1) {
     if (context.t >= s.failureUntil[i]!) drawFailure(miners, i, context, config);
     const failure = forcedDead[i] === 1 ? FAILURE.dead : s.failure[i]!;
-    const supplied = context.live[miners.hall[i]!]! && failure !== FAILURE.dead;
+    const supplied = context.live[miners.hall[i]!]! && failure !== FAILURE.dead && unplugged[i] === 0;
     movePhase(miners, i, supplied, context);
     const inletC = context.inletC[miners.hall[i]!]!;
     drawPower(miners, i, failure, inletC, context);
@@ -186,8 +199,8 @@ function movePhase(miners: Miners, i: number, supplied: boolean, context: StepCo
   const { state: s } = miners;
   if (!supplied) {
     if (s.phase[i] !== PHASE.off) enter(s, i, PHASE.off, context.t, Infinity);
-    if (miners.groups[miners.group[i]!]!.firmware === 'stock') {
-      // Stock firmware comes back awake: its sleep is no curtailment that survives.
+    if (miners.groups[miners.group[i]!]!.firmware.forgetsSleep === true) {
+      // Such firmware comes back awake: its sleep is no curtailment that survives.
       s.curtailed[i] = 0;
       s.point[i] = miners.groups[miners.group[i]!]!.table.stock;
     }
@@ -209,6 +222,17 @@ function movePhase(miners: Miners, i: number, supplied: boolean, context: StepCo
     else if (s.phase[i] === PHASE.down) enter(s, i, PHASE.asleep, ended, Infinity);
     else return;
   }
+}
+
+/** Least share of a point's power that a limit can reach: below it the boards would not start. */
+const LEAST_LIMIT = 0.4;
+
+/** Fewer watts at a better ratio: hashrate falls with the power of 0.8 (an assumption). */
+function limitOf(s: MinerState, i: number, pointW: number): { power: number; hash: number } {
+  const limitW = s.limitW[i]!;
+  if (limitW === 0) return { power: 1, hash: 1 };
+  const power = Math.min(1.25, Math.max(LEAST_LIMIT, limitW / pointW));
+  return { power, hash: power ** 0.8 };
 }
 
 export function enter(s: MinerState, i: number, phase: number, since: number, until: number): void {
@@ -237,13 +261,15 @@ function drawPower(miners: Miners, i: number, failure: number, inletC: number, c
     const noise = bellAt(context.seed, PURPOSE.noise, i, context.step);
     const derate = failure === FAILURE.board ? 2 / 3 : failure === FAILURE.hot ? 0.78 : 1;
     // Leakage rises with chip temperature, about 0.15 % of power for a kelvin of inlet.
+    const limited = limitOf(s, i, point.powerW);
     const targetW =
       point.powerW *
+      limited.power *
       miners.spreadPower[i]! *
       (1 + 0.0015 * (inletC - 25)) *
       (0.04 + 0.96 * derate) *
       (1 + 0.004 * noise);
-    const targetThs = point.hashThs * miners.spreadHash[i]! * derate * (1 + 0.012 * noise);
+    const targetThs = point.hashThs * limited.hash * miners.spreadHash[i]! * derate * (1 + 0.012 * noise);
     if (phase === PHASE.wake) {
       const fansW = miners.sleepW[i]! + (group.model.cooling === 'air' ? 110 : 40);
       const ramp = Math.max(0, (done - FAN_SHARE) / (1 - FAN_SHARE));

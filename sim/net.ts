@@ -70,17 +70,32 @@ export interface HttpAnswer {
  */
 export function httpServer(
   host: Host,
-  port: number,
   wanted: readonly Endpoint['kind'][],
   alive: (endpoint: Endpoint) => 'yes' | 'silent' | 'refused',
   answer: (request: IncomingMessage, body: string, endpoint: Endpoint) => HttpAnswer,
 ): Server {
-  const server = createHttpServer({ keepAliveTimeout: 15_000 }, (request, response) => {
+  const server = createHttpServer({ keepAliveTimeout: 15_000 }, httpListener(host, alive, wanted, answer));
+  // A foreign peer is dropped before it can say anything.
+  server.on('connection', (socket: Socket) => {
+    if (!isLoopback(socket.remoteAddress)) socket.destroy();
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+/** What such a listener does with one request; for a server that is handed its connections. */
+export function httpListener(
+  host: Host,
+  alive: (endpoint: Endpoint) => 'yes' | 'silent' | 'refused',
+  wanted: readonly Endpoint['kind'][],
+  answer: (request: IncomingMessage, body: string, endpoint: Endpoint) => HttpAnswer,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
     const { socket } = request;
     const endpoint = endpointOf(host, socket, wanted);
     if (endpoint === undefined) return void socket.destroy();
     const state = alive(endpoint);
-    const fault = state === 'yes' ? host.faults.onRequest(endpoint, port) : state;
+    const fault = state === 'yes' ? host.faults.onRequest(endpoint, socket.localPort ?? 0) : state;
     if (fault === 'silent') return keepSilent(socket);
     if (fault === 'refused') return void socket.resetAndDestroy();
     const respond = (body: string): void => {
@@ -91,13 +106,7 @@ export function httpServer(
     };
     if (request.method === 'GET') respond('');
     else collect(request, respond);
-  });
-  // A foreign peer is dropped before it can say anything.
-  server.on('connection', (socket: Socket) => {
-    if (!isLoopback(socket.remoteAddress)) socket.destroy();
-  });
-  server.on('clientError', (_error, socket) => socket.destroy());
-  return server;
+  };
 }
 
 const BODY_LIMIT = 1 << 20;

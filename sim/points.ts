@@ -1,4 +1,5 @@
 import type { AsicModel } from '../src/model/index.ts';
+import type { Firmware } from './firmware.ts';
 
 /** One operating point of a firmware, as it lists it. */
 export interface SimPoint {
@@ -29,7 +30,7 @@ const S19K_WATTS = [
  * LuxOS profiles: hashrate goes with frequency, voltage is flat at the low end and rises by 0.15 V a step.
  * Other models than the S19k Pro get a set of the same shape, scaled on their nameplate (an assumption).
  */
-function luxPoints(model: AsicModel): SimPoint[] {
+export function luxPoints(model: AsicModel): SimPoint[] {
   const isS19k = model.id === 'antminer-s19k-pro';
   const { defaultMhz, stepMhz, defaultV } = isS19k
     ? { defaultMhz: 590, stepMhz: 25, defaultV: 13.5 }
@@ -72,8 +73,8 @@ const WAKE_S: Readonly<Record<string, number>> = {
   'antminer-s21-xp-hyd': 190,
 };
 
-export function pointsOf(model: AsicModel, firmware: 'luxos' | 'stock' | 'axeos'): PointTable {
-  const points = firmware === 'luxos' ? luxPoints(model) : stockPoints(model);
+export function pointsOf(model: AsicModel, firmware: Firmware): PointTable {
+  const points = firmware.points?.(model) ?? stockPoints(model);
   const found = points.findIndex((point) => point.step === 0);
   return { points, stock: Math.max(0, found), wakeS: WAKE_S[model.id] ?? 120 };
 }

@@ -4,17 +4,17 @@ import type { Server } from 'node:net';
 import { parse } from 'yaml';
 import {
   EMULATED_PORTS,
+  STANDARD_PORTS,
   rehearsedSite,
   siteClock,
   siteSchema,
   type ClockSetting,
   type Site,
 } from '../src/model/index.ts';
-import { minerWebServer } from './antminer.ts';
-import { cgminerServer } from './cgminer.ts';
 import type { SimCommand } from './command.ts';
 import { REQUEST_FAULTS, createFaults, type RequestFault } from './faults.ts';
 import { dcgmServer, zeusdServer } from './gpu.ts';
+import { minerServer } from './miner-ports.ts';
 import { modbusServer } from './modbus.ts';
 import { listen, type Host } from './net.ts';
 import { simSchema, type SimConfig } from './sim-schema.ts';
@@ -25,9 +25,7 @@ import { openUplinkAgents } from './uplinks.ts';
 import { loadWeather } from './weather.ts';
 import { advance, applyCommand, catchUp, createWorld, stepMsFor, type Endpoint, type World } from './world.ts';
 
-/** `portOffset` is added to each. */
-const { snmp: SNMP_PORT, ...PORTS } = EMULATED_PORTS;
-type PortName = keyof typeof PORTS;
+export type SimPorts = Readonly<Record<keyof typeof EMULATED_PORTS, number>>;
 
 export interface SimOptions {
   readonly site: Site;
@@ -37,7 +35,10 @@ export interface SimOptions {
   readonly folder?: string;
   readonly clock: ClockSetting;
   readonly seed: number;
+  /** Added to each port. */
   readonly portOffset?: number;
+  /** Listens where real machines do (80, 502, 161): for clients that know no other port. */
+  readonly standardPorts?: boolean;
   readonly statePath?: string;
   /** Unix time in ms, and a clock for sessions and nonces. */
   readonly unixNow: () => number;
@@ -56,7 +57,7 @@ export interface Injection {
 
 export interface Sim {
   readonly machines: number;
-  readonly ports: Readonly<Record<PortName, number>>;
+  readonly ports: SimPorts;
   readonly world: World;
   truth(): Truth;
   /** @returns how many endpoints it met; 0 means no such target */
@@ -104,8 +105,9 @@ export async function startSim(options: SimOptions): Promise<Sim> {
       applyCommand(world, command, at);
     },
   };
-  const { servers, ports } = await openPorts(host, options.portOffset ?? 0);
-  const uplinks = openUplinkAgents(host, SNMP_PORT + (options.portOffset ?? 0));
+  const ports = portsOf(options);
+  const servers = await openPorts(host, ports);
+  const uplinks = openUplinkAgents(host, ports.snmp);
   await store.save();
   const timers =
     options.timer === false
@@ -157,29 +159,37 @@ function dropAll(server: Server): void {
   for (const socket of socketsOf.get(server) ?? []) socket.destroy();
 }
 
-async function openPorts(host: Host, offset: number): Promise<{ servers: Server[]; ports: Record<PortName, number> }> {
-  const makers: Record<PortName, (host: Host, port: number) => Server> = {
-    cgminer: cgminerServer,
-    web: minerWebServer,
-    dcgm: dcgmServer,
-    zeusd: zeusdServer,
-    modbus: modbusServer,
-    slurm: slurmServer,
-  };
-  const names = Object.keys(PORTS) as PortName[];
-  const ports = Object.fromEntries(names.map((name) => [name, PORTS[name] + offset])) as Record<PortName, number>;
+function portsOf({ standardPorts = false, portOffset = 0 }: SimOptions): SimPorts {
+  const ports = Object.entries(standardPorts ? STANDARD_PORTS : EMULATED_PORTS);
+  return Object.fromEntries(ports.map(([name, port]) => [name, port + portOffset])) as SimPorts;
+}
+
+/** What listens on TCP, each once for the whole site: the address a connection came in on says whose it is. */
+const LISTENERS: Partial<Readonly<Record<keyof SimPorts, (host: Host, port: number) => Server>>> = {
+  cgminer: (host, port) => minerServer(host, port, 'cgminer'),
+  web: (host, port) => minerServer(host, port, 'web'),
+  webToo: (host, port) => minerServer(host, port, 'webToo'),
+  whatsminer: (host, port) => minerServer(host, port, 'whatsminer'),
+  dcgm: dcgmServer,
+  zeusd: zeusdServer,
+  modbus: modbusServer,
+  slurm: slurmServer,
+};
+
+async function openPorts(host: Host, ports: SimPorts): Promise<Server[]> {
   const servers: Server[] = [];
   try {
-    for (const name of names) {
-      const server = track(makers[name](host, ports[name]));
-      await listen(server, ports[name]);
+    for (const [name, open] of Object.entries(LISTENERS)) {
+      const port = ports[name as keyof SimPorts];
+      const server = track(open(host, port));
+      await listen(server, port);
       servers.push(server);
     }
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
   }
-  return { servers, ports };
+  return servers;
 }
 
 function inject(host: Host, { target, fault, rate = 1 }: Injection): number {

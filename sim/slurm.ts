@@ -23,7 +23,6 @@ export function slurmServer(host: Host, port: number): Server {
   const cache = { nodes: { key: '', text: '' }, jobs: { key: '', text: '' } };
   return httpServer(
     host,
-    port,
     ['slurm'],
     () => 'yes',
     (request, body) => {

@@ -16,7 +16,7 @@ import type { HallState } from './halls.ts';
 import type { JobsState } from './jobs.ts';
 import type { MinerState } from './miners.ts';
 import type { ServerState } from './servers.ts';
-import { advance, applyCommand, catchUp, reoccupy, type World, type WorldState } from './world.ts';
+import { advance, applyCommand, catchUp, reoccupy, rewire, type World, type WorldState } from './world.ts';
 
 /**
  * The site on disk: a snapshot that is replaced whole, and beside it a journal of the commands since. After a kill
@@ -110,6 +110,7 @@ function load(path: string, journalPath: string, world: World, now: number, fine
   copyColumns(saved.miners, world.miners.state);
   copyColumns(saved.servers, world.servers.state);
   Object.assign(world.jobs.state, saved.jobs);
+  rewire(world);
   reoccupy(world);
   let sequence = saved.sequence;
   for (const entry of readJournal(journalPath)) {

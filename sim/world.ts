@@ -6,11 +6,12 @@ import {
   type GpuServerModel,
   type Site,
 } from '../src/model/index.ts';
-import type { SimCommand } from './command.ts';
+import type { SimCommand, SimPool } from './command.ts';
+import { firmwareOf } from './firmware.ts';
 import { coolingW, createHall, inletC, lagWetBulb, openBreaker, stepBreaker, type SimHall } from './halls.ts';
 import type { BreakerState } from './breaker.ts';
 import { createJobs, endJob, fillJobs, occupy, requeueJob, stepJobs, submitJob, type Jobs } from './jobs.ts';
-import { rebootMiner, setMinerPoint, setWorkMode, sleepMiner, wakeMiner } from './miner-commands.ts';
+import { limitMiner, rebootMiner, setMinerPoint, setWorkMode, sleepMiner, wakeMiner } from './miner-commands.ts';
 import { createMiners, stepMiners, type MinerGroup, type Miners, type StepContext } from './miners.ts';
 import { pointsOf } from './points.ts';
 import { GPUS, createServers, freeAll, minimumLimitW, stepServers, type Servers } from './servers.ts';
@@ -19,7 +20,7 @@ import type { Weather } from './weather.ts';
 
 /** A place on the network. `index` counts miners, servers or meters, by kind. */
 export interface Endpoint {
-  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink';
+  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink' | 'pdu' | 'cooling';
   readonly id: string;
   readonly groupId: string;
   readonly address: string;
@@ -47,12 +48,23 @@ export interface World {
   /** Machines killed by an injected fault. */
   readonly deadMiners: Uint8Array;
   readonly deadServers: Uint8Array;
+  /** Miners whose outlet is off: kept beside the state, which the journal replays. */
+  readonly unplugged: Uint8Array;
+  readonly unpluggedServers: Uint8Array;
   readonly state: WorldState;
 }
 
 export interface WorldState {
   /** Site time of the last step, a multiple of `stepMs`. */
   t: number;
+  /** Pools somebody wrote into a miner, by its index; the others have the sim file's. */
+  pools: Map<number, readonly SimPool[]>;
+  /** Outlets that are off, by the number of what hangs on them. */
+  off: Set<number>;
+  /** Servers switched off through their BMC. */
+  serversOff: Set<number>;
+  /** Set points of cooling plants that were changed, by index. */
+  setPoints: Map<number, number>;
   readonly feeder: { readonly breaker: BreakerState; powerW: number; energyWh: number };
 }
 
@@ -91,7 +103,16 @@ export function createWorld(
     jobs: createJobs(site, config, servers, seed),
     deadMiners: new Uint8Array(miners.count),
     deadServers: new Uint8Array(servers.count),
-    state: { t: start, feeder: { breaker: { heat: 0, closesAt: undefined }, powerW: 0, energyWh: 0 } },
+    unplugged: new Uint8Array(miners.count),
+    unpluggedServers: new Uint8Array(servers.count),
+    state: {
+      t: start,
+      pools: new Map(),
+      off: new Set(),
+      serversOff: new Set(),
+      setPoints: new Map(),
+      feeder: { breaker: { heat: 0, closesAt: undefined }, powerW: 0, energyWh: 0 },
+    },
   };
   fillJobs(world.jobs, servers, start);
   // Meters did not start with the run.
@@ -100,8 +121,6 @@ export function createWorld(
   stepWorld(world, start, 0);
   return world;
 }
-
-const FIRMWARE: Readonly<Record<string, MinerGroup['firmware']>> = { luxos: 'luxos', bitaxe: 'axeos' };
 
 function createMachines(
   site: Site,
@@ -119,7 +138,7 @@ function createMachines(
     const hall = hallIndex.get(group.hall)!;
     const count = addressesOf(group.addresses).length;
     if (model.kind === 'asic') {
-      const firmware = FIRMWARE[group.driver] ?? 'stock';
+      const firmware = firmwareOf(group.driver, group.settings);
       groups.push({ id: group.id, model: model satisfies AsicModel, firmware, table: pointsOf(model, firmware) });
       for (let i = 0; i < count; i += 1) minerMembers.push({ group: groups.length - 1, hall });
     } else {
@@ -135,7 +154,7 @@ function createMachines(
 
 function listEndpoints(site: Site): Endpoint[] {
   const endpoints: Endpoint[] = [];
-  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0 };
+  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0, pdu: 0, cooling: 0 };
   const hallIndex = new Map(site.halls.map((hall, index) => [hall.id, index]));
   const add = (kind: Endpoint['kind'], id: string, groupId: string, address: string, hall: number): void => {
     endpoints.push({ kind, id, groupId, address, index: counts[kind]++, hall, number: endpoints.length });
@@ -156,6 +175,7 @@ function listEndpoints(site: Site): Endpoint[] {
       add('slurm', cluster.id, cluster.id, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
+  for (const one of site.plant) add(one.kind, one.id, one.id, one.address, hallIndex.get(one.hall)!);
   for (const uplink of site.uplinks) add('uplink', uplink.id, uplink.id, uplink.address, hallIndex.get(uplink.hall)!);
   return endpoints;
 }
@@ -203,7 +223,7 @@ function stepWorld(world: World, t: number, dtMs: number): void {
     live: halls.map((hall) => feederLive && hall.state.breaker.closesAt === undefined),
     inletC: halls.map((hall) => inletC(hall, weather.temperatureC)),
   };
-  stepMiners(world.miners, context, config, world.deadMiners);
+  stepMiners(world.miners, context, config, world.deadMiners, world.unplugged);
   stepServers(world.servers, context, config.failures.deadPct, config.failures.repairHours, world.deadServers);
   stepJobs(world.jobs, world.servers, t, dtMs);
   sumHalls(world, context);
@@ -244,6 +264,23 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       return rebootMiner(miners, command.i, at, seed);
     case 'point':
       return setMinerPoint(miners, command.i, command.point, at, seed);
+    case 'limit':
+      return limitMiner(miners, command.i, command.watts, at, seed);
+    case 'pools':
+      world.state.pools.set(command.i, command.pools);
+      return;
+    case 'locate':
+      miners.state.locate[command.i] = command.on ? 1 : 0;
+      return;
+    case 'supply':
+      return setSupply(world, command.number, command.on);
+    case 'server-power':
+      if (command.on) world.state.serversOff.delete(command.n);
+      else world.state.serversOff.add(command.n);
+      return;
+    case 'set-point':
+      world.state.setPoints.set(command.cooling, command.celsius);
+      return;
     case 'work-mode':
       return setWorkMode(miners, command.i, command.mode, at, seed);
     case 'gpu-limit': {
@@ -261,6 +298,23 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       return;
     default:
       return applyToJob(world, command, at);
+  }
+}
+
+function setSupply(world: World, number: number, on: boolean): void {
+  if (on) world.state.off.delete(number);
+  else world.state.off.add(number);
+  rewire(world);
+}
+
+/** The columns the steps read, from the set that is saved. */
+export function rewire(world: World): void {
+  world.unplugged.fill(0);
+  world.unpluggedServers.fill(0);
+  for (const number of world.state.off) {
+    const { kind, index } = world.endpoints[number]!;
+    if (kind === 'miner') world.unplugged[index] = 1;
+    else if (kind === 'server') world.unpluggedServers[index] = 1;
   }
 }
 

@@ -86,7 +86,7 @@ test('a model the catalogue does not know has no estimate of its watts', async (
 
 test('recognises the realm of its page and the name of its miner', () => {
   const seen = (port: number, text: string) =>
-    antminerStock.recognises({ openPorts: [port], banners: new Map([[port, text]]) });
+    antminerStock.recognises({ openPorts: [port], banners: new Map([[port, text]]), pages: new Map() });
   expect(seen(80, 'www-authenticate: Digest realm="antMiner Configuration"')).toBe(true);
   expect(seen(4028, '{"VERSION":[{"BMMiner":"1.0.0"}]}')).toBe(true);
   expect(seen(4028, '{"VERSION":[{"LUXminer":"2025.4.8"}]}')).toBe(false);

@@ -35,7 +35,8 @@ test.each([0, 2600, 4000, NaN])(
 );
 
 test('recognises a page of DCGM metrics', () => {
-  const seen = (text: string) => gpuServer.recognises({ openPorts: [9400], banners: new Map([[9400, text]]) });
+  const seen = (text: string) =>
+    gpuServer.recognises({ openPorts: [9400], banners: new Map([[9400, text]]), pages: new Map() });
   expect(seen('DCGM_FI_DEV_GPU_TEMP{gpu="0"} 30')).toBe(true);
   expect(seen('node_cpu_seconds_total{cpu="0"} 1')).toBe(false);
 });

@@ -43,7 +43,7 @@ test('asleep or awake is told by its curtail mode; without one the mode is not k
 
 test('recognises its banner on 4028 and no other', () => {
   const seen = (port: number, text: string) =>
-    luxos.recognises({ openPorts: [port], banners: new Map([[port, text]]) });
+    luxos.recognises({ openPorts: [port], banners: new Map([[port, text]]), pages: new Map() });
   expect(seen(4028, '{"VERSION":[{"LUXminer":"2025.4.8"}]}')).toBe(true);
   expect(seen(4028, '{"VERSION":[{"BMMiner":"1.0.0"}]}')).toBe(false);
   expect(seen(80, 'LUXminer')).toBe(false);

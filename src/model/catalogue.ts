@@ -94,13 +94,43 @@ const ASICS: readonly AsicModel[] = [
     cooling: 'air',
     points: [{ profile: 'default', powerW: 18, hashrateThs: 1.2 }],
   },
+  // Nameplate figures of makers' and third-party lists; what they draw asleep is assumed until it is measured.
+  plain('antminer-s19', 'Antminer S19', 3250, 95, 20, 'air'),
+  plain('antminer-s19-xp', 'Antminer S19 XP', 3010, 140, 20, 'air'),
+  plain('antminer-s21-plus', 'Antminer S21+', 3564, 216, 25, 'air'),
+  plain('antminer-s21-pro', 'Antminer S21 Pro', 3510, 234, 25, 'air'),
+  plain('antminer-s21-xp', 'Antminer S21 XP', 3645, 270, 25, 'air'),
+  plain('antminer-s23', 'Antminer S23', 3498, 318, 25, 'air'),
+  plain('whatsminer-m50s', 'Whatsminer M50S', 3276, 126, 30, 'air'),
+  plain('whatsminer-m60s', 'Whatsminer M60S', 3422, 186, 30, 'air'),
+  plain('whatsminer-m66', 'Whatsminer M66', 5492, 276, 40, 'hydro'),
+  plain('whatsminer-m79s', 'Whatsminer M79S', 12555, 930, 60, 'hydro'),
+  plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air'),
+  plain('proto-rig', 'Proto Rig', 12000, 819, 60, 'air'),
+  plain('auradine-at2880', 'Auradine Teraflux AT2880', 4160, 260, 40, 'air'),
+  plain('sealminer-a2', 'SealMiner A2', 3730, 226, 30, 'air'),
 ];
+
+/** A model of which only the nameplate is known. */
+function plain(
+  id: string,
+  name: string,
+  watts: number,
+  ths: number,
+  sleepW: number,
+  cooling: AsicModel['cooling'],
+): AsicModel {
+  const points = [{ profile: 'default', powerW: watts, hashrateThs: ths }];
+  return { id, kind: 'asic', name, nameplateW: watts, nameplateThs: ths, sleepW, cooling, points };
+}
 
 const GPU_SERVERS: readonly GpuServerModel[] = [
   gpuServer('gpu-8x-h100', '8x H100 SXM', 'h100', 700, 620, 70, 2600),
   gpuServer('gpu-8x-a100', '8x A100 SXM 80', 'a100', 400, 350, 62, 1700),
   gpuServer('gpu-8x-rtx4090', '8x RTX 4090', 'rtx4090', 450, 393, 25, 700),
   gpuServer('gpu-8x-rtxa6000', '8x RTX A6000', 'rtxa6000', 300, 270, 22, 650),
+  gpuServer('gpu-8x-h200', '8x H200 SXM', 'h200', 700, 620, 64, 2800),
+  gpuServer('gpu-8x-l40s', '8x L40S', 'l40s', 350, 315, 33, 900),
   gpuServer('gpu-1x-rtx4090', 'Workstation, RTX 4090', 'rtx4090', 450, 393, 25, 160, 1),
 ];
 

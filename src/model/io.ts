@@ -16,6 +16,8 @@ export interface TcpRequest {
   readonly port: number;
   readonly data: string | Buffer;
   readonly timeoutMs: number;
+  /** What a recording calls the answer: `summary`, `get_miner_status_pools`. */
+  readonly name: string;
   complete(received: Buffer): boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,6 +32,10 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** What a recording calls the answer; absent: worked out from the path (`/api/v1/miner/details` is `miner_details`). */
+  readonly name?: string;
+  /** For https: how the machine's certificate is judged. Default `verify`; a BMC's own is pinned by its SHA-256. */
+  readonly certificate?: 'verify' | 'any' | { readonly sha256: string };
   /** A longer reply is `garbled` and is not read to its end. Default 16 MiB. */
   readonly maxBytes?: number;
   /** Digest credentials: the challenge is answered, and the nonce kept for the next request. */
@@ -46,17 +52,31 @@ export interface HttpReply {
 export interface SnmpPort {
   /** One GET of several objects; the values in the order asked, `undefined` where the agent has no such object. */
   get(request: SnmpGet): Promise<readonly SnmpValue[]>;
+  /** Everything below an object, in the agent's order. At most `most` rows (default 2,000). */
+  walk(request: SnmpWalk): Promise<readonly { readonly oid: string; readonly value: SnmpValue }[]>;
+  /** Sets one object to an integer. */
+  set(request: SnmpSet): Promise<void>;
 }
 
 /** 64-bit counters are bigint: a double loses octets of a fast link after some months. */
 export type SnmpValue = number | bigint | string | undefined;
 
-export interface SnmpGet {
+interface SnmpAgent {
   readonly host: string;
   readonly port: number;
   readonly community: string;
-  readonly oids: readonly string[];
   readonly timeoutMs: number;
+}
+export interface SnmpGet extends SnmpAgent {
+  readonly oids: readonly string[];
+}
+export interface SnmpWalk extends SnmpAgent {
+  readonly oid: string;
+  readonly most?: number;
+}
+export interface SnmpSet extends SnmpAgent {
+  readonly oid: string;
+  readonly value: number;
 }
 
 export interface ModbusPort {
@@ -71,4 +91,50 @@ export interface ModbusRead {
   readonly register: number;
   readonly count: number;
   readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Present values of BACnet objects over UDP (ASHRAE 135, annex J). */
+export interface BacnetPort {
+  /** In the order asked; `undefined` where the device has no such object. */
+  read(request: BacnetRead): Promise<readonly (number | undefined)[]>;
+  /** Writes a present value at a priority (1 to 16); `undefined` gives the slot back. */
+  write(request: BacnetWrite): Promise<void>;
+}
+
+export type BacnetObjectType = 'analog-input' | 'analog-output' | 'analog-value' | 'binary-input' | 'binary-value';
+
+export interface BacnetObject {
+  readonly type: BacnetObjectType;
+  readonly instance: number;
+}
+export interface BacnetRead {
+  readonly host: string;
+  readonly port: number;
+  readonly objects: readonly BacnetObject[];
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+export interface BacnetWrite {
+  readonly host: string;
+  readonly port: number;
+  readonly object: BacnetObject;
+  readonly value: number | undefined;
+  readonly priority: number;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A program of this host, run without a shell; only those the server allows (`nvidia-smi`, `ipmitool`). */
+export interface ProgramPort {
+  /** @throws Fault `unsupported` where the program is not there or not allowed; an exit code other than 0 is handed back. */
+  run(request: ProgramRun): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+}
+export interface ProgramRun {
+  readonly program: 'nvidia-smi' | 'ipmitool';
+  readonly args: readonly string[];
+  /** Credentials go here and never among the arguments, which every user of the host can read. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
 }

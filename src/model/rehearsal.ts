@@ -12,18 +12,49 @@ export const onLoopback = (address: string): string => address.replace(/^\d+\./,
 export const EMULATED_PORTS = {
   cgminer: 4028,
   web: 8080,
+  webToo: 8081,
+  whatsminer: 4433,
   dcgm: 9400,
   zeusd: 4938,
   modbus: 1502,
   slurm: 6820,
   snmp: 1161,
+  redfish: 8000,
+  tpu: 2112,
+  bacnet: 47808,
+  ipmi: 1623,
+  stratum: 3333,
 } as const;
+
+/** The same on a real site, for clients that know no other; most need root. */
+export const STANDARD_PORTS: Readonly<Record<keyof typeof EMULATED_PORTS, number>> = {
+  ...EMULATED_PORTS,
+  web: 80,
+  webToo: 8080,
+  modbus: 502,
+  snmp: 161,
+  ipmi: 623,
+};
 
 /** Settings that say where and as what a real device listens; the emulated one is always so. */
 const PORT_SETTINGS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'antminer-stock': { port: EMULATED_PORTS.cgminer, webPort: EMULATED_PORTS.web },
   luxos: { port: EMULATED_PORTS.cgminer },
   bitaxe: { port: EMULATED_PORTS.web },
+  'whatsminer-v2': { port: EMULATED_PORTS.cgminer },
+  'whatsminer-v3': { port: EMULATED_PORTS.whatsminer },
+  avalon: { port: EMULATED_PORTS.cgminer },
+  braiins: { port: EMULATED_PORTS.web },
+  vnish: { port: EMULATED_PORTS.web },
+  'proto-rig': { port: EMULATED_PORTS.web },
+  sealminer: { port: EMULATED_PORTS.web, rpcPort: EMULATED_PORTS.cgminer },
+  auradine: { port: EMULATED_PORTS.webToo, rpcPort: EMULATED_PORTS.cgminer },
+  epic: { port: EMULATED_PORTS.cgminer },
+  redfish: { port: EMULATED_PORTS.redfish, scheme: 'http' },
+  'tpu-exporter': { port: EMULATED_PORTS.tpu },
+  ipmi: { port: EMULATED_PORTS.ipmi },
+  'snmp-pdu': { port: EMULATED_PORTS.snmp },
+  'bacnet-cooling': { port: EMULATED_PORTS.bacnet },
   'gpu-server': { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd },
   'modbus-meter': { port: EMULATED_PORTS.modbus, unitId: 1, map: 'schneider-iem3000' },
   'snmp-uplink': { port: EMULATED_PORTS.snmp },
@@ -51,6 +82,7 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     })),
     meters: site.meters.map(moved),
     uplinks: site.uplinks.map(moved),
+    plant: site.plant.map(moved),
     clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
     feeds:
       live && marketsFolder !== undefined

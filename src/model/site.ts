@@ -89,6 +89,25 @@ const uplink = z.strictObject({
   settings,
 });
 
+/** A PDU or a cooling plant: read as every machine is, and told through control alone. */
+const plant = z.strictObject({
+  id,
+  kind: z.enum(['pdu', 'cooling']),
+  name: z.string().optional(),
+  hall: id,
+  driver: z.string(),
+  address: ipv4,
+  feeds: z
+    .strictObject({
+      group: id.describe('the group of machines that hangs on its outlets'),
+      first: z.number().int().positive().default(1).describe('which machine of the group hangs on outlet 1'),
+      count: z.number().int().positive().describe('outlets in use, in order'),
+    })
+    .optional()
+    .describe('for a PDU: what hangs on it'),
+  settings,
+});
+
 /** What a customer has signed for: GPUs of a class of work that are theirs before anybody else's. */
 const contract = z.strictObject({
   id,
@@ -189,7 +208,7 @@ const feed = z.strictObject({
 });
 
 /** Entries of the lists that a driver, feed or cluster completes with settings of its own. */
-export const siteParts = { machine: machineGroup, meter, uplink, cluster, feed };
+export const siteParts = { machine: machineGroup, meter, uplink, plant, cluster, feed };
 
 export const siteSchema = z.strictObject({
   name: z.string().min(1).describe('as it stands on the page'),
@@ -238,6 +257,7 @@ export const siteSchema = z.strictObject({
   halls: z.array(hall).min(1),
   meters: z.array(meter),
   uplinks: z.array(uplink).default([]),
+  plant: z.array(plant).default([]),
   machines: z.array(machineGroup),
   clusters: z.array(cluster).default([]),
   contracts: z.array(contract).default([]),
@@ -267,6 +287,7 @@ export const siteSchema = z.strictObject({
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
 export type Uplink = Site['uplinks'][number];
+export type PlantDevice = Site['plant'][number];
 export type Contract = Site['contracts'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];

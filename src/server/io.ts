@@ -3,7 +3,9 @@ import { isAbsolute, resolve } from 'node:path';
 import type { ClusterIo } from '../clusters/cluster.ts';
 import type { DriverIo } from '../drivers/driver.ts';
 import { httpPort } from '../drivers/wire/http.ts';
+import { bacnetPort } from '../drivers/wire/bacnet.ts';
 import { modbusPort } from '../drivers/wire/modbus.ts';
+import { programPort } from '../drivers/wire/program.ts';
 import { snmpPort } from '../drivers/wire/snmp.ts';
 import { tcpPort } from '../drivers/wire/tcp.ts';
 import type { FeedIo } from '../feeds/feed.ts';
@@ -29,6 +31,7 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
   const http = httpPort();
   const modbus = modbusPort();
   const snmp = snmpPort();
+  const bacnet = bacnetPort();
   const siteNow = () => clock.now();
   const shifted = (url: string): string => {
     const parsed = new URL(url);
@@ -43,9 +46,19 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
       tcp: { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
       http: shiftedHttp,
       modbus: { readHolding: (request) => modbus.readHolding({ ...request, port: request.port + portOffset }) },
-      snmp: { get: (request) => snmp.get({ ...request, port: request.port + portOffset }) },
+      snmp: {
+        get: (request) => snmp.get({ ...request, port: request.port + portOffset }),
+        walk: (request) => snmp.walk({ ...request, port: request.port + portOffset }),
+        set: (request) => snmp.set({ ...request, port: request.port + portOffset }),
+      },
+      bacnet: {
+        read: (request) => bacnet.read({ ...request, port: request.port + portOffset }),
+        write: (request) => bacnet.write({ ...request, port: request.port + portOffset }),
+      },
+      program: programPort(),
       secret: (ref) => secrets.resolve(ref),
       siteNow,
+      unixNow: () => Date.now(),
       wallNow,
     },
     feeds: {
@@ -67,6 +80,7 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
     async close() {
       modbus.close();
       snmp.close();
+      bacnet.close();
       await http.close();
     },
   };

@@ -55,6 +55,7 @@ export const fullSiteSchema = siteSchema.extend({
   machines: z.array(entry(siteParts.machine, 'driver', serving('asic', 'gpu-server'))),
   meters: z.array(entry(siteParts.meter, 'driver', serving('meter'))),
   uplinks: z.array(entry(siteParts.uplink, 'driver', serving('uplink'))).default([]),
+  plant: z.array(entry(siteParts.plant, 'driver', serving('pdu', 'cooling'))).default([]),
   clusters: z.array(entry(siteParts.cluster, 'driver', clusters)).default([]),
   feeds: z.array(entry(siteParts.feed, 'feed', feeds)),
 });
@@ -76,6 +77,7 @@ const PLUGINS: Readonly<Record<string, () => readonly { readonly name: string }[
   machines: () => serving('asic', 'gpu-server'),
   meters: () => serving('meter'),
   uplinks: () => serving('uplink'),
+  plant: () => serving('pdu', 'cooling'),
   clusters: () => clusters,
   feeds: () => feeds,
 };

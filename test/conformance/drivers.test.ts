@@ -15,10 +15,14 @@ const NOT_DRIVERS = ['driver', 'index'];
 /** Every method a device may have, with arguments that each of them would accept. */
 const CALLS: Readonly<Record<Exclude<keyof Device, 'close'>, readonly unknown[]>> = {
   read: [],
+  inspect: [],
   sleep: [],
   wake: [],
   setMode: ['low'],
   setPowerLimit: [6000],
+  setClockLimit: [1200],
+  setOutlet: [1, true],
+  setSupplyC: [24],
   setPools: [[{ url: 'stratum+tcp://pool.example:700', worker: 'site.0001', password: 'x' }]],
   reboot: [],
   locate: [true],
@@ -71,7 +75,7 @@ describe.each(drivers)('$name', (driver) => {
   });
 
   test('recognises nothing in a fingerprint that shows nothing', () => {
-    expect(driver.recognises({ openPorts: [], banners: new Map() })).toBe(false);
+    expect(driver.recognises({ openPorts: [], banners: new Map(), pages: new Map() })).toBe(false);
   });
 
   test.each(recordings)('replays $name', async ({ recording }) => {

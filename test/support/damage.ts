@@ -27,16 +27,21 @@ function replaced(value: unknown, [key, ...rest]: Path, by: unknown): unknown {
 /** The JSON or the lines an exchange answers with; undefined where it answers with plain text or registers. */
 function answerOf(exchange: Exchange): unknown {
   if ('modbus' in exchange) return undefined;
+  if ('program' in exchange) return exchange.reply.lines;
   const answer = 'http' in exchange ? (exchange.reply.lines ?? exchange.reply.body) : exchange.reply;
   return typeof answer === 'object' ? answer : undefined;
 }
+
+const linesOf = (exchange: Exchange): boolean =>
+  'program' in exchange || ('http' in exchange && exchange.reply.lines !== undefined);
 
 function withAnswer(recording: Recording, index: number, answer: unknown): Recording {
   const exchanges = recording.exchanges.map((exchange, i): Exchange => {
     if (i !== index) return exchange;
     if ('tcp' in exchange) return { ...exchange, reply: answer };
     if ('modbus' in exchange) return { ...exchange, reply: answer as string };
-    if ('snmp' in exchange) return { ...exchange, reply: answer as never };
+    if ('snmp' in exchange || 'bacnet' in exchange) return { ...exchange, reply: answer as never };
+    if ('program' in exchange) return { ...exchange, reply: { ...exchange.reply, lines: answer as string[] } };
     if (exchange.reply.lines === undefined) return { ...exchange, reply: { ...exchange.reply, body: answer } };
     return { ...exchange, reply: { ...exchange.reply, lines: answer as string[] } };
   });
@@ -48,7 +53,7 @@ export function mutations(recording: Recording): { what: string; mutant: Recordi
   return recording.exchanges.flatMap((exchange, index) => {
     const answer = answerOf(exchange);
     if (answer === undefined) return [];
-    const isLines = 'http' in exchange && exchange.reply.lines !== undefined;
+    const isLines = linesOf(exchange);
     return leaves(answer).flatMap((path) =>
       NOTHING.map((nothing) => {
         const line = isLines ? (answer as string[])[Number(path[0])]! : '';
@@ -76,7 +81,7 @@ export function damaged(recording: Recording): fc.Arbitrary<Recording> {
     }
     if (answer === undefined) return fc.string().map((text) => withAnswer(recording, index, text));
     const paths = leaves(answer);
-    const isLines = 'http' in exchange && exchange.reply.lines !== undefined;
+    const isLines = linesOf(exchange);
     const value = isLines
       ? fc.oneof(
           fc.string(),

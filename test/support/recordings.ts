@@ -21,10 +21,21 @@ export interface Recording {
 }
 
 export type Exchange =
-  | { readonly tcp: { readonly port: number; readonly ask: unknown }; readonly reply: unknown }
+  | { readonly tcp: { readonly port: number; readonly ask: unknown; readonly framed?: true }; readonly reply: unknown }
   | { readonly http: HttpAsk; readonly reply: { status?: number; body?: unknown; lines?: readonly string[] } }
   | { readonly modbus: { unitId: number; register: number; count: number }; readonly reply: string }
-  | { readonly snmp: { readonly oids: readonly string[] }; readonly reply: readonly (number | string | null)[] };
+  | {
+      readonly snmp: { oids: readonly string[] } | { walk: string } | { set: string; value: number };
+      readonly reply: readonly (number | string | null | { oid: string; value: number | string })[];
+    }
+  | {
+      readonly bacnet: { objects: readonly string[] } | { write: string; value: number | null; priority: number };
+      readonly reply: readonly (number | null)[];
+    }
+  | {
+      readonly program: readonly string[];
+      readonly reply: { code?: number; lines: readonly string[]; stderr?: string };
+    };
 
 interface HttpAsk {
   readonly method: string;
@@ -68,6 +79,27 @@ function snmpValues(text: string): SnmpValue[] {
   }
 }
 
+function snmpRows(text: string): { oid: string; value: SnmpValue }[] {
+  try {
+    const rows = JSON.parse(text) as { oid: string; value: unknown }[];
+    return rows.map(({ oid, value }) => {
+      if (typeof oid !== 'string' || (typeof value !== 'string' && typeof value !== 'number')) throw new Error();
+      return { oid, value: fromDigits(value) as SnmpValue };
+    });
+  } catch (cause) {
+    throw new Fault('garbled', 'no SNMP answer', { cause });
+  }
+}
+
+/** JSON as what it says, a form as its text. */
+function bodyOf(body: string): unknown {
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    return body;
+  }
+}
+
 const fromDigits = (value: unknown): unknown =>
   typeof value === 'string' && /^\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value;
 
@@ -82,12 +114,15 @@ export function openRecorded(recording: Recording, io: DriverIo): Device {
 export function requestOf(exchange: Exchange): unknown {
   if ('tcp' in exchange) return { tcp: exchange.tcp };
   if ('snmp' in exchange) return { snmp: exchange.snmp };
+  if ('bacnet' in exchange) return { bacnet: exchange.bacnet };
+  if ('program' in exchange) return { program: exchange.program };
   return 'http' in exchange ? { http: exchange.http } : { modbus: exchange.modbus };
 }
 
 /** The bytes of an answer: text as it is, anything else as its JSON. */
 export function replyText(exchange: Exchange): string {
   const { reply } = exchange;
+  if ('program' in exchange) return exchange.reply.lines.map((line) => `${line}\n`).join('');
   if ('http' in exchange) {
     const { body, lines } = exchange.reply;
     if (lines !== undefined) return lines.map((line) => `${line}\n`).join('');
@@ -121,7 +156,13 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
   const io: DriverIo = {
     tcp: {
       async ask({ port, data }) {
-        return Buffer.from(answer(find({ tcp: { port, ask: JSON.parse(String(data)) as unknown } })));
+        const framed = typeof data !== 'string' && data.length > 4 && data.readUInt32LE(0) === data.length - 4;
+        const ask = JSON.parse(String(framed ? data.subarray(4) : data)) as unknown;
+        const text = Buffer.from(answer(find({ tcp: { port, ask, ...(framed ? { framed } : {}) } })));
+        if (!framed) return text;
+        const length = Buffer.alloc(4);
+        length.writeUInt32LE(text.length);
+        return Buffer.concat([length, text]);
       },
     },
     http: {
@@ -132,7 +173,7 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
           port: Number(port || 80),
           path: pathname + search,
           ...(digest === undefined ? {} : { digest: digest.username }),
-          ...(body === undefined ? {} : { body: JSON.parse(body) as unknown }),
+          ...(body === undefined ? {} : { body: bodyOf(body) }),
         };
         const exchange = find({ http });
         const status = 'http' in exchange ? (exchange.reply.status ?? 200) : 200;
@@ -148,9 +189,32 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
       async get({ oids }) {
         return snmpValues(answer(find({ snmp: { oids } })));
       },
+      async walk({ oid }) {
+        return snmpRows(answer(find({ snmp: { walk: oid } })));
+      },
+      async set({ oid, value }) {
+        find({ snmp: { set: oid, value } });
+      },
+    },
+    bacnet: {
+      async read({ objects }) {
+        const names = objects.map(({ type, instance }) => `${type},${instance}`);
+        return snmpValues(answer(find({ bacnet: { objects: names } }))) as (number | undefined)[];
+      },
+      async write({ object: { type, instance }, value, priority }) {
+        find({ bacnet: { write: `${type},${instance}`, value: value ?? null, priority } });
+      },
+    },
+    program: {
+      async run({ program, args }) {
+        const exchange = find({ program: [program, ...args] });
+        const { code = 0, stderr = '' } = 'program' in exchange ? exchange.reply : {};
+        return { code, stdout: answer(exchange), stderr };
+      },
     },
     secret: () => 'secret',
     siteNow: () => AT,
+    unixNow: () => AT,
     wallNow: () => wallMs(0),
   };
   return { io, requests };

@@ -15,6 +15,8 @@ interface Answers {
   http(): { status: number; body: string };
   modbus(count: number): Buffer;
   snmp(count: number): SnmpValue[];
+  bacnet?(count: number): (number | undefined)[];
+  program?(): { code: number; stdout: string; stderr: string };
 }
 
 export function worldOf(answers: Answers): DriverIo {
@@ -22,12 +24,24 @@ export function worldOf(answers: Answers): DriverIo {
     tcp: { ask: async () => Buffer.from(answers.tcp()) },
     http: { ask: async () => ({ ...answers.http(), headers: {} }) },
     modbus: { readHolding: async ({ count }) => answers.modbus(count) },
-    snmp: { get: async ({ oids }) => answers.snmp(oids.length) },
+    snmp: {
+      get: async ({ oids }) => answers.snmp(oids.length),
+      walk: async ({ oid }) => answers.snmp(3).map((value, i) => ({ oid: `${oid}.${i + 1}`, value })),
+      set: async () => void answers.snmp(1),
+    },
+    bacnet: {
+      read: async ({ objects }) => answers.bacnet?.(objects.length) ?? answers.snmp(objects.length).map(asNumber),
+      write: async () => void answers.snmp(1),
+    },
+    program: { run: async () => answers.program?.() ?? { code: 0, stdout: answers.tcp(), stderr: '' } },
     secret: () => 'secret',
     siteNow: () => AT,
+    unixNow: () => AT,
     wallNow: () => wallMs(0),
   };
 }
+
+const asNumber = (value: SnmpValue): number | undefined => (typeof value === 'number' ? value : undefined);
 
 const faulty = (kind: FaultKind): DriverIo => {
   const fail = (): never => {
@@ -93,9 +107,12 @@ export function hangingWorld(): { io: DriverIo; signals: (AbortSignal | undefine
     tcp: { ask: hang },
     http: { ask: hang },
     modbus: { readHolding: (request) => hang(request) },
-    snmp: { get: (request) => hang(request) },
+    snmp: { get: hang, walk: hang, set: hang },
+    bacnet: { read: hang, write: hang },
+    program: { run: hang },
     secret: () => 'secret',
     siteNow: () => AT,
+    unixNow: () => AT,
     wallNow: () => wallMs(0),
   };
   return { io, signals, limits };

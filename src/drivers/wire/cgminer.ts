@@ -23,7 +23,8 @@ export async function askCgminer(
 ): Promise<Fields> {
   const data = JSON.stringify(parameter === undefined ? { command } : { command, parameter });
   const { host, port, timeoutMs } = target;
-  const reply = await tcp.ask({ host, port, data, timeoutMs, complete: ended, signal });
+  const name = parameter === undefined ? command : `${command}_${parameter}`;
+  const reply = await tcp.ask({ host, port, data, timeoutMs, name, complete: ended, signal });
   return parseReply(reply.toString('utf8'), `${host} ${command}`);
 }
 

@@ -40,6 +40,12 @@ export function snmpPort(): SnmpPort & { close(): void } {
         });
       }).then((varbinds) => varbinds.map((varbind) => valueOf(varbind, where)));
     },
+    async walk() {
+      throw new Fault('unsupported', 'SNMP walk is not built yet');
+    },
+    async set() {
+      throw new Fault('unsupported', 'SNMP set is not built yet');
+    },
     close() {
       for (const session of sessions.values()) session.close();
       sessions.clear();

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { minerFacts } from './miner-facts.ts';
-import type { Host, HttpAnswer } from './net.ts';
-import type { Endpoint } from './world.ts';
+import type { Firmware } from '../firmware.ts';
+import { minerFacts } from '../miner-facts.ts';
+import type { Host, HttpAnswer } from '../net.ts';
+import type { Endpoint } from '../world.ts';
+
+export const bitaxe: Firmware = { name: 'bitaxe', ports: { web: { kind: 'http', answer: page } } };
 
 /** A Bitaxe with AxeOS: `GET /api/system/info` as 2.4 answers it, and a restart. It knows no sleep. */
-export function axeosPage(host: Host, endpoint: Endpoint, request: IncomingMessage): HttpAnswer {
+function page(host: Host, endpoint: Endpoint, request: IncomingMessage): HttpAnswer {
   const route = `${request.method ?? 'GET'} ${(request.url ?? '/').split('?')[0]!}`;
   if (route === 'GET /api/system/info')
     return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(info(host, endpoint)) };

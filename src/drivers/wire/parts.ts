@@ -1,0 +1,36 @@
+import { asFault, type Gap } from '../../model/index.ts';
+
+/**
+ * Collects a reading from several answers: a part that fails is written down as a gap and the others still stand.
+ * Only where nothing at all was answered does the first failure speak for the machine.
+ */
+export interface Parts {
+  /** The answer of one part, or undefined and a gap. */
+  get<T>(part: string, ask: () => Promise<T>): Promise<T | undefined>;
+  /** @returns the gaps, or undefined where there is none. @throws the first fault where every part failed */
+  gaps(): readonly Gap[] | undefined;
+}
+
+export function parts(): Parts {
+  const gaps: Gap[] = [];
+  let first: unknown;
+  let answered = 0;
+  return {
+    async get(part, ask) {
+      try {
+        const value = await ask();
+        answered += 1;
+        return value;
+      } catch (error) {
+        const { kind, message } = asFault(error);
+        first ??= error;
+        gaps.push({ part, kind, message });
+        return undefined;
+      }
+    },
+    gaps() {
+      if (answered === 0 && first !== undefined) throw first as Error;
+      return gaps.length === 0 ? undefined : gaps;
+    },
+  };
+}
