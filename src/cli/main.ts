@@ -12,6 +12,7 @@ import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { planVerb } from './plan.ts';
 import { reloadVerb } from './reload.ts';
+import { replayVerb } from './replay.ts';
 import { restoreVerb } from './restore.ts';
 import { schemaVerb } from './schema.ts';
 import { secretsVerb } from './secrets.ts';
@@ -44,6 +45,7 @@ for (const verb of [
   checkVerb,
   schemaVerb,
   convertVerb,
+  replayVerb,
   loginVerb,
   usersVerb,
   tokensVerb,

@@ -1,0 +1,125 @@
+import type { Driver, DriverIo } from '../../../drivers/driver.ts';
+import {
+  asFault,
+  CATALOGUE,
+  efficiencyJPerTh,
+  Fault,
+  overSlow,
+  type DeviceKind,
+  type Reading,
+} from '../../../model/index.ts';
+
+/** Everything a machine tells, fast and slow part in one, and what went wrong on the way. */
+export interface FullReading {
+  readonly driver: string;
+  readonly reading: Reading | undefined;
+  /** Of the catalogue, where the machine's own name of its model is one of it. */
+  readonly modelId: string | undefined;
+  readonly faults: readonly { readonly part: string; readonly fault: Fault }[];
+}
+
+/**
+ * Asks a machine everything its driver can. A first look finds the model, so that a second one knows its nameplate.
+ * @param settings as in the site file, checked by the driver's schema here
+ */
+export async function readAll(driver: Driver, address: string, settings: unknown, io: DriverIo): Promise<FullReading> {
+  const config: unknown = driver.config.parse(settings ?? {});
+  const look = async (modelId: string) => {
+    const device = driver.open({ address, modelId, config }, io);
+    const faults: { part: string; fault: Fault }[] = [];
+    const ask = async (part: string, read: (() => Promise<Reading>) | undefined) => {
+      try {
+        return await read?.();
+      } catch (error) {
+        faults.push({ part, fault: asFault(error) });
+        return undefined;
+      }
+    };
+    try {
+      const slow = await ask('inspect', device.inspect?.bind(device, undefined));
+      const fast = await ask('read', () => device.read());
+      return { reading: fast === undefined ? slow : overSlow(fast, slow), faults };
+    } finally {
+      device.close();
+    }
+  };
+  const first = await look('unknown');
+  const modelId = modelIdOf(first.reading?.model, driver.serves);
+  const second = modelId === undefined ? first : await look(modelId);
+  return { driver: driver.name, modelId, ...second };
+}
+
+/** `AntMiner S19k Pro`, `S19K Pro` and `antminer-s19k-pro` are one model. */
+export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[]): string | undefined {
+  if (said === undefined) return undefined;
+  const plain = (text: string) =>
+    text
+      .toLowerCase()
+      .replaceAll('+', 'plus')
+      .replaceAll(/[^a-z0-9]/g, '');
+  const name = plain(said);
+  const candidates = [...CATALOGUE.values()].filter(({ kind }) => serves.includes(kind));
+  const exact = candidates.find((model) => plain(model.name) === name || plain(model.id) === name);
+  if (exact !== undefined) return exact.id;
+  // Makers add a batch or a voltage behind the name, or leave their own name out.
+  return candidates
+    .flatMap((model) => [plain(model.name), plain(model.name.replace(/^\S+ /, ''))].map((key) => ({ model, key })))
+    .filter(
+      ({ key }) =>
+        key.length >= 3 &&
+        (name === key || (name.startsWith(key) && !/^(pro|plus|xp|hyd|j|k|a)/.test(name.slice(key.length)))),
+    )
+    .sort((a, b) => b.key.length - a.key.length)[0]?.model.id;
+}
+
+/** How much a reading tells: values that are there, in depth. */
+export function weight(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value !== 'object') return 1;
+  return Object.values(value).reduce((sum: number, inner) => sum + weight(inner), 0);
+}
+
+/** The fields a reading of a miner may have; what is not among them in an answer was not told. */
+const EXPECTED: Partial<Readonly<Record<DeviceKind, readonly (keyof Reading)[]>>> = {
+  asic: [
+    'model',
+    'firmware',
+    'serial',
+    'mac',
+    'hashrateThs',
+    'powerW',
+    'mode',
+    'temperatureC',
+    'fansRpm',
+    'boards',
+    'pool',
+    'pools',
+    'acceptedShares',
+    'rejectedShares',
+    'uptimeS',
+    'errors',
+    'points',
+  ],
+  'gpu-server': ['model', 'serial', 'powerW', 'mode', 'temperatureC', 'gpus'],
+  meter: ['powerW', 'energyImportWh'],
+  pdu: ['powerW', 'energyImportWh', 'outlets'],
+  cooling: ['cooling'],
+  uplink: ['link'],
+};
+
+export const missingOf = (reading: Reading, serves: readonly DeviceKind[]): string[] => {
+  const expected = serves.flatMap((kind) => EXPECTED[kind] ?? []);
+  return [...new Set(expected)].filter((field) => reading[field] === undefined);
+};
+
+/** The reading as it is printed: with its efficiency, and dates for times. */
+export function plainReading(reading: Reading): Record<string, unknown> {
+  const efficiency = efficiencyJPerTh(reading);
+  const { at, inspectedAt, ...rest } = reading;
+  return {
+    at: new Date(at).toISOString(),
+    ...(inspectedAt === undefined ? {} : { inspectedAt: new Date(inspectedAt).toISOString() }),
+    ...rest,
+    ...(efficiency === undefined ? {} : { efficiencyJPerTh: Math.round(efficiency * 100) / 100 }),
+  };
+}
