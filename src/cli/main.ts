@@ -6,6 +6,7 @@ import { checkVerb } from './check.ts';
 import { completionVerb } from './completion.ts';
 import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
+import { discoverVerb } from './discover.ts';
 import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
@@ -45,6 +46,7 @@ for (const verb of [
   checkVerb,
   schemaVerb,
   convertVerb,
+  discoverVerb,
   replayVerb,
   loginVerb,
   usersVerb,

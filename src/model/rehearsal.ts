@@ -77,7 +77,7 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     ...site,
     machines: site.machines.map((group) => ({
       ...group,
-      addresses: group.addresses.split('-').map(onLoopback).join('-'),
+      addresses: group.addresses.replaceAll(/\d+(?=\.\d+\.\d+\.\d+)/g, '127'),
       settings: emulated(group),
     })),
     meters: site.meters.map(moved),

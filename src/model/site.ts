@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CATALOGUE } from './catalogue.ts';
+import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
 import { WORK_CLASSES } from './work.ts';
 
@@ -48,13 +49,15 @@ const addressRange = z
   .string()
   .refine(
     (range) => {
-      const [first = '', last = first, ...more] = range.split('-');
-      return more.length === 0 && ipv4.safeParse(first).success && ipv4.safeParse(last).success;
+      return range.split(',').every((part) => {
+        const [first = '', last = first, ...more] = part.trim().split('-');
+        return more.length === 0 && ipv4.safeParse(first).success && ipv4.safeParse(last).success;
+      });
     },
-    { error: 'expected an address or a range such as 10.0.1.1-10.0.1.240', abort: true },
+    { error: 'expected an address or a range such as 10.0.1.1-10.0.1.240, or several with commas', abort: true },
   )
   .refine((range) => countOf(range) <= MOST_ADDRESSES, `a range of more than ${MOST_ADDRESSES} addresses`)
-  .describe('first-last, both included');
+  .describe('first-last, both included; several with commas, in the order machines are numbered');
 
 const machineGroup = z.strictObject({
   id,
@@ -64,6 +67,11 @@ const machineGroup = z.strictObject({
   hall: id,
   addresses: addressRange,
   owner: id.optional().describe('whose machines they are, of the list of owners; absent: the site itself'),
+  pools: z
+    .array(id)
+    .min(1)
+    .optional()
+    .describe('of the list of pools, in order of preference; absent: all of them in the order of the list'),
   settings,
 });
 
@@ -87,6 +95,37 @@ const uplink = z.strictObject({
   driver: z.string(),
   address: ipv4,
   settings,
+});
+
+/**
+ * A pool the site's miners may work for. Together these are the allow-list: nothing else is ever written to a machine,
+ * and a machine seen on another pool or worker raises an alarm.
+ */
+const pool = z.strictObject({
+  id,
+  url: z
+    .string()
+    .regex(/^stratum2?\+(tcp|ssl|tls):\/\/[^\s/]+:\d{1,5}(\/\S*)?$/, 'such as stratum+tcp://stratum.pool.example:3333')
+    .describe('as machines are given it'),
+  worker: z
+    .string()
+    .min(1)
+    .describe(
+      'what machines call themselves; {machine} stands for the id of a machine, {address} for its last two numbers',
+    ),
+  password: secretRef.optional().describe('most pools ignore it; absent: "x"'),
+  probe: z
+    .strictObject({
+      everySeconds: z.number().min(10).default(60),
+      worker: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('the probe signs in as this; absent: the worker with "probe" for the machine'),
+      staleSeconds: z.number().positive().default(180).describe('a job older than this raises an alarm'),
+    })
+    .prefault({})
+    .describe('how the site asks the pool itself whether it is alive'),
 });
 
 /** A PDU or a cooling plant: read as every machine is, and told through control alone. */
@@ -258,6 +297,7 @@ export const siteSchema = z.strictObject({
   meters: z.array(meter),
   uplinks: z.array(uplink).default([]),
   plant: z.array(plant).default([]),
+  pools: z.array(pool).default([]),
   machines: z.array(machineGroup),
   clusters: z.array(cluster).default([]),
   contracts: z.array(contract).default([]),
@@ -287,6 +327,7 @@ export const siteSchema = z.strictObject({
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
 export type Uplink = Site['uplinks'][number];
+export type Pool = Site['pools'][number];
 export type PlantDevice = Site['plant'][number];
 export type Contract = Site['contracts'][number];
 export type Meter = Site['meters'][number];
@@ -310,15 +351,17 @@ export function blockOf(tariff: Site['tariff']): { readonly blockW: number; read
 const toNumber = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.');
 
-function countOf(range: string): number {
-  const [first = '', last = first] = range.split('-');
-  return Math.max(0, toNumber(last) - toNumber(first) + 1);
-}
+const partsOf = (ranges: string): { readonly from: number; readonly count: number }[] =>
+  ranges.split(',').map((part) => {
+    const [first = '', last = first] = part.trim().split('-');
+    return { from: toNumber(first), count: Math.max(0, toNumber(last) - toNumber(first) + 1) };
+  });
 
-/** Every address of `first-last` (both included) or of a single one. Empty when last is before first. */
-export function addressesOf(range: string): string[] {
-  const from = toNumber(range.split('-')[0] ?? '');
-  return Array.from({ length: countOf(range) }, (_, i) => toAddress(from + i));
+const countOf = (ranges: string): number => partsOf(ranges).reduce((sum, { count }) => sum + count, 0);
+
+/** Every address of `first-last` (both included), of a single one, or of several of them with commas between. */
+export function addressesOf(ranges: string): string[] {
+  return partsOf(ranges).flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => toAddress(from + i)));
 }
 
 /** Machine id of the nth (from 0) address of a group: `a-s21-0001`. */

@@ -20,7 +20,19 @@ function entries(site: Raw, list: string): { readonly index: number; readonly en
     : [];
 }
 
-const LISTS = ['halls', 'meters', 'uplinks', 'machines', 'clusters', 'contracts', 'leases', 'feeds', 'owners'] as const;
+const LISTS = [
+  'halls',
+  'meters',
+  'uplinks',
+  'plant',
+  'machines',
+  'pools',
+  'clusters',
+  'contracts',
+  'leases',
+  'feeds',
+  'owners',
+] as const;
 
 export function crossIssues(site: unknown): SiteIssue[] {
   if (!isRaw(site)) return [];
@@ -57,10 +69,17 @@ function references(site: Raw, tell: Tell): void {
     const expected = known.size === 0 ? `this file has no ${what}s` : `expected one of: ${[...known].join(', ')}`;
     tell(path, `no ${what} "${name}", ${expected}`);
   };
-  for (const list of ['machines', 'clusters', 'uplinks'])
+  for (const list of ['machines', 'clusters', 'uplinks', 'plant'])
     for (const { index, entry } of entries(site, list)) want(halls, 'hall', entry['hall'], [list, index, 'hall']);
   for (const { index, entry } of entries(site, 'machines'))
     want(owners, 'owner', entry['owner'], ['machines', index, 'owner']);
+  const groups = ids('machines');
+  for (const { index, entry } of entries(site, 'plant'))
+    if (isRaw(entry['feeds'])) want(groups, 'group', entry['feeds']['group'], ['plant', index, 'feeds', 'group']);
+  const pools = ids('pools');
+  for (const { index, entry } of entries(site, 'machines'))
+    if (Array.isArray(entry['pools']))
+      for (const [at, pool] of entry['pools'].entries()) want(pools, 'pool', pool, ['machines', index, 'pools', at]);
   for (const { index, entry } of entries(site, 'meters')) {
     const { measures } = entry;
     if (isRaw(measures)) want(halls, 'hall', measures['hall'], ['meters', index, 'measures', 'hall']);
@@ -116,11 +135,11 @@ function addresses(site: Raw, tell: Tell): void {
     const range = siteParts.machine.shape.addresses.safeParse(entry['addresses']);
     if (!range.success) continue;
     const all = addressesOf(range.data);
-    if (all.length === 0) tell(path, 'ends before it begins');
+    if (range.data.split(',').some((part) => addressesOf(part).length === 0)) tell(path, 'ends before it begins');
     // One overlap names the mistake; thousands of lines would bury it.
     all.every((address) => claim(address, entry, path, false));
   }
-  for (const list of ['meters', 'uplinks'])
+  for (const list of ['meters', 'uplinks', 'plant'])
     for (const { index, entry } of entries(site, list))
       if (typeof entry['address'] === 'string') claim(entry['address'], entry, [list, index, 'address'], true);
 }
