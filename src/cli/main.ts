@@ -7,11 +7,13 @@ import { completionVerb } from './completion.ts';
 import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
 import { discoverVerb } from './discover.ts';
+import { driverVerb } from './driver.ts';
 import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { planVerb } from './plan.ts';
+import { recordVerb } from './record.ts';
 import { reloadVerb } from './reload.ts';
 import { replayVerb } from './replay.ts';
 import { restoreVerb } from './restore.ts';
@@ -47,7 +49,9 @@ for (const verb of [
   schemaVerb,
   convertVerb,
   discoverVerb,
+  recordVerb,
   replayVerb,
+  driverVerb,
   loginVerb,
   usersVerb,
   tokensVerb,

@@ -1,6 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Device, DriverIo } from '../drivers/driver.ts';
-import { asFault, nameplateW, type Fault, type Machine, type Reading, type Site, type WallMs } from '../model/index.ts';
+import {
+  asFault,
+  HOUR,
+  nameplateW,
+  overSlow,
+  wallMs,
+  type Fault,
+  type Machine,
+  type Reading,
+  type Site,
+  type WallMs,
+} from '../model/index.ts';
 import { DRIVERS } from './registry.ts';
 
 /** A machine of the site and what is known of it. */
@@ -8,7 +19,12 @@ export interface FleetMachine {
   machine: Machine;
   readonly device: Device;
   readonly settings: unknown;
+  /** The last fast answer over the last slow one. */
   reading: Reading | undefined;
+  /** The last slow answer: identity, boards, pools, profiles. */
+  slow: Reading | undefined;
+  /** When the slow read is wanted next; it waits for its turn in a sweep. */
+  inspectDue: WallMs;
   readWall: WallMs | undefined;
   /** Tries in a row without an answer. */
   failures: number;
@@ -39,6 +55,14 @@ export interface Fleet {
 }
 
 /** A machine that fails so often in a row goes to the slow lane: read every fourth sweep, so that it holds nobody up. */
+/** The slow read, hourly; each machine at a time of its own, so that an hour's work is spread over the hour. */
+const INSPECT_EVERY_MS = HOUR;
+/** After a slow read that failed whole, it waits this long. */
+const INSPECT_AGAIN_MS = HOUR / 12;
+/** Machines inspected in one sweep at most, as a share of all: a start must not hold up the first sweeps. */
+const INSPECT_SHARE = 1 / 20;
+const INSPECT_LEAST = 100;
+
 const SLOW_AFTER = 4;
 const SLOW_EVERY = 4;
 
@@ -56,6 +80,8 @@ export function openFleet(
   let busy = 0;
   let sweeps = 0;
   let closed = false;
+  /** Slow reads that this sweep may still begin. */
+  let inspections = 0;
   let running: { left: number; answered: number; done: () => void } | undefined;
 
   function pump(): void {
@@ -67,7 +93,10 @@ export function openFleet(
       if (soon === undefined) next += 1;
       else soon.queued = false;
       busy += 1;
-      void read(member, io).then((answered) => {
+      const now = io.wallNow();
+      const inspect = inspections > 0 && wantsInspection(member, now);
+      if (inspect) inspections -= 1;
+      void read(member, io, inspect).then((answered) => {
         busy -= 1;
         if (closed) return;
         // A machine that a changed site file took out is read no more, but what was under way ends here.
@@ -90,6 +119,7 @@ export function openFleet(
     async sweep() {
       if (running !== undefined) throw new Error('a sweep is running already');
       sweeps += 1;
+      inspections = Math.max(INSPECT_LEAST, Math.ceil(members.length * INSPECT_SHARE));
       const started = io.wallNow();
       regular = members.filter((member, i) => member.failures < SLOW_AFTER || (sweeps + i) % SLOW_EVERY === 0);
       next = 0;
@@ -141,6 +171,8 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
     device,
     settings: group.settings,
     reading: undefined,
+    slow: undefined,
+    inspectDue: io.wallNow(),
     readWall: undefined,
     failures: 0,
     fault: undefined,
@@ -158,17 +190,19 @@ const spokenTo = ({ machine: { driver, address, modelId }, settings }: Pick<Flee
 });
 
 /** Joins a read that is under way rather than asking the machine twice at once. */
-function read(member: FleetMachine, io: DriverIo): Promise<boolean> {
-  member.underway ??= readOne(member, io).finally(() => {
+function read(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
+  member.underway ??= readOne(member, io, inspect).finally(() => {
     member.underway = undefined;
   });
   return member.underway;
 }
 
 /** One machine's garbage, silence or lateness is its own: it never stops the others, and never counts as zero. */
-async function readOne(member: FleetMachine, io: DriverIo): Promise<boolean> {
+async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
   try {
-    const reading = await member.device.read();
+    const fast = await member.device.read();
+    if (inspect) await inspectOne(member, io);
+    const reading = overSlow(fast, member.slow);
     member.reading = reading;
     member.readWall = io.wallNow();
     member.failures = 0;
@@ -180,6 +214,34 @@ async function readOne(member: FleetMachine, io: DriverIo): Promise<boolean> {
     member.failures += 1;
     return false;
   }
+}
+
+/** Due by the clock, or running at an operating point that it has not told us of. */
+function wantsInspection({ device, inspectDue, reading, slow }: FleetMachine, now: WallMs): boolean {
+  if (device.inspect === undefined) return false;
+  const { mode, points } = reading ?? {};
+  const unknownPoint = mode?.kind === 'run' && points !== undefined && points.every((p) => p.profile !== mode.profile);
+  return (
+    now >= inspectDue || (unknownPoint && now >= inspectDue - INSPECT_EVERY_MS + INSPECT_AGAIN_MS && slow !== undefined)
+  );
+}
+
+/** What fails here leaves the last slow answer standing, with its age; the fast read is not spoilt by it. */
+async function inspectOne(member: FleetMachine, io: DriverIo): Promise<void> {
+  try {
+    member.slow = await member.device.inspect?.();
+    member.inspectDue = wallMs(io.wallNow() + INSPECT_EVERY_MS * spread(member.machine.id));
+  } catch (error) {
+    asFault(error);
+    member.inspectDue = wallMs(io.wallNow() + INSPECT_AGAIN_MS);
+  }
+}
+
+/** 0.9 to 1.1, by name: machines that started together drift apart. */
+function spread(id: string): number {
+  let hash = 0;
+  for (const letter of id) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0;
+  return 0.9 + 0.2 * ((hash >>> 0) / 2 ** 32);
 }
 
 /** What a machine that stays silent must be taken to draw: the greater of last seen and nameplate. */

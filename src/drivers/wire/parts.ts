@@ -1,4 +1,4 @@
-import { asFault, type Gap } from '../../model/index.ts';
+import { asFault, Fault, type Gap, type Reading } from '../../model/index.ts';
 
 /**
  * Collects a reading from several answers: a part that fails is written down as a gap and the others still stand.
@@ -33,4 +33,14 @@ export function parts(): Parts {
       return gaps.length === 0 ? undefined : gaps;
     },
   };
+}
+
+/**
+ * A reading that tells something.
+ * @throws Fault garbled where every answer came and none held a value: some other machine speaks there
+ */
+export function expectTold(reading: Reading, where: string): Reading {
+  const { at: _at, gaps: _gaps, ...told } = reading;
+  if (Object.values(told).some((value) => value !== undefined)) return reading;
+  throw new Fault('garbled', `${where}: answers that hold nothing this firmware tells`);
 }

@@ -1,0 +1,13 @@
+import { drivers } from '../../drivers/index.ts';
+import type { DeviceKind } from '../../model/index.ts';
+
+export interface DriverEntry {
+  readonly name: string;
+  readonly about: string;
+  readonly serves: readonly DeviceKind[];
+  /** Where it is looked for by discovery, beside 80 and 4028. */
+  readonly ports: readonly number[];
+}
+
+export const listDrivers = (): DriverEntry[] =>
+  drivers.map(({ name, about, serves, ports = [] }) => ({ name, about, serves, ports }));
