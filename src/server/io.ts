@@ -29,6 +29,7 @@ export const wallNow = (): WallMs => wallMs(performance.now());
 export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, portOffset = 0): World {
   const tcp = tcpPort();
   const http = httpPort();
+  const machines = httpPort({ oneShot: true });
   const modbus = modbusPort();
   const snmp = snmpPort();
   const bacnet = bacnetPort();
@@ -38,13 +39,13 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
     parsed.port = String(Number(parsed.port || (parsed.protocol === 'https:' ? 443 : 80)) + portOffset);
     return parsed.href;
   };
-  const shiftedHttp: HttpPort =
-    portOffset === 0 ? http : { ask: (request) => http.ask({ ...request, url: shifted(request.url) }) };
+  const moved = (port: HttpPort): HttpPort =>
+    portOffset === 0 ? port : { ask: (request) => port.ask({ ...request, url: shifted(request.url) }) };
   const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
   return {
     drivers: {
       tcp: { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
-      http: shiftedHttp,
+      http: moved(machines),
       modbus: { readHolding: (request) => modbus.readHolding({ ...request, port: request.port + portOffset }) },
       snmp: {
         get: (request) => snmp.get({ ...request, port: request.port + portOffset }),
@@ -76,12 +77,12 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
           return `${mtimeMs} ${size} ${ino}`;
         }),
     },
-    clusters: { http: shiftedHttp, siteNow, secret: (ref) => secrets.resolve(ref) },
+    clusters: { http: moved(http), siteNow, secret: (ref) => secrets.resolve(ref) },
     async close() {
       modbus.close();
       snmp.close();
       bacnet.close();
-      await http.close();
+      await Promise.all([http.close(), machines.close()]);
     },
   };
 }

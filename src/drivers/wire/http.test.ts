@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpRequest } from '../../model/index.ts';
 import { asFields, expectOk, httpPort } from './http.ts';
 
@@ -37,8 +37,8 @@ async function serveRaw(text: string | undefined): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function client() {
-  const port = httpPort();
+function client(oneShot: boolean) {
+  const port = httpPort({ oneShot });
   closers.push(() => port.close());
   return (request: Partial<HttpRequest> & { url: string }) => port.ask({ method: 'GET', timeoutMs: 2000, ...request });
 }
@@ -79,105 +79,165 @@ function digestServer(password: string) {
 
 const digest = { username: 'root', password: 'root' };
 
-test('a request carries its method, headers and body; the reply its status, headers and body', async () => {
-  const url = await serve((request, response, body) => {
-    response
-      .writeHead(207, { 'x-seen': `${request.method} ${request.url} ${String(request.headers['x-a'])}` })
-      .end(body);
+describe.each([
+  ['over kept connections', false],
+  ['on a connection each', true],
+])('%s', (_, oneShot) => {
+  test('a request carries its method, headers and body; the reply its status, headers and body', async () => {
+    const url = await serve((request, response, body) => {
+      response
+        .writeHead(207, { 'x-seen': `${request.method} ${request.url} ${String(request.headers['x-a'])}` })
+        .end(body);
+    });
+    const reply = await client(oneShot)({
+      method: 'POST',
+      url: `${url}/p?q=1`,
+      headers: { 'x-a': 'b' },
+      body: '{"a":1}',
+    });
+    expect(reply).toMatchObject({ status: 207, body: '{"a":1}', headers: { 'x-seen': 'POST /p?q=1 b' } });
   });
-  const reply = await client()({ method: 'POST', url: `${url}/p?q=1`, headers: { 'x-a': 'b' }, body: '{"a":1}' });
-  expect(reply).toMatchObject({ status: 207, body: '{"a":1}', headers: { 'x-seen': 'POST /p?q=1 b' } });
-});
 
-test('a nonce is used again with a rising count: a poll costs one exchange, the first one two', async () => {
-  const { handler, log } = digestServer('root');
-  const url = `${await serve(handler)}/cgi-bin/get_miner_conf.cgi`;
-  const ask = client();
-  for (let i = 0; i < 3; i += 1) expect(await ask({ url, digest })).toMatchObject({ status: 200, body: 'in' });
-  expect(log).toEqual(['bare', 'n0/1', 'n0/2', 'n0/3']);
-});
-
-test('a nonce gone stale costs one more exchange, and the body is sent again', async () => {
-  const { handler, log, state } = digestServer('root');
-  const url = await serve(handler);
-  const ask = client();
-  await ask({ url, digest });
-  state.forget();
-  expect(await ask({ method: 'POST', url, digest, body: 'x' })).toMatchObject({ status: 200 });
-  expect(log).toEqual(['bare', 'n0/1', 'n0/2 x', 'n1/1 x']);
-});
-
-test('a wrong password ends in 401 after one retry, and starts anew the next time', async () => {
-  const { handler, log } = digestServer('changed');
-  const url = await serve(handler);
-  const ask = client();
-  expect(await ask({ url, digest })).toMatchObject({ status: 401 });
-  expect(await ask({ url, digest })).toMatchObject({ status: 401 });
-  expect(log).toEqual(['bare', 'n0/1', 'bare', 'n0/1']);
-});
-
-test('hosts have nonces of their own', async () => {
-  const [one, two] = [digestServer('root'), digestServer('root')];
-  const urls = [await serve(one.handler), await serve(two.handler)];
-  const ask = client();
-  for (const url of urls) expect(await ask({ url, digest })).toMatchObject({ status: 200 });
-  expect([one.log, two.log]).toEqual([
-    ['bare', 'n0/1'],
-    ['bare', 'n0/1'],
-  ]);
-});
-
-test('a 401 that asks for something else is handed back as it is', async () => {
-  const url = await serve((_, response) => response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end());
-  expect(await client()({ url, digest })).toMatchObject({ status: 401 });
-});
-
-test('silence is a timeout', async () => {
-  const url = await serve(() => {});
-  await expect(client()({ url, timeoutMs: 30 })).rejects.toMatchObject({
-    name: 'Fault',
-    kind: 'timeout',
-    message: /30 ms/,
+  test('a nonce is used again with a rising count: a poll costs one exchange, the first one two', async () => {
+    const { handler, log } = digestServer('root');
+    const url = `${await serve(handler)}/cgi-bin/get_miner_conf.cgi`;
+    const ask = client(oneShot);
+    for (let i = 0; i < 3; i += 1) expect(await ask({ url, digest })).toMatchObject({ status: 200, body: 'in' });
+    expect(log).toEqual(['bare', 'n0/1', 'n0/2', 'n0/3']);
   });
-});
 
-test('an answer that never ends is a timeout', async () => {
-  const url = await serve((_, response) => response.write('{"half":'));
-  await expect(client()({ url, timeoutMs: 50 })).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
-});
-
-test('an abort gives up', async () => {
-  const patience = new AbortController();
-  const url = await serve(() => patience.abort());
-  const request = { url, signal: patience.signal };
-  await expect(client()(request)).rejects.toMatchObject({ name: 'Fault', kind: 'timeout', message: /given up/ });
-});
-
-test('a port where nobody listens is unreachable', async () => {
-  const url = await serve(() => {});
-  await closers.pop()!();
-  await expect(client()({ url })).rejects.toMatchObject({
-    name: 'Fault',
-    kind: 'unreachable',
-    message: /ECONNREFUSED/,
+  test('a nonce gone stale costs one more exchange, and the body is sent again', async () => {
+    const { handler, log, state } = digestServer('root');
+    const url = await serve(handler);
+    const ask = client(oneShot);
+    await ask({ url, digest });
+    state.forget();
+    expect(await ask({ method: 'POST', url, digest, body: 'x' })).toMatchObject({ status: 200 });
+    expect(log).toEqual(['bare', 'n0/1', 'n0/2 x', 'n1/1 x']);
   });
-});
 
-test('a reset is unreachable', async () => {
-  await expect(client()({ url: await serveRaw(undefined) })).rejects.toMatchObject({
-    name: 'Fault',
-    kind: 'unreachable',
+  test('a wrong password ends in 401 after one retry, and starts anew the next time', async () => {
+    const { handler, log } = digestServer('changed');
+    const url = await serve(handler);
+    const ask = client(oneShot);
+    expect(await ask({ url, digest })).toMatchObject({ status: 401 });
+    expect(await ask({ url, digest })).toMatchObject({ status: 401 });
+    expect(log).toEqual(['bare', 'n0/1', 'bare', 'n0/1']);
   });
-});
 
-test('what speaks no HTTP is garbled', async () => {
-  const url = await serveRaw('{"STATUS":"not http"}\n');
-  await expect(client()({ url })).rejects.toMatchObject({ name: 'Fault', kind: 'garbled', message: /not HTTP/ });
-});
+  test('hosts have nonces of their own', async () => {
+    const [one, two] = [digestServer('root'), digestServer('root')];
+    const urls = [await serve(one.handler), await serve(two.handler)];
+    const ask = client(oneShot);
+    for (const url of urls) expect(await ask({ url, digest })).toMatchObject({ status: 200 });
+    expect([one.log, two.log]).toEqual([
+      ['bare', 'n0/1'],
+      ['bare', 'n0/1'],
+    ]);
+  });
 
-test('a body shorter than announced is a fault, never a short body', async () => {
-  const url = await serveRaw('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a":1}');
-  await expect(client()({ url })).rejects.toMatchObject({ name: 'Fault' });
+  test('a 401 that asks for something else is handed back as it is', async () => {
+    const url = await serve((_, response) => response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end());
+    expect(await client(oneShot)({ url, digest })).toMatchObject({ status: 401 });
+  });
+
+  test('silence is a timeout', async () => {
+    const url = await serve(() => {});
+    await expect(client(oneShot)({ url, timeoutMs: 30 })).rejects.toMatchObject({
+      name: 'Fault',
+      kind: 'timeout',
+      message: /30 ms/,
+    });
+  });
+
+  test('an answer that never ends is a timeout', async () => {
+    const url = await serve((_, response) => response.write('{"half":'));
+    await expect(client(oneShot)({ url, timeoutMs: 50 })).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
+  });
+
+  test('an abort gives up', async () => {
+    const patience = new AbortController();
+    const url = await serve(() => patience.abort());
+    const request = { url, signal: patience.signal };
+    await expect(client(oneShot)(request)).rejects.toMatchObject({
+      name: 'Fault',
+      kind: 'timeout',
+      message: /given up/,
+    });
+  });
+
+  test('a port where nobody listens is unreachable', async () => {
+    const url = await serve(() => {});
+    await closers.pop()!();
+    await expect(client(oneShot)({ url })).rejects.toMatchObject({
+      name: 'Fault',
+      kind: 'unreachable',
+      message: /ECONNREFUSED/,
+    });
+  });
+
+  test('a reset is unreachable', async () => {
+    await expect(client(oneShot)({ url: await serveRaw(undefined) })).rejects.toMatchObject({
+      name: 'Fault',
+      kind: 'unreachable',
+    });
+  });
+
+  test('what speaks no HTTP is garbled', async () => {
+    const url = await serveRaw('{"STATUS":"not http"}\n');
+    await expect(client(oneShot)({ url })).rejects.toMatchObject({
+      name: 'Fault',
+      kind: 'garbled',
+      message: /not HTTP/,
+    });
+  });
+
+  test('a body shorter than announced is a fault, never a short body', async () => {
+    const url = await serveRaw('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a":1}');
+    await expect(client(oneShot)({ url })).rejects.toMatchObject({ name: 'Fault' });
+  });
+
+  test('chunks are put together, wherever the network cuts them', async () => {
+    const whole = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n{"a"\r\n3;x=1\r\n:1}\r\n0\r\n\r\n';
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        [...whole].forEach((letter, i) => setTimeout(() => socket.write(letter), i));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect(await client(oneShot)({ url })).toMatchObject({ status: 200, body: '{"a":1}' });
+  });
+
+  test.each([
+    ['a chunk without a size', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n'],
+    ['a reply with a wild length', 'HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n{}'],
+    ['a reply longer than anybody wants', `HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n${'x'.repeat(4096)}`],
+    ['a header without an end', `HTTP/1.1 200 OK\r\n${'x-y: z\r\n'.repeat(20_000)}`],
+  ])('%s is garbled', async (_, text) => {
+    const url = await serveRaw(text);
+    await expect(client(oneShot)({ url })).rejects.toMatchObject({
+      name: 'Fault',
+      kind: oneShot ? 'garbled' : expect.any(String),
+    });
+  });
+
+  test('a body without a length ends with the connection', async () => {
+    const url = await serveRaw('HTTP/1.0 200 OK\r\n\r\n{"a":1}');
+    expect(await client(oneShot)({ url })).toMatchObject({ status: 200, body: '{"a":1}' });
+  });
+
+  test('a header of ours cannot begin another', async () => {
+    const url = await serve((request, response) => response.end(JSON.stringify(request.headers)));
+    const asked = client(oneShot)({ url, headers: { cookie: 'a\r\nx-evil: 1' } });
+    const outcome = await asked.then(
+      ({ body }) => body,
+      (error: unknown) => String(error),
+    );
+    expect(outcome).not.toMatch(/"x-evil"/);
+  });
 });
 
 const reply = (status: number, body = '') => ({ status, headers: {}, body });

@@ -2,6 +2,7 @@ import { Agent, request as undiciRequest } from 'undici';
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
 import { answerChallenge, parseChallenge, type DigestChallenge } from './digest.ts';
 import type { Fields } from './fields.ts';
+import { exchangeHttp } from './http1.ts';
 
 interface KnownNonce {
   readonly challenge: DigestChallenge;
@@ -11,12 +12,18 @@ interface KnownNonce {
 /**
  * An `HttpPort` on undici's `request` (a third of the CPU of `fetch`). Digest nonces are kept per host and user, so
  * that a poll costs one exchange and not two.
+ * @param options.oneShot plain http on a connection of its own for each request, without a pool: for machines, of which
+ *   there are many and each is asked seldom
  */
-export function httpPort(): HttpPort & { close(): Promise<void> } {
+export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {}): HttpPort & {
+  close(): Promise<void>;
+} {
   const agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 4_000, connect: { timeout: 3_000 } });
   const nonces = new Map<string, KnownNonce>();
 
   async function send(request: HttpRequest, authorization: string | undefined): Promise<HttpReply> {
+    if (oneShot && request.url.startsWith('http:'))
+      return exchangeHttp(request, authorization, request.maxBytes ?? MAX_BYTES);
     const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
     const timeout = AbortSignal.timeout(request.timeoutMs);
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
