@@ -2,6 +2,7 @@
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
 import { loopBench } from './loop.ts';
+import { pollBench } from './poll.ts';
 import { storeBench } from './store.ts';
 
 const BENCHES: Readonly<
@@ -14,6 +15,10 @@ const BENCHES: Readonly<
   history: {
     about: 'telemetry: half an hour of 9,100 machines taken in, saved and asked for (seconds)',
     run: historyBench,
+  },
+  poll: {
+    about: 'a fast read of 100,000 machines of mixed families against bare loops, and with a tenth dead (minutes)',
+    run: pollBench,
   },
   events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
   store: {
