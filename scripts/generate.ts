@@ -38,7 +38,7 @@ function barrel(folder: string, except: readonly string[]): string {
 }
 
 const INDEXES: Readonly<Record<string, () => string>> = {
-  'src/model/index.ts': () => barrel('src/model', ['api', 'convert-api']),
+  'src/model/index.ts': () => barrel('src/model', ['api', 'convert-api', 'machines-api']),
   'src/drivers/index.ts': () => pluginIndex('src/drivers', 'drivers', 'Driver', './driver.ts', ['driver']),
   'sim/firmwares/index.ts': () => pluginIndex('sim/firmwares', 'firmwares', 'Firmware', '../firmware.ts', []),
   'src/feeds/index.ts': () => pluginIndex('src/feeds', 'feeds', 'Feed', './feed.ts', ['feed']),

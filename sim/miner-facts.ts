@@ -1,3 +1,4 @@
+import { workerOf } from '../src/model/index.ts';
 import type { SimPool } from './command.ts';
 import { FAILURE, PHASE, type MinerGroup } from './miners.ts';
 import type { Host } from './net.ts';
@@ -65,8 +66,7 @@ export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
   const rejected = Math.floor(shares * REJECTED);
   const running = phase === PHASE.run || phase === PHASE.wake;
   const fanPct = group.model.cooling === 'hydro' ? 0 : running ? Math.min(100, Math.round(s.chipC[i]! + 12)) : 20;
-  const { url, account } = host.world.config.pool;
-  const pools = host.world.state.pools.get(i) ?? [{ url, user: `${account}.${endpoint.id}`, password: 'x' }];
+  const pools = host.world.state.pools.get(i) ?? poolsOf(host, endpoint, group.id);
   const chipC = Math.round(s.chipC[i]!);
   return {
     id: endpoint.id,
@@ -104,4 +104,13 @@ export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
     when: Math.floor(host.siteNow() / 1000),
     sinceMs: Math.round(s.since[i]!),
   };
+}
+
+/** A miner nobody has told otherwise works for the pools of the site file, or for the sim file's where that names none. */
+function poolsOf({ world: { site, config } }: Host, endpoint: Endpoint, groupId: string): readonly SimPool[] {
+  const wanted = site.machines.find(({ id }) => id === groupId)?.pools;
+  const pools = wanted === undefined ? site.pools : wanted.flatMap((id) => site.pools.filter((pool) => pool.id === id));
+  const { url, account } = config.pool;
+  if (pools.length === 0) return [{ url, user: `${account}.${endpoint.id}`, password: 'x' }];
+  return pools.map((pool) => ({ url: pool.url, user: workerOf(pool.worker, endpoint), password: 'x' }));
 }

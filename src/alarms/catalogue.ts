@@ -42,6 +42,41 @@ export const ALARMS = {
     meaning:
       'What machines, cooling and losses explain differs from the meter by more than a tenth. Something draws that nobody reports, or a model in the site file is wrong.',
   },
+  'pool-unlisted': {
+    severity: 'critical',
+    title: 'Miners work for a pool or worker that is not on the list',
+    meaning:
+      "Their hash may go to somebody else. Write the site's pools back (busbar pools apply), then find out who changed them: change the machines' passwords.",
+  },
+  'pool-dead': {
+    severity: 'critical',
+    title: 'Pool does not answer or refuses the worker',
+    meaning:
+      'Asked by the site itself, beside its miners. They fall back to the next pool of their list; with none left they hash for nothing. Check the uplink, the account and the pool.',
+  },
+  'pool-stale': {
+    severity: 'warning',
+    title: 'Pool gives no new work',
+    meaning: 'It is connected and silent: shares for old work are rejected. Switch to another pool if it lasts.',
+  },
+  'pool-list-pending': {
+    severity: 'warning',
+    title: 'A changed list of pools waits',
+    meaning:
+      'The site file names other pools than those in force. Nothing is written from it until an admin asks (busbar pools approve) and a second one agrees. If nobody meant it, the file was tampered with.',
+  },
+  'machine-moved': {
+    severity: 'warning',
+    title: 'A machine answers as another',
+    meaning:
+      'Serial or MAC at an address are not those first seen there: DHCP handed out others, or the machine was swapped. Give the machines fixed leases, or take the new one with busbar adopt MACHINE.',
+  },
+  'plant-silent': {
+    severity: 'warning',
+    title: 'PDU or cooling plant does not answer',
+    meaning:
+      'Its readings are old and nothing can be switched there. Check its address, community or instance, and its supply.',
+  },
   'machines-silent': {
     severity: 'warning',
     title: 'Machines do not answer',

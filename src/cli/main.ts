@@ -13,6 +13,7 @@ import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { planVerb } from './plan.ts';
+import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
 import { recordVerb } from './record.ts';
 import { reloadVerb } from './reload.ts';
 import { replayVerb } from './replay.ts';
@@ -40,6 +41,9 @@ for (const verb of [
   statusVerb,
   machinesVerb,
   planVerb,
+  poolsVerb,
+  plantVerb,
+  adoptVerb,
   historyVerb,
   trustVerb,
   reloadVerb,

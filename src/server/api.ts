@@ -26,6 +26,7 @@ import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
+import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
 
@@ -78,6 +79,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     readRoutes(app, runtime, () => today);
     writeRoutes(app, runtime);
     siteRoutes(app, runtime);
+    machineRoutes(app, runtime);
+    poolRoutes(app, runtime);
+    plantRoutes(app, runtime);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

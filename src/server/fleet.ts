@@ -45,16 +45,20 @@ export interface SweepReport {
 export interface Fleet {
   readonly machines: readonly FleetMachine[];
   byId(id: string): FleetMachine | undefined;
-  /** Reads every machine once; resolves when the last one has answered or run out of time. */
+  /**
+   * Reads every machine once; resolves when all that answered last time have answered or run out of time. The others
+   * are read beside them, in a lane of their own.
+   */
   sweep(): Promise<SweepReport>;
   /** Reads one machine before the others. */
   readSoon(id: string): void;
+  /** Wants the slow read of one machine in the next sweep. */
+  inspectSoon(id: string): void;
   /** Follows a changed site file: a machine spoken to as before keeps its connection and all that is known of it. */
   reload(site: Site, machines: readonly Machine[]): void;
   close(): void;
 }
 
-/** A machine that fails so often in a row goes to the slow lane: read every fourth sweep, so that it holds nobody up. */
 /** The slow read, hourly; each machine at a time of its own, so that an hour's work is spread over the hour. */
 const INSPECT_EVERY_MS = HOUR;
 /** After a slow read that failed whole, it waits this long. */
@@ -63,14 +67,19 @@ const INSPECT_AGAIN_MS = HOUR / 12;
 const INSPECT_SHARE = 1 / 20;
 const INSPECT_LEAST = 100;
 
-const SLOW_AFTER = 4;
-const SLOW_EVERY = 4;
+/** Of the requests in flight, those for machines that did not answer last time: their silence holds nobody else up. */
+const SLOW_LANE_SHARE = 1 / 4;
 
 export function openFleet(
   site: Site,
   machines: readonly Machine[],
   io: DriverIo,
-  options: { readonly maxInFlight: number; onRead(member: FleetMachine): void },
+  options: {
+    readonly maxInFlight: number;
+    /** Of all machines, how many may be inspected in one sweep; 0 for none. */
+    readonly inspectShare?: number;
+    onRead(member: FleetMachine): void;
+  },
 ): Fleet {
   let members = machines.map((machine) => openMember(site, machine, io));
   let byId = new Map(members.map((member) => [member.machine.id, member]));
@@ -78,35 +87,53 @@ export function openFleet(
   let regular: FleetMachine[] = [];
   let next = 0;
   let busy = 0;
-  let sweeps = 0;
+  /** Machines that did not answer last time, those that failed least often first; a sweep does not wait for them. */
+  let slowLane: FleetMachine[] = [];
+  let slowBusy = 0;
+  const slowMost = Math.max(1, Math.ceil(options.maxInFlight * SLOW_LANE_SHARE));
   let closed = false;
   /** Slow reads that this sweep may still begin. */
   let inspections = 0;
   let running: { left: number; answered: number; done: () => void } | undefined;
 
+  async function readMember(member: FleetMachine): Promise<boolean> {
+    const inspect = inspections > 0 && wantsInspection(member, io.wallNow());
+    if (inspect) inspections -= 1;
+    const answered = await read(member, io, inspect);
+    // A machine that a changed site file took out is read no more, but what was under way ends here.
+    if (!closed && byId.get(member.machine.id) === member) options.onRead(member);
+    return answered;
+  }
+
   function pump(): void {
-    if (closed) return;
-    while (busy < options.maxInFlight) {
+    while (!closed && busy < options.maxInFlight) {
       const soon = urgent.pop();
       const member = soon ?? regular[next];
       if (member === undefined) return;
       if (soon === undefined) next += 1;
       else soon.queued = false;
       busy += 1;
-      const now = io.wallNow();
-      const inspect = inspections > 0 && wantsInspection(member, now);
-      if (inspect) inspections -= 1;
-      void read(member, io, inspect).then((answered) => {
+      void readMember(member).then((answered) => {
         busy -= 1;
         if (closed) return;
-        // A machine that a changed site file took out is read no more, but what was under way ends here.
-        if (byId.get(member.machine.id) === member) options.onRead(member);
         if (soon === undefined && running !== undefined) {
           running.left -= 1;
           if (answered) running.answered += 1;
           if (running.left === 0) running.done();
         }
         pump();
+      });
+    }
+  }
+
+  function pumpSlowLane(): void {
+    while (!closed && slowBusy < slowMost) {
+      const member = slowLane.pop();
+      if (member === undefined) return;
+      slowBusy += 1;
+      void readMember(member).then(() => {
+        slowBusy -= 1;
+        pumpSlowLane();
       });
     }
   }
@@ -118,11 +145,15 @@ export function openFleet(
     byId: (id) => byId.get(id),
     async sweep() {
       if (running !== undefined) throw new Error('a sweep is running already');
-      sweeps += 1;
-      inspections = Math.max(INSPECT_LEAST, Math.ceil(members.length * INSPECT_SHARE));
+      const share = options.inspectShare ?? INSPECT_SHARE;
+      inspections = share === 0 ? 0 : Math.max(INSPECT_LEAST, Math.ceil(members.length * share));
       const started = io.wallNow();
-      regular = members.filter((member, i) => member.failures < SLOW_AFTER || (sweeps + i) % SLOW_EVERY === 0);
+      regular = members.filter(({ failures }) => failures === 0);
       next = 0;
+      // What waits in the slow lane from before is in it again, where its failures put it now.
+      slowLane = members.filter(({ failures, underway }) => failures > 0 && underway === undefined);
+      slowLane.sort((a, b) => b.failures - a.failures);
+      pumpSlowLane();
       const { promise, resolve } = Promise.withResolvers<void>();
       const mine = { left: regular.length, answered: 0, done: resolve };
       running = mine;
@@ -138,6 +169,10 @@ export function openFleet(
       member.queued = true;
       urgent.unshift(member);
       pump();
+    },
+    inspectSoon(id) {
+      const member = byId.get(id);
+      if (member !== undefined) member.inspectDue = io.wallNow();
     },
     reload(next, nextMachines) {
       const before = byId;

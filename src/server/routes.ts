@@ -56,24 +56,6 @@ export function readRoutes(app: App, runtime: Runtime, today: () => Today): void
   );
 
   app.get(
-    '/api/v1/machines/:id',
-    {
-      config: readers,
-      schema: {
-        tags: ['machines'],
-        summary: 'One machine',
-        params: z.object({ id: z.string() }),
-        response: { 200: shapes.machineRow },
-      },
-    },
-    ({ params }) => {
-      const member = runtime.fleet.byId(params.id);
-      if (member === undefined) throw new ApiProblem(404, 'Not found', `no machine "${params.id}"`);
-      return machineRow(runtime, member);
-    },
-  );
-
-  app.get(
     '/api/v1/plan',
     { config: readers, schema: { tags: ['plan'], summary: 'The plan in force', response: { 200: shapes.plan } } },
     () => {

@@ -29,7 +29,9 @@ import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { desiresOf, describeChanges } from './desires.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
+import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
+import { createPools, type Pools } from './pools/pools.ts';
 import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from './secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
@@ -38,6 +40,7 @@ import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import { openPlant, type Plant } from './plant.ts';
+import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-devices.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { takeSnapshot } from './snapshot.ts';
@@ -120,6 +123,11 @@ export interface Runtime {
   alarms(): readonly StandingAlarm[];
   lagMs(): number;
   readonly people: People;
+  readonly pools: Pools;
+  /** PDUs and cooling plant. */
+  readonly devices: PlantDevices;
+  readonly journal: Journal;
+  readonly identities: Identities;
   close(): Promise<void>;
 }
 
@@ -147,6 +155,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     diskBytes: site.history.diskGb * 1e9,
   });
   const telemetry: Telemetry = createTelemetry(history, plant, uplinks);
+  const devices: PlantDevices = openPlantDevices(site, world.drivers, (id, reading) => telemetry.machine(id, reading));
   const jobs: Jobs = createJobs({
     dataFolder: dirname(options.storeFile),
     siteName: () => site.name,
@@ -177,12 +186,27 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const trust = (): Trust => people.trust();
   const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
+  const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
+  const pools = await createPools({
+    store,
+    journal,
+    secrets: options.secrets,
+    portOffset: options.portOffset ?? 0,
+    site: () => site,
+    fleet: () => fleet,
+    trust,
+    siteNow: () => clock.now(),
+    wallNow,
+  });
+
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
     onRead: (member) => {
       if (member.reading === undefined || member.failures > 0) return;
       reconciler.observe(member.machine.id, member.reading);
       telemetry.machine(member.machine.id, member.reading);
+      identities.observe(member);
+      pools.observe(member);
     },
   });
   const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
@@ -327,6 +351,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     markets.reload(site);
     clusters.reload(site);
     uplinks.reload(site);
+    devices.reload(site);
+    pools.follow();
     books.follow(site);
     room = createRoom(site, plant);
     unexplained = createUnexplained(machines.length);
@@ -351,7 +377,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       ),
       settled: swept,
     });
-    alarms = alarmBook.update(raised, picture.at);
+    alarms = alarmBook.update([...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms()], picture.at);
     const now = alarms
       .filter(({ code }) => REPLAN_ON.has(code))
       .map(({ code, subject }) => `${code} ${subject}`)
@@ -404,6 +430,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
+    loop('plant', DEVICES_EVERY_MS, () => devices.readAll(), log),
     loop('history', HISTORY_MS, saveHistory, log),
     loop('activity', ACTIVITY_MS, () => journal.tell(), log),
     loop('control', CONTROL_MS, controlOnce, log),
@@ -441,6 +468,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,
+    pools,
+    devices,
+    journal,
+    identities,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
@@ -455,6 +486,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       markets.close();
       clusters.close();
       uplinks.close();
+      pools.close();
+      devices.close();
       await world.close();
       await store.close().catch(onLost);
     },

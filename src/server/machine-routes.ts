@@ -1,0 +1,311 @@
+import { z } from 'zod';
+import { asFault, isoUtc, type Fault } from '../model/index.ts';
+import * as shapes from '../model/machines-api.ts';
+import { actorOf, personOf } from './access/policy.ts';
+import { machineDetail, plantPage } from './machine-detail.ts';
+import type { SiteDevice } from './plant-devices.ts';
+import { PoolRefusal, type PoolChange } from './pools/changes.ts';
+import { jobAgeMs } from './pools/probes.ts';
+import { samePool } from './pools/wanted.ts';
+import { wallNow } from './io.ts';
+import { ApiProblem } from './problems.ts';
+import type { App } from './routes.ts';
+import type { Runtime } from './runtime.ts';
+
+const readers = { needs: 'viewer' } as const;
+const operators = { needs: 'operator' } as const;
+const admins = { needs: 'admin' } as const;
+const orNull = <T>(value: T | undefined): T | null => value ?? null;
+
+/** One machine in depth, and the machine that stands where another should. */
+export function machineRoutes(app: App, runtime: Runtime): void {
+  const params = z.object({ id: z.string() });
+  app.get(
+    '/api/v1/machines/:id',
+    {
+      config: readers,
+      schema: { tags: ['machines'], summary: 'One machine in depth', params, response: { 200: shapes.machineDetail } },
+    },
+    ({ params: { id } }) => {
+      const member = runtime.fleet.byId(id);
+      if (member === undefined) throw new ApiProblem(404, 'Not found', `no machine "${id}"`);
+      return machineDetail(runtime, member);
+    },
+  );
+  app.post(
+    '/api/v1/machines/:id/adopt',
+    {
+      config: operators,
+      schema: {
+        tags: ['machines'],
+        summary: 'Take the machine that answers there now as the one that belongs there',
+        params,
+        body: shapes.adoptRequest,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      if (runtime.fleet.byId(id) === undefined) throw new ApiProblem(404, 'Not found', `no machine "${id}"`);
+      if (!runtime.identities.adopt(id, actorOf(personOf(request)), request.body.why))
+        throw new ApiProblem(409, 'Nothing to adopt', `${id} answers as the machine that belongs there`);
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** Where the hash goes. */
+export function poolRoutes(app: App, runtime: Runtime): void {
+  const { pools } = runtime;
+  app.get(
+    '/api/v1/pools',
+    {
+      config: readers,
+      schema: {
+        tags: ['pools'],
+        summary: 'The list in force, how its pools are, and miners seen elsewhere',
+        response: { 200: shapes.poolsPage },
+      },
+    },
+    () => poolsPage(runtime),
+  );
+  app.post(
+    '/api/v1/pools/approve',
+    {
+      config: admins,
+      schema: {
+        tags: ['pools'],
+        summary: 'Ask for the list of the site file, or as a second person put it in force',
+        body: shapes.poolApproveRequest,
+        response: { 200: shapes.poolApproved },
+      },
+    },
+    (request) => {
+      const person = personOf(request);
+      // Whoever holds a token is its owner, not a second person.
+      if (person.via === 'token')
+        throw new ApiProblem(403, 'Not with a token', 'a list of pools is approved by people: sign in (busbar login)');
+      try {
+        return { state: pools.list.approve(actorOf(person), person.name, request.body.why) };
+      } catch (error) {
+        throw new ApiProblem(409, 'Not approved', error instanceof Error ? error.message : String(error));
+      }
+    },
+  );
+  app.post(
+    '/api/v1/pools/preview',
+    {
+      config: operators,
+      schema: {
+        tags: ['pools'],
+        summary: 'What writing the pools of the list would change, machine by machine; writes nothing',
+        body: shapes.poolPreviewRequest,
+        response: { 200: shapes.poolPreview },
+      },
+    },
+    ({ body }) => {
+      const { id, madeAt, machines } = refusable(() => pools.changes.preview(body.targets));
+      return {
+        id,
+        madeAt: isoUtc(madeAt),
+        machines: machines.map(({ id: machine, canWrite, diff: { same, current, wanted } }) => ({
+          id: machine,
+          canWrite,
+          same: orNull(same),
+          current: current === undefined ? null : [...current],
+          wanted: [...wanted],
+        })),
+      };
+    },
+  );
+  app.post(
+    '/api/v1/pools/apply',
+    {
+      config: operators,
+      schema: {
+        tags: ['pools'],
+        summary: 'Carry a preview out; the first machines alone, each read back',
+        body: shapes.poolApplyRequest,
+        response: { 202: shapes.poolChange },
+      },
+    },
+    async (request, reply) => {
+      const { preview, why } = request.body;
+      const change = refusable(() => pools.changes.apply(preview, actorOf(personOf(request)), why));
+      return reply.code(202).send(changeView(change));
+    },
+  );
+  app.get(
+    '/api/v1/pools/changes/:id',
+    {
+      config: readers,
+      schema: {
+        tags: ['pools'],
+        summary: 'How far a change of pools is',
+        params: z.object({ id: z.string() }),
+        response: { 200: shapes.poolChange },
+      },
+    },
+    ({ params }) => {
+      const change = pools.changes.find(params.id);
+      if (change === undefined) throw new ApiProblem(404, 'Not found', `no change of pools "${params.id}"`);
+      return changeView(change);
+    },
+  );
+}
+
+function refusable<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof PoolRefusal) throw new ApiProblem(409, 'Not possible', error.message);
+    throw error;
+  }
+}
+
+function changeView({ id, who, why, startedAt, endedAt, outcomes }: PoolChange): shapes.PoolChangeView {
+  const counts: Record<string, number> = {};
+  for (const { stage } of outcomes) counts[stage] = (counts[stage] ?? 0) + 1;
+  const failed = outcomes
+    .filter(({ stage }) => stage === 'failed')
+    .map((one) => ({ id: one.id, why: [one.why, one.fault?.message].filter((text) => text !== undefined).join(': ') }));
+  return {
+    id,
+    who,
+    why,
+    startedAt: isoUtc(startedAt),
+    endedAt: endedAt === undefined ? null : isoUtc(endedAt),
+    counts,
+    failed,
+  };
+}
+
+function poolsPage(runtime: Runtime): shapes.PoolsPage {
+  const { pools, fleet } = runtime;
+  const now = wallNow();
+  const miners = fleet.machines.filter(({ machine }) => machine.kind === 'asic');
+  const working = miners.flatMap(({ reading }) => (reading?.pool === undefined ? [] : [reading.pool.url]));
+  const pending = pools.list.pending();
+  const plain = ({ id, url, worker }: { id: string; url: string; worker: string }) => ({ id, url, worker });
+  return {
+    at: isoUtc(runtime.clock.now()),
+    listed: pools.health().map((health) => ({
+      ...plain(health.pool),
+      alive: orNull(health.alive),
+      fault: orNull(health.fault?.message),
+      connectMs: orNull(health.timing?.connectMs),
+      subscribeMs: orNull(health.timing?.subscribeMs),
+      authoriseMs: orNull(health.timing?.authoriseMs),
+      latencyMs: orNull(health.latencyMs),
+      jobAgeMs: orNull(jobAgeMs(health, now)),
+      checkedAgeMs: health.checkedAt === undefined ? null : now - health.checkedAt,
+      machines: working.filter((url) => samePool(url, health.pool.url)).length,
+    })),
+    pending:
+      pending === undefined
+        ? null
+        : {
+            pools: pending.pools.map(plain),
+            askedBy: orNull(pending.askedBy),
+            askedAt: pending.askedAt === undefined ? null : isoUtc(pending.askedAt),
+          },
+    strangers: [...pools.strangers()].map(([machine, seen]) => ({ machine, seen })),
+    told: working.length,
+    miners: miners.length,
+  };
+}
+
+/** PDUs and cooling plant: read, and told by a person. */
+export function plantRoutes(app: App, runtime: Runtime): void {
+  app.get(
+    '/api/v1/plant',
+    {
+      config: readers,
+      schema: { tags: ['plant'], summary: 'PDUs and cooling plant', response: { 200: shapes.plantPage } },
+    },
+    () => plantPage(runtime),
+  );
+  const deviceOf = (id: string): SiteDevice => {
+    const one = runtime.devices.byId(id);
+    if (one === undefined) throw new ApiProblem(404, 'Not found', `no PDU or cooling plant "${id}"`);
+    if (runtime.people.trust() === 'shadow')
+      throw new ApiProblem(
+        409,
+        'Not possible',
+        'the site is in shadow: it writes to nothing (busbar trust auto raises it)',
+      );
+    return one;
+  };
+  /** Written down before it is sent, and read back before it is called done. */
+  async function command(
+    one: SiteDevice,
+    who: string,
+    what: string,
+    why: string,
+    act: () => Promise<void>,
+    seen: () => boolean,
+  ): Promise<void> {
+    const at = runtime.clock.now();
+    runtime.journal.act({ id: `plant-${one.entry.id}-${at}`, at, who, what: `${one.entry.id}: ${what}`, why });
+    await act().catch((error: unknown) => {
+      throw new ApiProblem(502, 'The device did not take it', asFault(error).message);
+    });
+    await runtime.devices.readOne(one.entry.id);
+    if (seen()) return;
+    const fault: Fault | undefined = one.fault;
+    throw new ApiProblem(
+      502,
+      'Not seen',
+      `${one.entry.id} acknowledged and is not seen to have done it${fault === undefined ? '' : `: ${fault.message}`}`,
+    );
+  }
+  app.post(
+    '/api/v1/plant/:id/outlets/:outlet',
+    {
+      config: operators,
+      schema: {
+        tags: ['plant'],
+        summary: 'Switch one outlet of a PDU',
+        params: z.object({ id: z.string(), outlet: z.coerce.number().int().positive() }),
+        body: shapes.outletRequest,
+      },
+    },
+    async (request, reply) => {
+      const { id, outlet } = request.params;
+      const { on, why } = request.body;
+      const one = deviceOf(id);
+      const { setOutlet } = one.device;
+      if (setOutlet === undefined) throw new ApiProblem(409, 'Not possible', `${id} cannot switch outlets`);
+      const isOn = () => one.reading?.outlets?.find(({ index }) => index === outlet)?.on;
+      await command(
+        one,
+        actorOf(personOf(request)),
+        `outlet ${outlet} ${on ? 'on' : 'off'}`,
+        why,
+        () => setOutlet(outlet, on),
+        () => isOn() === on,
+      );
+      return reply.code(204).send();
+    },
+  );
+  app.post(
+    '/api/v1/plant/:id/supply',
+    {
+      config: operators,
+      schema: {
+        tags: ['plant'],
+        summary: 'Set what a cooling plant delivers, inside its limits',
+        params: z.object({ id: z.string() }),
+        body: shapes.supplyRequest,
+      },
+    },
+    async (request, reply) => {
+      const { celsius, why } = request.body;
+      const one = deviceOf(request.params.id);
+      const { setSupplyC } = one.device;
+      if (setSupplyC === undefined) throw new ApiProblem(409, 'Not possible', `${one.entry.id} takes no set point`);
+      const isAt = () => Math.abs((one.reading?.cooling?.setPointC ?? Number.NaN) - celsius) < 0.15;
+      await command(one, actorOf(personOf(request)), `supply ${celsius} C`, why, () => setSupplyC(celsius), isAt);
+      return reply.code(204).send();
+    },
+  );
+}

@@ -1,0 +1,91 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { RaisedAlarm } from '../alarms/catalogue.ts';
+import type { Device, DriverIo } from '../drivers/driver.ts';
+import {
+  asFault,
+  overSlow,
+  type Fault,
+  type PlantDevice,
+  type Reading,
+  type Site,
+  type WallMs,
+} from '../model/index.ts';
+import { DRIVERS } from './registry.ts';
+
+/** A PDU or cooling plant and its last answer. */
+export interface SiteDevice {
+  readonly entry: PlantDevice;
+  readonly device: Device;
+  reading: Reading | undefined;
+  readWall: WallMs | undefined;
+  fault: Fault | undefined;
+}
+
+export interface PlantDevices {
+  readonly list: readonly SiteDevice[];
+  byId(id: string): SiteDevice | undefined;
+  readAll(): Promise<void>;
+  /** Reads one now, to see what a command became. */
+  readOne(id: string): Promise<void>;
+  alarms(): RaisedAlarm[];
+  reload(site: Site): void;
+  close(): void;
+}
+
+export const DEVICES_EVERY_MS = 10_000;
+const STALE_MS = 45_000;
+
+export function openPlantDevices(
+  site: Site,
+  io: DriverIo,
+  onRead: (id: string, reading: Reading) => void,
+): PlantDevices {
+  let list: readonly SiteDevice[] = [];
+
+  function open(entry: PlantDevice): SiteDevice {
+    const driver = DRIVERS.get(entry.driver);
+    if (driver === undefined) throw new Error(`${entry.id}: the site was not checked`);
+    const device = driver.open({ address: entry.address, modelId: entry.driver, config: entry.settings }, io);
+    return { entry, device, reading: undefined, readWall: undefined, fault: undefined };
+  }
+
+  async function read(one: SiteDevice): Promise<void> {
+    try {
+      const slow = await one.device.inspect?.();
+      one.reading = overSlow(await one.device.read(), slow);
+      one.readWall = io.wallNow();
+      one.fault = undefined;
+      onRead(one.entry.id, one.reading);
+    } catch (error) {
+      one.fault = asFault(error);
+    }
+  }
+
+  function reload(next: Site): void {
+    const before = list;
+    list = next.plant.map((entry) => before.find((one) => isDeepStrictEqual(one.entry, entry)) ?? open(entry));
+    for (const gone of before) if (!list.includes(gone)) gone.device.close();
+  }
+
+  reload(site);
+  return {
+    get list() {
+      return list;
+    },
+    byId: (id) => list.find(({ entry }) => entry.id === id),
+    readAll: async () => void (await Promise.all(list.map(read))),
+    async readOne(id) {
+      const one = list.find(({ entry }) => entry.id === id);
+      if (one !== undefined) await read(one);
+    },
+    alarms() {
+      const now = io.wallNow();
+      return list.flatMap(({ entry, readWall, fault }): RaisedAlarm[] => {
+        const stale = readWall === undefined ? fault !== undefined : now - readWall > STALE_MS;
+        return stale ? [{ code: 'plant-silent', subject: entry.id, message: fault?.message ?? 'no answer' }] : [];
+      });
+    },
+    reload,
+    close: () => list.forEach(({ device }) => device.close()),
+  };
+}
