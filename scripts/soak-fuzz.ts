@@ -15,6 +15,8 @@ if (wanted.length === 0) throw new Error(`no driver ${values.driver}`);
 for (const { name } of wanted) {
   const started = performance.now();
   const report = await fuzzDriver(name, Number(values.runs), Number(values.seed));
-  console.log(JSON.stringify({ driver: name, ...report, seconds: Math.round((performance.now() - started) / 100) / 10 }));
+  console.log(
+    JSON.stringify({ driver: name, ...report, seconds: Math.round((performance.now() - started) / 100) / 10 }),
+  );
   if (report.wrong.length > 0) process.exitCode = 1;
 }

@@ -6,4 +6,4 @@
  */
 const [first = ''] = process.argv.slice(2);
 if (first === 'fuzz' || first === 'site') process.argv.splice(2, 1);
-await (first === 'fuzz' ? import('./soak-fuzz.ts') : import('./soak-site.ts'));
+await(first === 'fuzz' ? import('./soak-fuzz.ts') : import('./soak-site.ts'));

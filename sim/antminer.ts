@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
 import { digestGuard } from './digest.ts';
+import type { SimPool } from './command.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
 import { workModeOf } from './miner-commands.ts';
 import type { Host, HttpAnswer } from './net.ts';
@@ -44,7 +45,7 @@ export function stockReply(host: Host, endpoint: Endpoint, command: CgminerComma
     case 'version':
       return ok(22, 'CGMiner versions', { VERSION: [versionRow(facts, host)] });
     case 'pools':
-      return ok(7, '1 Pool(s)', { POOLS: [poolRow(facts, host)] });
+      return ok(7, `${facts.pools.length} Pool(s)`, { POOLS: facts.pools.map((pool, n) => poolRow(facts, pool, n)) });
     default:
       return { STATUS: status(host.siteNow(), 'E', 14, 'Invalid command', DESCRIPTION), id: 1 };
   }
@@ -82,10 +83,10 @@ function summaryRow(facts: MinerFacts): object {
   };
 }
 
-function poolRow(facts: MinerFacts, host: Host): object {
-  const { url } = host.world.config.pool;
+function poolRow(facts: MinerFacts, { url, user }: SimPool, n: number): object {
+  const worked = n === 0;
   return {
-    Accepted: facts.accepted,
+    Accepted: worked ? facts.accepted : 0,
     'Best Share': facts.shareDifficulty * 24,
     Diff: `${Math.round(facts.shareDifficulty / 1000)}K`,
     'Difficulty Accepted': facts.accepted * facts.shareDifficulty,
@@ -93,18 +94,18 @@ function poolRow(facts: MinerFacts, host: Host): object {
     'Difficulty Stale': 0,
     'Last Share Difficulty': facts.shareDifficulty,
     'Last Share Time': '0:00:03',
-    POOL: 0,
+    POOL: n,
     'Pool Rejected%': facts.rejectedPct,
     'Pool Stale%%': 0,
-    Priority: 0,
+    Priority: n,
     Quota: 1,
-    Rejected: facts.rejected,
+    Rejected: worked ? facts.rejected : 0,
     Stale: 0,
     Status: 'Alive',
-    'Stratum Active': !facts.curtailed,
+    'Stratum Active': worked && !facts.curtailed,
     'Stratum URL': url.replace(/^\w+\+tcp:\/\//, ''),
     URL: url,
-    User: facts.worker,
+    User: user,
   };
 }
 
@@ -139,6 +140,11 @@ function page(host: Host, endpoint: Endpoint, method: string, path: string, body
       return json(minerConf(host, endpoint, facts));
     case 'POST set_miner_conf.cgi':
       return setMinerConf(host, endpoint, body);
+    case 'POST blink.cgi':
+      return blink(host, endpoint, body);
+    case 'GET get_blink_status.cgi':
+      return json({ blink: facts.locating });
+    case 'POST reboot.cgi':
     case 'GET reboot.cgi':
       host.send({ op: 'reboot', i: endpoint.index });
       return json({ stats: 'success', code: 'M000', msg: 'OK!' });
@@ -231,11 +237,13 @@ const versionOf = (facts: MinerFacts, host: Host): string =>
   modeKeyOf(facts.number, host.world.seed) === 'miner-mode' ? VERSIONS.old : VERSIONS.new;
 
 function minerConf(host: Host, endpoint: Endpoint, facts: MinerFacts): object {
-  const { url } = host.world.config.pool;
   const mode = workModeOf(host.world.miners, endpoint.index);
   const key = modeKeyOf(endpoint.number, host.world.seed);
   return {
-    pools: [{ url, user: facts.worker, pass: 'x' }],
+    pools: [0, 1, 2].map((n) => {
+      const pool = facts.pools[n];
+      return { url: pool?.url ?? '', user: pool?.user ?? '', pass: pool?.password ?? '' };
+    }),
     'api-listen': true,
     'api-network': true,
     'api-groups': 'A:stats:pools:devs:summary:version',
@@ -266,6 +274,32 @@ function setMinerConf(host: Host, endpoint: Endpoint, body: string): HttpAnswer 
   const value = Number(given[modeKeyOf(endpoint.number, host.world.seed)]);
   if (![0, 1, 3].includes(value) && given[modeKeyOf(endpoint.number, host.world.seed)] !== undefined) return failed;
   const mode = Number.isNaN(value) ? workModeOf(host.world.miners, endpoint.index) : value;
-  if (fault === undefined) host.send({ op: 'work-mode', i: endpoint.index, mode });
+  const pools = poolsIn(given['pools']);
+  if (fault === undefined) {
+    if (pools !== undefined) host.send({ op: 'pools', i: endpoint.index, pools });
+    host.send({ op: 'work-mode', i: endpoint.index, mode });
+  }
   return json({ stats: 'success', code: 'M000', msg: 'OK!' });
+}
+
+/** The pools of a written configuration that are any; undefined where it holds none, which changes nothing. */
+function poolsIn(given: unknown): SimPool[] | undefined {
+  if (!Array.isArray(given)) return undefined;
+  const word = (value: unknown): string => (typeof value === 'string' ? value : '');
+  const pools = (given as readonly Record<string, unknown>[])
+    .map((row) => ({ url: word(row['url']), user: word(row['user']), password: word(row['pass']) }))
+    .filter(({ url }) => url !== '');
+  return pools.length === 0 ? undefined : pools;
+}
+
+/** Newer firmware takes JSON and answers a code, older a form and whether it blinks now. */
+function blink(host: Host, endpoint: Endpoint, body: string): HttpAnswer {
+  const isOld = modeKeyOf(endpoint.number, host.world.seed) === 'miner-mode';
+  const asked = isOld ? /action=(start|stop)Blink/.exec(body)?.[1] : /"blink"\s*:\s*"?(true|false)/.exec(body)?.[1];
+  if (asked === undefined) return json({ isBlinking: minerFacts(host, endpoint).locating });
+  const on = asked === 'start' || asked === 'true';
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return json({ stats: 'error', code: 'M001', msg: 'illegal request!' });
+  if (fault === undefined) host.send({ op: 'locate', i: endpoint.index, on });
+  return isOld ? json({ isBlinking: on }) : json({ code: on ? 'B000' : 'B100' });
 }

@@ -10,7 +10,13 @@ export interface CgminerCommand {
 }
 
 /** cgminer's STATUS block. @param code its message number: 14 is an invalid command */
-export function status(siteNow: number, kind: 'S' | 'E', code: number, message: string, description: string): object[] {
+export function status(
+  siteNow: number,
+  kind: 'S' | 'E' | 'I',
+  code: number,
+  message: string,
+  description: string,
+): object[] {
   return [{ Code: code, Description: description, Msg: message, STATUS: kind, When: Math.floor(siteNow / 1000) }];
 }
 

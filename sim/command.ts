@@ -25,6 +25,8 @@ export type SimCommand =
   | { readonly op: 'set-point'; readonly cooling: number; readonly celsius: number }
   | { readonly op: 'work-mode'; readonly i: number; readonly mode: number }
   | { readonly op: 'gpu-limit'; readonly n: number; readonly gpus: readonly number[]; readonly watts: number }
+  /** Highest clock the GPUs may run at; 0 lets them go. */
+  | { readonly op: 'gpu-clock'; readonly n: number; readonly gpus: readonly number[]; readonly mhz: number }
   | { readonly op: 'job-submit'; readonly job: Submission }
   | { readonly op: 'job-hold'; readonly id: number; readonly held: boolean }
   | { readonly op: 'job-change'; readonly id: number; readonly comment?: string; readonly timeLimitMinutes?: number }

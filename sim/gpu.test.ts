@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from 'undici';
-import { calmConfig, CALM, testSim, type TestSim } from './small-site.ts';
+import { gpuServer } from '../src/drivers/gpu-server.ts';
+import { deviceWorld } from '../test/support/device-world.ts';
+import { BMC_W } from './servers.ts';
+import { calmConfig, CALM, talk, testSim, type TestSim } from './small-site.ts';
+import { applyCommand } from './world.ts';
 
 let t: TestSim;
+const world = deviceWorld();
 beforeAll(async () => {
   t = await testSim(21_020);
 });
-afterAll(() => t.sim.close());
+afterAll(async () => {
+  await world.close();
+  await t.sim.close();
+});
 
 async function metrics(host: string): Promise<Map<string, number>> {
   const reply = await request(`http://${host}:${t.sim.ports.dcgm}/metrics`);
@@ -87,5 +95,70 @@ test('now and then one field is a sentinel', async () => {
     expect(text.match(/ 922337203685477\d+$|9\.22\d+e\+18$/gm)).toHaveLength(1);
   } finally {
     await odd.sim.close();
+  }
+});
+
+test('clocks locked below the top slow the work and lower the draw, and are let go again', async () => {
+  const ids = 'gpu_ids=0,1,2,3,4,5,6,7&block=true';
+  const before = (await metrics('127.21.5.1')).get('DCGM_FI_DEV_POWER_USAGE 0')!;
+  const path = `/gpu/set_gpu_locked_clocks?${ids}&min_clock_mhz=0&max_clock_mhz=1200`;
+  expect((await zeusd('127.21.5.1', 'POST', path)).status).toBe(200);
+  t.pass(5);
+  const held = await metrics('127.21.5.1');
+  expect(held.get('DCGM_FI_DEV_POWER_USAGE 0')).toBeLessThan(0.8 * before);
+  expect(held.get('DCGM_FI_DEV_SM_CLOCK 0')).toBeLessThanOrEqual(1200);
+  expect((await zeusd('127.21.5.1', 'POST', `/gpu/set_gpu_locked_clocks?${ids}&max_clock_mhz=1200`)).status).toBe(400);
+  expect((await zeusd('127.21.5.1', 'POST', `/gpu/reset_gpu_locked_clocks?${ids}`)).status).toBe(200);
+  t.pass(5);
+  expect((await metrics('127.21.5.1')).get('DCGM_FI_DEV_POWER_USAGE 0')! / before).toBeCloseTo(1, 1);
+});
+
+test('the driver reads, limits power and clocks, and reads the limit back', async () => {
+  const device = gpuServer.open(
+    {
+      address: '127.21.5.1',
+      modelId: 'gpu-8x-h100',
+      config: gpuServer.config.parse({ dcgmPort: t.sim.ports.dcgm, zeusdPort: t.sim.ports.zeusd }),
+    },
+    world.io,
+  );
+  const reading = await device.read();
+  expect(reading.gpus).toHaveLength(8);
+  expect(reading.gpus![0]).toMatchObject({ name: 'NVIDIA H100 80GB HBM3', xid: 0, memoryTotalBytes: 81_559 * 2 ** 20 });
+  expect(reading.gpus![0]!.uuid).toMatch(/^GPU-/);
+  await device.setPowerLimit!(5400);
+  await device.setClockLimit!(1500);
+  t.pass(5);
+  const after = await device.inspect!();
+  expect(after).toMatchObject({ hostname: 'h100-0001', powerLimitW: 5400, gaps: undefined });
+  expect(after.gpus!.every((gpu) => gpu.powerLimitW === 350 && gpu.smClockMhz! <= 1500)).toBe(true);
+  await device.setClockLimit!(undefined);
+});
+
+test('a server that is switched off or unplugged says nothing, draws its BMC or nothing, and its jobs go back', async () => {
+  const off = await testSim(21_560);
+  try {
+    const { world: w } = off.sim;
+    const draw = () => w.servers.state.serverW[1]!;
+    const jobsOn = () => [...w.servers.job.subarray(8, 16)].filter((job) => job > 0).length;
+    expect(draw()).toBeGreaterThan(1500);
+    expect(jobsOn()).toBe(8);
+    applyCommand(w, { op: 'server-power', n: 1, on: false }, w.state.t);
+    off.pass(2);
+    expect([draw(), jobsOn()]).toEqual([BMC_W, 0]);
+    const answer = await talk('127.21.5.2', off.sim.ports.dcgm, 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n', 150);
+    expect(answer).toMatchObject({ end: 'silent' });
+    const { number } = w.endpoints.find((e) => e.kind === 'server' && e.index === 1)!;
+    applyCommand(w, { op: 'supply', number, on: false }, w.state.t);
+    off.pass(2);
+    expect(draw()).toBe(0);
+    applyCommand(w, { op: 'supply', number, on: true }, w.state.t);
+    applyCommand(w, { op: 'server-power', n: 1, on: true }, w.state.t);
+    off.pass(30);
+    expect(draw()).toBeGreaterThan(500);
+    off.pass(600);
+    expect((await request(`http://127.21.5.2:${off.sim.ports.dcgm}/metrics`)).statusCode).toBe(200);
+  } finally {
+    await off.sim.close();
   }
 });

@@ -1,28 +1,23 @@
 import type { Server } from 'node:net';
+import { gpuPart, isTpu } from './gpu-parts.ts';
 import { httpServer, type Host, type HttpAnswer } from './net.ts';
 import { PURPOSE, hash32, unitAt } from './random.ts';
-import { GPUS, gpusOf, minimumLimitW, serverUp } from './servers.ts';
+import { GPUS, gpusOf, isSupplied, minimumLimitW, serverUp } from './servers.ts';
 import type { Endpoint, World } from './world.ts';
 
 /** GPU servers: NVIDIA's DCGM exporter (text for Prometheus) and zeusd, which sets power limits. */
 
-const MODEL_NAMES: Readonly<
-  Record<string, { readonly name: string; readonly memoryMib: number; readonly smMhz: number }>
-> = {
-  h100: { name: 'NVIDIA H100 80GB HBM3', memoryMib: 81_559, smMhz: 1980 },
-  a100: { name: 'NVIDIA A100-SXM4-80GB', memoryMib: 81_920, smMhz: 1410 },
-  rtx4090: { name: 'NVIDIA GeForce RTX 4090', memoryMib: 24_564, smMhz: 2520 },
-  rtxa6000: { name: 'NVIDIA RTX A6000', memoryMib: 49_140, smMhz: 1800 },
-};
-
 /** What DCGM gives for a value it could not read (DCGM_INT64_BLANK and above). */
 const SENTINELS = ['9223372036854775794', '9223372036854775792', '9.223372036854776e+18'];
 
+/** A server that is off or dead says nothing; one of TPUs refuses, as nothing of NVIDIA's runs on it. */
 const alive =
   (host: Host) =>
-  (endpoint: Endpoint): 'yes' | 'silent' => {
-    const { servers, deadServers } = host.world;
-    return serverUp(servers, endpoint.index, host.siteNow()) && deadServers[endpoint.index] === 0 ? 'yes' : 'silent';
+  (endpoint: Endpoint): 'yes' | 'silent' | 'refused' => {
+    const { servers } = host.world;
+    const up = serverUp(servers, endpoint.index, host.siteNow()) && isSupplied(servers, endpoint.index, host.world);
+    if (!up) return 'silent';
+    return isTpu(servers.models[servers.model[endpoint.index]!]!.gpuModel) ? 'refused' : 'yes';
   };
 
 const TEXT = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
@@ -42,11 +37,14 @@ interface Gauge {
   value(world: World, g: number): string;
 }
 
-const specOf = (world: World, g: number): (typeof MODEL_NAMES)[string] => {
-  const { servers } = world;
-  const { gpuModel } = servers.models[servers.model[Math.floor(g / GPUS)]!]!;
-  return MODEL_NAMES[gpuModel] ?? { name: gpuModel, memoryMib: 24_564, smMhz: 1800 };
-};
+const specOf = ({ servers }: World, g: number): ReturnType<typeof gpuPart> =>
+  gpuPart(servers.models[servers.model[Math.floor(g / GPUS)]!]!.gpuModel);
+
+const usedMib = (world: World, g: number): number =>
+  world.servers.job[g] === 0 ? 4 : Math.round(specOf(world, g).memoryMib * (0.5 + 0.45 * world.servers.intensity[g]!));
+
+/** Bits of NVML's `nvmlClocksEventReasons`: idle, held by its power limit, and nothing. */
+const THROTTLE = { none: 0, idle: 1, powerCap: 4 } as const;
 
 const GAUGES: readonly Gauge[] = [
   {
@@ -88,12 +86,23 @@ const GAUGES: readonly Gauge[] = [
     name: 'DCGM_FI_DEV_FB_USED',
     kind: 'gauge',
     help: 'Framebuffer memory used (in MiB).',
-    value: (world, g) =>
-      String(
-        world.servers.job[g] === 0
-          ? 4
-          : Math.round(specOf(world, g).memoryMib * (0.5 + 0.45 * world.servers.intensity[g]!)),
-      ),
+    value: (world, g) => String(usedMib(world, g)),
+  },
+  {
+    name: 'DCGM_FI_DEV_FB_FREE',
+    kind: 'gauge',
+    help: 'Framebuffer memory free (in MiB).',
+    value: (world, g) => String(specOf(world, g).memoryMib - usedMib(world, g)),
+  },
+  {
+    name: 'DCGM_FI_DEV_CLOCK_THROTTLE_REASONS',
+    kind: 'gauge',
+    help: 'Current clock throttle reasons (bitmask of DCGM_CLOCKS_THROTTLE_REASON_*).',
+    value: ({ servers }, g) => {
+      if (servers.job[g] === 0) return String(THROTTLE.idle);
+      const locked = servers.state.gpuClockMhz[g]! > 0;
+      return String(servers.speed[g]! < 1 && !locked ? THROTTLE.powerCap : THROTTLE.none);
+    },
   },
   {
     name: 'DCGM_FI_DEV_XID_ERRORS',
@@ -140,8 +149,9 @@ function metrics(world: World, endpoint: Endpoint): string {
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
 /**
- * zeusd (ml-energy/zeus): `POST /gpu/set_power_limit` with `gpu_ids` (comma-separated), `power_limit_mw` and `block`,
- * taken from the query as the daemon has it or from a JSON body; reads answer keyed by GPU index.
+ * zeusd (ml-energy/zeus, docs/zeusd/api.md): `POST /gpu/set_power_limit` with `gpu_ids` (comma-separated),
+ * `power_limit_mw` and `block`, `set_gpu_locked_clocks` with `min_clock_mhz` and `max_clock_mhz`; taken from the query as
+ * the daemon has it or from a JSON body. Reads answer keyed by GPU index.
  */
 export function zeusdServer(host: Host, port: number): Server {
   return httpServer(host, ['server'], alive(host), (request, body, endpoint) => {
@@ -152,6 +162,11 @@ export function zeusdServer(host: Host, port: number): Server {
     switch (`${request.method} ${url.pathname}`) {
       case 'POST /gpu/set_power_limit':
         return setLimit(host, endpoint, ids, fields);
+      case 'POST /gpu/set_gpu_locked_clocks':
+        return setClock(host, endpoint, ids, fields);
+      case 'POST /gpu/reset_gpu_locked_clocks':
+      case 'POST /gpu/reset_locked_clocks':
+        return writeClock(host, endpoint, ids, 0);
       case 'GET /gpu/get_power_limit':
         return limits(endpoint, ids, (g) => ({
           power_limit_mw: Math.round(host.world.servers.state.gpuLimitW[g]! * 1000),
@@ -189,6 +204,28 @@ function setLimit(
   const fault = host.faults.onWrite(endpoint);
   if (fault === 'refused') return { status: 500, headers: TEXT, body: 'NVML error: An internal driver error occurred' };
   if (fault === undefined) host.send({ op: 'gpu-limit', n: endpoint.index, gpus, watts });
+  return { status: 200, body: '' };
+}
+
+/** The part runs at the highest clock it has where more is asked for, as NVML does. */
+function setClock(
+  host: Host,
+  endpoint: Endpoint,
+  gpus: readonly number[],
+  fields: Record<string, unknown>,
+): HttpAnswer {
+  const [least, most] = ['min_clock_mhz', 'max_clock_mhz'].map((key) => Number(fields[key] ?? NaN));
+  if (!Number.isInteger(least) || !Number.isInteger(most))
+    return { status: 400, headers: TEXT, body: 'Query deserialize error: missing field `max_clock_mhz`' };
+  if (least! < 0 || most! <= 0 || least! > most!)
+    return { status: 400, headers: TEXT, body: 'NVML error: An argument to the function is invalid' };
+  return writeClock(host, endpoint, gpus, most!);
+}
+
+function writeClock(host: Host, endpoint: Endpoint, gpus: readonly number[], mhz: number): HttpAnswer {
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return { status: 500, headers: TEXT, body: 'NVML error: An internal driver error occurred' };
+  if (fault === undefined) host.send({ op: 'gpu-clock', n: endpoint.index, gpus, mhz });
   return { status: 200, body: '' };
 }
 

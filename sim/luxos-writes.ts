@@ -1,4 +1,6 @@
 import { status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
+import type { SimPool } from './command.ts';
+import { minerFacts } from './miner-facts.ts';
 import type { MinerGroup } from './miners.ts';
 import type { Host } from './net.ts';
 import { hash32 } from './random.ts';
@@ -18,12 +20,18 @@ interface Session {
 
 interface Sessions {
   readonly open: Map<number, Session>;
+  /** Number of the pool that each machine was switched to; the first where it was to none. */
+  readonly worked: Map<number, number>;
   count: number;
 }
 
 const sessionsOf = new WeakMap<Host, Sessions>();
 function sessions(host: Host): Sessions {
-  const known = sessionsOf.get(host) ?? { open: new Map<number, Session>(), count: 0 };
+  const known = sessionsOf.get(host) ?? {
+    open: new Map<number, Session>(),
+    worked: new Map<number, number>(),
+    count: 0,
+  };
   sessionsOf.set(host, known);
   return known;
 }
@@ -95,6 +103,35 @@ export const WRITES: Readonly<Record<string, Write>> = {
         })
       );
     }),
+  ledset: (host, endpoint, command) =>
+    inSession(host, endpoint, command, ([color = '', state = '']) => {
+      if (!['red', 'green'].includes(color) || !['on', 'off', 'blink', 'auto'].includes(state))
+        return refuse(host, 404, 'Invalid led state');
+      return (
+        perform(host, endpoint, () =>
+          host.send({ op: 'locate', i: endpoint.index, on: state === 'blink' || state === 'on' }),
+        ) ?? accept(host, 332, 'LED set', {})
+      );
+    }),
+  // The pool commands of cgminer need no session.
+  addpool: (host, endpoint, command) => {
+    const [url = '', user = '', password = ''] = command.parameter.split(',');
+    if (url === '' || user === '') return refuse(host, 53, `Invalid addpool details '${command.parameter}'`);
+    return setPools(host, endpoint, (pools) => [...pools, { url, user, password }], 55, `Added pool '${url}'`);
+  },
+  switchpool: (host, endpoint, command) => {
+    const id = poolId(host, endpoint, command);
+    if (id === undefined) return refuse(host, 26, `Invalid pool id '${command.parameter}'`);
+    sessions(host).worked.set(endpoint.index, id);
+    return perform(host, endpoint, () => {}) ?? accept(host, 27, `Switching to pool ${id}`, {});
+  },
+  removepool: (host, endpoint, command) => {
+    const id = poolId(host, endpoint, command);
+    if (id === undefined) return refuse(host, 26, `Invalid pool id '${command.parameter}'`);
+    if (id === (sessions(host).worked.get(endpoint.index) ?? 0))
+      return refuse(host, 67, `Cannot remove active pool ${id}`);
+    return setPools(host, endpoint, (pools) => pools.filter((_, n) => n !== id), 68, `Removed pool ${id}`, id);
+  },
   rebootdevice: (host, endpoint, command) =>
     inSession(
       host,
@@ -130,4 +167,28 @@ function perform(host: Host, endpoint: Endpoint, act: () => void): CgminerReply 
   if (fault === 'refused') return refuse(host, 406, 'Command failed, try again');
   if (fault === undefined) act();
   return undefined;
+}
+
+const poolId = (host: Host, endpoint: Endpoint, { parameter }: CgminerCommand): number | undefined =>
+  /^\d+$/.test(parameter) && Number(parameter) < minerFacts(host, endpoint).pools.length
+    ? Number(parameter)
+    : undefined;
+
+/** Changes the list; the numbers above one that goes move down. @param removed its number */
+function setPools(
+  host: Host,
+  endpoint: Endpoint,
+  change: (pools: readonly SimPool[]) => readonly SimPool[],
+  code: number,
+  message: string,
+  removed?: number,
+): CgminerReply {
+  const pools = change(minerFacts(host, endpoint).pools);
+  const refused = perform(host, endpoint, () => {
+    host.send({ op: 'pools', i: endpoint.index, pools });
+    const { worked } = sessions(host);
+    const now = worked.get(endpoint.index);
+    if (removed !== undefined && now !== undefined && now > removed) worked.set(endpoint.index, now - 1);
+  });
+  return refused ?? accept(host, code, message, {});
 }

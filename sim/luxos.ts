@@ -1,6 +1,7 @@
 import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
 import { FAILURE, PHASE } from './miners.ts';
 import { LUXOS_DESCRIPTION, LUXOS_VERSION, WRITES, refuse } from './luxos-writes.ts';
+import type { SimPool } from './command.ts';
 import type { Host } from './net.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
 import { serialAt } from './random.ts';
@@ -82,7 +83,11 @@ const READS: Readonly<Record<string, Read>> = {
     message: 'LUXminer stats',
     body: { STATS: [{ CompileTime: COMPILED, Miner: '2025.4.8.220305', Type: facts.typeName }, statsOf(facts)] },
   }),
-  pools: (facts, host) => ({ code: 7, message: '1 Pool(s)', body: { POOLS: [poolOf(facts, host)] } }),
+  pools: (facts) => ({
+    code: 7,
+    message: `${facts.pools.length} Pool(s)`,
+    body: { POOLS: facts.pools.map((pool, n) => poolOf(facts, pool, n)) },
+  }),
   profiles: (facts) => ({
     code: 323,
     message: 'List profiles',
@@ -179,7 +184,7 @@ function configOf(facts: MinerFacts): object {
     'Pool Count': 1,
     Profile: facts.point.name,
     ProfileStep: String(facts.point.step),
-    RedLed: 'auto',
+    RedLed: facts.locating ? 'blink' : 'auto',
     SerialNumber: facts.serial,
     Strategy: 'Failover',
     SystemStatus: asleep ? 'Sleep' : facts.phase === PHASE.wake ? 'Initializing' : 'Normal',
@@ -225,10 +230,10 @@ function boardOf(facts: MinerFacts, ths: number, board: number): object {
   };
 }
 
-function poolOf(facts: MinerFacts, host: Host): object {
-  const { url } = host.world.config.pool;
+function poolOf(facts: MinerFacts, { url, user }: SimPool, n: number): object {
+  const worked = n === 0;
   return {
-    Accepted: facts.accepted,
+    Accepted: worked ? facts.accepted : 0,
     AsicBoost: true,
     'Bad Work': 0,
     'Best Share': facts.shareDifficulty,
@@ -249,22 +254,22 @@ function poolOf(facts: MinerFacts, host: Host): object {
     'Last Share Difficulty': facts.shareDifficulty,
     'Last Share Time': '00:00:01',
     'Long Pool': 'N',
-    POOL: 0,
+    POOL: n,
     'Pool Rejected%': facts.rejectedPct,
     'Pool Stale%': 0,
-    Priority: 0,
+    Priority: n,
     Proxy: '',
     'Proxy Type': '',
     Quota: 1,
-    Rejected: facts.rejected,
+    Rejected: worked ? facts.rejected : 0,
     'Remote Failures': 0,
     Stale: 0,
     Status: 'Alive',
-    'Stratum Active': !facts.curtailed,
+    'Stratum Active': worked && !facts.curtailed,
     'Stratum Difficulty': facts.shareDifficulty,
     'Stratum URL': url.replace(/^\w+\+tcp:\/\//, ''),
     URL: url,
-    User: facts.worker,
+    User: user,
     'Work Difficulty': facts.shareDifficulty,
     Works: 0,
   };

@@ -1,4 +1,5 @@
 import type { GpuServerModel } from '../src/model/index.ts';
+import { gpuPart } from './gpu-parts.ts';
 import type { StepContext } from './miners.ts';
 import { PURPOSE, bellAt, unitAt } from './random.ts';
 
@@ -24,6 +25,8 @@ export interface ServerState {
   readonly failureUntil: Float64Array;
   readonly serverW: Float32Array;
   readonly gpuLimitW: Float32Array;
+  /** Highest clock somebody locked a GPU to; 0 where it is free. */
+  readonly gpuClockMhz: Float32Array;
   readonly gpuW: Float32Array;
   readonly gpuC: Float32Array;
   /** Counter since the driver was loaded. */
@@ -66,6 +69,7 @@ export function createServers(
       failureUntil: new Float64Array(n).fill(-Infinity),
       serverW: new Float32Array(n),
       gpuLimitW: Float32Array.from({ length: gpus }, (_, g) => models[model[Math.floor(g / GPUS)]!]!.gpuTdpW),
+      gpuClockMhz: new Float32Array(gpus),
       gpuW: new Float32Array(gpus),
       gpuC: new Float32Array(gpus).fill(35),
       gpuEnergyMj: Float64Array.from({ length: gpus }, (_, g) => Math.floor(2e12 * unitAt(seed, PURPOSE.gpu, g, 1))),
@@ -96,27 +100,42 @@ function sweep(table: readonly number[], share: number): number {
 /** Lowest limit a card accepts: 30 % of stock, an assumption near what NVIDIA parts report (an H100 SXM: 200 of 700 W). */
 export const minimumLimitW = (model: GpuServerModel): number => Math.round(model.gpuTdpW * 0.3);
 
+/** The management controller of a server that is off: an assumption for one with its fans still. */
+export const BMC_W = 15;
+
+/** What is done to servers from outside: killed by a fault, off at the outlet, off at the BMC. */
+export interface ServerSupply {
+  readonly deadServers: Uint8Array;
+  readonly unpluggedServers: Uint8Array;
+  readonly state: { readonly serversOff: ReadonlySet<number> };
+}
+
+export const isSupplied = ({ state: s }: Servers, n: number, supply: ServerSupply): boolean =>
+  s.failure[n] === 0 && supply.deadServers[n] === 0 && supply.unpluggedServers[n] === 0;
+
 export function stepServers(
   servers: Servers,
   context: StepContext,
   deadPct: number,
   repairHours: number,
-  forcedDead: Uint8Array,
+  supply: ServerSupply,
 ): void {
   const { state: s } = servers;
+  const { serversOff } = supply.state;
   const dtS = context.dtMs / 1000;
   const warming = 1 - Math.exp(-dtS / 60);
   for (let n = 0; n < servers.count; n += 1) {
     const model = servers.models[servers.model[n]!]!;
     if (context.t >= s.failureUntil[n]!) drawServerFailure(servers, n, context, deadPct, repairHours);
-    const supplied = context.live[servers.hall[n]!]! && s.failure[n] === 0 && forcedDead[n] === 0;
-    if (!supplied) s.upAt[n] = Infinity;
+    const supplied = context.live[servers.hall[n]!]! && isSupplied(servers, n, supply);
+    const on = supplied && !serversOff.has(n);
+    if (!on) s.upAt[n] = Infinity;
     else if (s.upAt[n] === Infinity) {
       // A server's memory test and start take four to seven minutes.
       s.upAt[n] = context.t + 1000 * (240 + 180 * unitAt(context.seed, PURPOSE.bootTime, n, 3));
     }
-    const up = supplied && context.t >= s.upAt[n]!;
-    let watts = supplied ? model.hostW * (up ? 0.72 : 0.4) : 0;
+    const up = on && context.t >= s.upAt[n]!;
+    let watts = on ? model.hostW * (up ? 0.72 : 0.4) : supplied ? BMC_W : 0;
     for (let g = n * GPUS; g < (n + 1) * GPUS; g += 1) {
       const gpuW = up ? drawGpu(servers, g, model, context) : 0;
       s.gpuW[g] = gpuW;
@@ -135,15 +154,23 @@ function drawGpu(servers: Servers, g: number, model: GpuServerModel, context: St
   const intensity = servers.job[g] === 0 ? 0 : servers.intensity[g]!;
   const wantedW =
     (model.gpuIdleW + (model.gpuBusyW - model.gpuIdleW) * intensity) * servers.spread[g]! * (1 + 0.015 * noise);
+  const clock = clockShare(servers, g, model);
   const share = servers.state.gpuLimitW[g]! / model.gpuTdpW;
   const table = model.gpuModel.startsWith('rtx') ? SWEEP.rtx : SWEEP.datacentre;
   const roomW = Math.max(model.gpuIdleW, model.gpuBusyW * servers.spread[g]! * sweep(table.power, share));
-  if (share >= 1 || wantedW <= roomW) {
-    servers.speed[g] = 1;
-    return wantedW;
+  // Voltage falls with the clock: dynamic power goes with more than its square.
+  const clockedW = Math.min(wantedW, model.gpuIdleW + Math.max(0, wantedW - model.gpuIdleW) * clock ** 2.4);
+  if (share >= 1 || clockedW <= roomW) {
+    servers.speed[g] = clock;
+    return clockedW;
   }
-  servers.speed[g] = sweep(table.speed, share);
+  servers.speed[g] = Math.min(clock, sweep(table.speed, share));
   return roomW;
+}
+
+function clockShare(servers: Servers, g: number, model: GpuServerModel): number {
+  const locked = servers.state.gpuClockMhz[g]!;
+  return locked === 0 ? 1 : Math.min(1, locked / gpuPart(model.gpuModel).smMhz);
 }
 
 function drawServerFailure(

@@ -12,15 +12,19 @@ import {
   type Site,
 } from '../src/model/index.ts';
 import type { SimCommand } from './command.ts';
+import { openCoolingAgents } from './cooling.ts';
 import { REQUEST_FAULTS, createFaults, type RequestFault } from './faults.ts';
 import { dcgmServer, zeusdServer } from './gpu.ts';
 import { minerServer } from './miner-ports.ts';
 import { modbusServer } from './modbus.ts';
 import { listen, type Host } from './net.ts';
+import { redfishServer } from './redfish.ts';
 import { simSchema, type SimConfig } from './sim-schema.ts';
 import { slurmServer } from './slurm.ts';
+import { stratumServer } from './stratum.ts';
 import { NO_STORE, openStore } from './state.ts';
 import { truthOf, type Truth } from './truth.ts';
+import { openPduAgents } from './pdus.ts';
 import { openUplinkAgents } from './uplinks.ts';
 import { loadWeather } from './weather.ts';
 import { advance, applyCommand, catchUp, createWorld, stepMsFor, type Endpoint, type World } from './world.ts';
@@ -107,7 +111,12 @@ export async function startSim(options: SimOptions): Promise<Sim> {
   };
   const ports = portsOf(options);
   const servers = await openPorts(host, ports);
-  const uplinks = openUplinkAgents(host, ports.snmp);
+  // UDP is spoken for each address by a socket of its own.
+  const agents = [
+    openUplinkAgents(host, ports.snmp),
+    openPduAgents(host, ports.snmp),
+    openCoolingAgents(host, ports.bacnet),
+  ];
   await store.save();
   const timers =
     options.timer === false
@@ -131,7 +140,7 @@ export async function startSim(options: SimOptions): Promise<Sim> {
     async close() {
       for (const timer of timers) clearInterval(timer);
       for (const server of servers) dropAll(server);
-      uplinks.close();
+      for (const agent of agents) agent.close();
       advance(world, clock.now());
       store.saveNow();
       store.close();
@@ -174,6 +183,8 @@ const LISTENERS: Partial<Readonly<Record<keyof SimPorts, (host: Host, port: numb
   zeusd: zeusdServer,
   modbus: modbusServer,
   slurm: slurmServer,
+  redfish: redfishServer,
+  stratum: stratumServer,
 };
 
 async function openPorts(host: Host, ports: SimPorts): Promise<Server[]> {
@@ -211,7 +222,7 @@ function inject(host: Host, { target, fault, rate = 1 }: Injection): number {
   }
   if (fault === 'dead') {
     // A meter or controller without supply says nothing.
-    for (const e of met) if (e.kind === 'meter' || e.kind === 'slurm') faults.inject(e, 'silent', 1);
+    for (const e of met) if (e.kind !== 'miner' && e.kind !== 'server') faults.inject(e, 'silent', 1);
   }
   return met.length;
 }

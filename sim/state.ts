@@ -127,7 +127,8 @@ function load(path: string, journalPath: string, world: World, now: number, fine
 
 function copyColumns<T extends object>(from: T, to: T): void {
   for (const key of Object.keys(to) as (keyof T)[]) {
-    (to[key] as unknown as Float64Array).set(from[key] as unknown as Float64Array);
+    // A column that is newer than the file starts as it was made.
+    if (from[key] !== undefined) (to[key] as unknown as Float64Array).set(from[key] as unknown as Float64Array);
   }
 }
 

@@ -15,12 +15,13 @@ import { limitMiner, rebootMiner, setMinerPoint, setWorkMode, sleepMiner, wakeMi
 import { createMiners, stepMiners, type MinerGroup, type Miners, type StepContext } from './miners.ts';
 import { pointsOf } from './points.ts';
 import { GPUS, createServers, freeAll, minimumLimitW, stepServers, type Servers } from './servers.ts';
+import { coolingShare, supplyShiftC } from './set-points.ts';
 import type { SimConfig } from './sim-schema.ts';
 import type { Weather } from './weather.ts';
 
 /** A place on the network. `index` counts miners, servers or meters, by kind. */
 export interface Endpoint {
-  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink' | 'pdu' | 'cooling';
+  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink' | 'pdu' | 'cooling' | 'pool';
   readonly id: string;
   readonly groupId: string;
   readonly address: string;
@@ -154,7 +155,7 @@ function createMachines(
 
 function listEndpoints(site: Site): Endpoint[] {
   const endpoints: Endpoint[] = [];
-  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0, pdu: 0, cooling: 0 };
+  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0, pdu: 0, cooling: 0, pool: 0 };
   const hallIndex = new Map(site.halls.map((hall, index) => [hall.id, index]));
   const add = (kind: Endpoint['kind'], id: string, groupId: string, address: string, hall: number): void => {
     endpoints.push({ kind, id, groupId, address, index: counts[kind]++, hall, number: endpoints.length });
@@ -175,6 +176,8 @@ function listEndpoints(site: Site): Endpoint[] {
       add('slurm', cluster.id, cluster.id, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
+  for (const pool of site.pools)
+    add('pool', pool.id, pool.id, new URL(pool.url.replace(/^\S+?:/, 'http:')).hostname, -1);
   for (const one of site.plant) add(one.kind, one.id, one.id, one.address, hallIndex.get(one.hall)!);
   for (const uplink of site.uplinks) add('uplink', uplink.id, uplink.id, uplink.address, hallIndex.get(uplink.hall)!);
   return endpoints;
@@ -221,10 +224,10 @@ function stepWorld(world: World, t: number, dtMs: number): void {
     dtMs,
     step: Math.round(t / world.stepMs) | 0,
     live: halls.map((hall) => feederLive && hall.state.breaker.closesAt === undefined),
-    inletC: halls.map((hall) => inletC(hall, weather.temperatureC)),
+    inletC: halls.map((hall) => inletC(hall, weather.temperatureC) + supplyShiftC(world, hall.config)),
   };
   stepMiners(world.miners, context, config, world.deadMiners, world.unplugged);
-  stepServers(world.servers, context, config.failures.deadPct, config.failures.repairHours, world.deadServers);
+  stepServers(world.servers, context, config.failures.deadPct, config.failures.repairHours, world);
   stepJobs(world.jobs, world.servers, t, dtMs);
   sumHalls(world, context);
   let total = 0;
@@ -248,7 +251,8 @@ function sumHalls(world: World, context: StepContext): void {
   for (let n = 0; n < servers.count; n += 1) halls[servers.hall[n]!]!.state.itW += servers.state.serverW[n]!;
   for (const hall of halls) {
     // The cooling plant hangs on the same breaker.
-    hall.state.coolingW = context.live[hall.index]! ? coolingW(hall, hall.state.itW, hall.state.wetBulbC) : 0;
+    const share = coolingShare(supplyShiftC(world, hall.config));
+    hall.state.coolingW = context.live[hall.index]! ? share * coolingW(hall, hall.state.itW, hall.state.wetBulbC) : 0;
   }
 }
 
@@ -276,7 +280,11 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       return setSupply(world, command.number, command.on);
     case 'server-power':
       if (command.on) world.state.serversOff.delete(command.n);
-      else world.state.serversOff.add(command.n);
+      else {
+        world.state.serversOff.add(command.n);
+        // Down at once, so that off and on again is a restart.
+        servers.state.upAt[command.n] = Infinity;
+      }
       return;
     case 'set-point':
       world.state.setPoints.set(command.cooling, command.celsius);
@@ -289,6 +297,9 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       for (const g of command.gpus) servers.state.gpuLimitW[command.n * GPUS + g] = watts;
       return;
     }
+    case 'gpu-clock':
+      for (const g of command.gpus) servers.state.gpuClockMhz[command.n * GPUS + g] = command.mhz;
+      return;
     case 'trip': {
       const breaker = command.hall < 0 ? world.state.feeder.breaker : world.halls[command.hall]!.state.breaker;
       return openBreaker(breaker, at, world.config.breakers.recloseMinutes);

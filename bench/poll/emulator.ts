@@ -44,7 +44,7 @@ function serve(socket: Socket): void {
     if (host === '1') heard.push(Buffer.from(text, 'latin1').toString('base64'));
     const answer = known.find((one) => one.key === key) ?? known.find((one) => key.startsWith(one.key));
     if (answer === undefined) console.error(`not in the recording: ${net} ${key}`);
-    socket.end(answer?.bytes ?? "");
+    socket.end(answer?.bytes ?? '');
   });
 }
 

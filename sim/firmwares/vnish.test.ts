@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { vnish } from '../../src/drivers/vnish.ts';
-import { driverBench, type Bench } from '../driver-bench.ts';
+import { driverBench, type Bench } from '../../test/support/driver-bench.ts';
 
 let t: Bench;
 beforeAll(async () => {

@@ -34,7 +34,7 @@ test('a configuration that was read is believed for five minutes', async () => {
   await device.read();
   clock.pass(MINUTE);
   await device.read();
-  const first = ['stats', 'get_system_info', 'get_miner_conf'];
+  const first = ['stats', 'get_miner_conf'];
   expect(pagesOf(requests)).toEqual([...first, 'stats', 'stats', 'get_miner_conf']);
 });
 
@@ -44,7 +44,7 @@ test('hash that stops is looked into at once: somebody may have put it to sleep'
   const device = openRecorded(world, io);
   expect((await device.read()).mode).toEqual({ kind: 'run', profile: 'low' });
   expect((await device.read()).mode).toEqual({ kind: 'sleep' });
-  expect(pagesOf(requests).slice(3)).toEqual(['stats', 'get_miner_conf']);
+  expect(pagesOf(requests).slice(2)).toEqual(['stats', 'get_miner_conf']);
 });
 
 test('after a write the configuration is read anew, and the read tells what became of it', async () => {
@@ -57,7 +57,6 @@ test('after a write the configuration is read anew, and the read tells what beca
   // The write reads for itself; what it finds is the second answer, a machine that runs.
   expect(pagesOf(requests)).toEqual([
     'stats',
-    'get_system_info',
     'get_miner_conf',
     'get_miner_conf',
     'set_miner_conf',
@@ -90,4 +89,22 @@ test('recognises the realm of its page and the name of its miner', () => {
   expect(seen(80, 'www-authenticate: Digest realm="antMiner Configuration"')).toBe(true);
   expect(seen(4028, '{"VERSION":[{"BMMiner":"1.0.0"}]}')).toBe(true);
   expect(seen(4028, '{"VERSION":[{"LUXminer":"2025.4.8"}]}')).toBe(false);
+});
+
+test('the watts of a meter may come bare; one that is not there is not asked again for an hour', async () => {
+  const measured = caseOf('s21-measured');
+  const bare = JSON.parse(JSON.stringify(measured).replace('"{\\"power\\": 3487}"', '"3502.5"')) as Recording;
+  expect(await openRecorded(bare, replay(bare).io).read()).toMatchObject({ powerW: 3502.5, powerBasis: 'measured' });
+  const without = caseOf('work-mode-running');
+  const { io, requests } = replay(without);
+  const clock = withClock(io);
+  const device = openRecorded(without, clock.io);
+  const asked = () => requests.filter((request) => JSON.stringify(request).includes('miner_power')).length;
+  await device.read();
+  clock.pass(59 * MINUTE);
+  await device.read();
+  expect(asked()).toBe(1);
+  clock.pass(2 * MINUTE);
+  await device.read();
+  expect(asked()).toBe(2);
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   CATALOGUE,
   Fault,
+  HOUR,
   MINUTE,
   run,
   secretRef,
@@ -12,9 +13,22 @@ import {
   type WallMs,
 } from '../model/index.ts';
 import { defineDriver, type DriverIo } from './driver.ts';
-import { askCgminer, requirePart } from './wire/cgminer.ts';
+import {
+  boardsOf,
+  boardTemperatures,
+  expectAcknowledged,
+  fansOf,
+  minerPower,
+  poolsWritten,
+  samePools,
+  tellsPower,
+  troublesOf,
+} from './wire/antminer.ts';
+import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
+import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
 import { asFields, expectOk } from './wire/http.ts';
+import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -39,7 +53,8 @@ const FACTORY_PASSWORD = 'root';
 const CONFIG_HOLDS_MS = 5 * MINUTE;
 
 interface KnownConfig {
-  readonly value: Fields;
+  /** Undefined: firmware from before the page had it. */
+  readonly value: Fields | undefined;
   readonly readAt: WallMs;
 }
 
@@ -53,6 +68,7 @@ export const antminerStock = defineDriver({
   about: 'Antminers with Bitmain firmware (CGI with digest, cgminer API on 4028)',
   serves: ['asic'],
   config,
+  factory: { username: 'root', password: FACTORY_PASSWORD },
   recognises: (seen) => /antMiner/i.test(seen.banners.get(80) ?? '') || /"BMMiner"/.test(seen.banners.get(4028) ?? ''),
   open({ address, modelId, config: settings }, io) {
     const model = CATALOGUE.get(modelId);
@@ -60,15 +76,16 @@ export const antminerStock = defineDriver({
     const cgi = cgiClient(address, settings, io);
     const target = { host: address, port: settings.port, timeoutMs: settings.timeoutMs };
     let known: KnownConfig | undefined;
-    let identity: Fields | undefined;
+    const power = powerMeter(address, settings.timeoutMs, io);
 
-    async function currentConfig(hashing: boolean, signal?: AbortSignal): Promise<Fields> {
+    async function currentConfig(hashing: boolean, signal?: AbortSignal): Promise<Fields | undefined> {
       const now = io.wallNow();
       if (known !== undefined && now - known.readAt < CONFIG_HOLDS_MS) {
+        if (known.value === undefined) return undefined;
         const saysAsleep = workMode(known.value) === SLEEP_MODE;
         if (saysAsleep !== hashing) return known.value;
       }
-      const value = await cgi.get('get_miner_conf', signal);
+      const value = await cgi.get('get_miner_conf', signal).catch(noneWhereUnsupported);
       known = { value, readAt: now };
       return value;
     }
@@ -95,25 +112,54 @@ export const antminerStock = defineDriver({
       async read(signal) {
         const reply = await askCgminer(io.tcp, target, 'stats', undefined, signal);
         const chains = requirePart(reply, 'stats', 'STATS', 'GHS 5s', `${address} stats`);
-        identity ??= await cgi.get('get_system_info', signal);
-        const ghs = amount(chains['GHS 5s']);
-        const conf = await currentConfig(ghs !== undefined && ghs > 0, signal);
-        return toReading(io.siteNow(), chains, identity, conf, ghs === undefined ? undefined : ghs / 1000, asic);
+        const hashrateThs = thsOf(chains);
+        const hashing = hashrateThs !== undefined && hashrateThs > 0;
+        const conf = await currentConfig(hashing, signal);
+        const type = text(part(reply, 'stats', 'STATS').find((row) => 'Type' in row)?.['Type']) ?? asic?.name;
+        const metered = tellsPower(type) ? await power(signal) : undefined;
+        return toReading(io.siteNow(), chains, conf, hashrateThs, { asic, modelId, metered });
       },
+      inspect: (signal) =>
+        inspect(cgi, (command) => askCgminer(io.tcp, target, command, undefined, signal), io, address, signal),
       sleep: (signal) => setWorkMode(SLEEP_MODE, signal),
       wake: (signal) => setWorkMode(0, signal),
       async setMode(profile, signal) {
-        const mode = [...WORK_MODES].find(([, word]) => word === profile)?.[0];
+        // The catalogue calls what a machine runs from the factory `default`.
+        const wanted = profile === 'default' ? 'normal' : profile;
+        const mode = [...WORK_MODES].find(([, word]) => word === wanted)?.[0];
         if (mode === undefined) throw new Fault('unsupported', `${address}: stock firmware has no mode "${profile}"`);
         await setWorkMode(mode, signal);
       },
       async reboot(signal) {
         expectAcknowledged(await cgi.get('reboot', signal), `${address}: reboot`);
       },
+      async setPools(pools, signal) {
+        const before = await cgi.get('get_miner_conf', signal);
+        const wanted = poolsWritten(before, pools, address);
+        if (samePools(before['pools'], wanted)) return;
+        known = undefined;
+        expectAcknowledged(await cgi.post('set_miner_conf', { ...before, pools: wanted }, signal), `${address}: pools`);
+        // The write reloads the miner: a page that is not back yet says nothing, and control reads back.
+        const after = await cgi.get('get_miner_conf', signal).catch(ignoreFault);
+        if (after !== undefined && !samePools(after['pools'], wanted, ['url', 'user']))
+          throw new Fault('refused', `${address}: the pools were acknowledged and are not in its configuration`);
+      },
+      async locate(on, signal) {
+        const reply = await cgi.post('blink', { blink: on }, signal);
+        // B000 and B100 are its words for on and off; firmware until 2019 knows the form alone, and tells as much.
+        if (/^B[01]00$/.test(text(reply['code']) ?? '') || reply['stats'] === 'success') return;
+        const old = await cgi.form('blink', `action=${on ? 'startBlink' : 'stopBlink'}`, signal);
+        const said = old['isBlinking'];
+        if (said !== on && String(said) !== String(on)) expectAcknowledged(old, `${address}: blink`);
+      },
       close() {},
     };
   },
 });
+
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+type CgiClient = ReturnType<typeof cgiClient>;
 
 function cgiClient(address: string, settings: Config, io: DriverIo) {
   const digest = () => ({
@@ -122,9 +168,15 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
   });
   const url = (name: string) => `http://${address}:${settings.webPort}/cgi-bin/${name}.cgi`;
   const timeoutMs = settings.timeoutMs;
-  const object = async (method: 'GET' | 'POST', name: string, body: string | undefined, signal?: AbortSignal) => {
+  const object = async (
+    method: 'GET' | 'POST',
+    name: string,
+    body: string | undefined,
+    type: string,
+    signal?: AbortSignal,
+  ) => {
     const where = `${address} ${name}`;
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = body === undefined ? {} : { 'content-type': type };
     const request = {
       method,
       url: url(name),
@@ -137,18 +189,11 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
     return asFields(expectOk(await io.http.ask(request), where), where);
   };
   return {
-    get: (name: string, signal?: AbortSignal) => object('GET', name, undefined, signal),
-    post: (name: string, body: Fields, signal?: AbortSignal) => object('POST', name, JSON.stringify(body), signal),
+    get: (name: string, signal?: AbortSignal) => object('GET', name, undefined, JSON_TYPE, signal),
+    post: (name: string, body: Fields, signal?: AbortSignal) =>
+      object('POST', name, JSON.stringify(body), JSON_TYPE, signal),
+    form: (name: string, body: string, signal?: AbortSignal) => object('POST', name, body, FORM_TYPE, signal),
   };
-}
-
-/** Newer firmware answers `stats: "success"`, other captures show `success: true`. */
-function expectAcknowledged(reply: Fields, where: string): void {
-  if (reply['stats'] === 'success' || reply['success'] === true) return;
-  const said = reply['stats'] ?? reply['success'];
-  if (said === undefined)
-    throw new Fault('garbled', `${where}: no result in the answer`, { bytes: JSON.stringify(reply) });
-  throw new Fault('refused', `${where}: ${text(reply['msg']) ?? JSON.stringify(reply)}`);
 }
 
 /** Old firmware names the key `miner-mode`, new `bitmain-work-mode`; either may be a number or a string of one. */
@@ -162,41 +207,129 @@ function toMode(conf: Fields): OperatingMode | undefined {
   return word === undefined ? undefined : run(word);
 }
 
+interface About {
+  readonly asic: AsicModel | undefined;
+  readonly modelId: string;
+  /** Watts of its own meter; undefined where it has none. */
+  readonly metered: number | 'garbled' | undefined;
+}
+
 function toReading(
   at: Reading['at'],
   chains: Fields,
-  identity: Fields,
-  conf: Fields,
+  conf: Fields | undefined,
   hashrateThs: number | undefined,
-  asic: AsicModel | undefined,
+  { asic, modelId, metered }: About,
 ): Reading {
-  const mode = toMode(conf);
-  const pool = fields(Array.isArray(conf['pools']) ? conf['pools'][0] : undefined);
+  // Firmware without a configuration page knows one mode: what hashes runs it.
+  const only = hashrateThs !== undefined && hashrateThs > 0 ? run('normal') : undefined;
+  const mode = conf === undefined ? only : toMode(conf);
+  const pool = fields(Array.isArray(conf?.['pools']) ? conf['pools'][0] : undefined);
   const url = text(pool['url']);
-  const powerW = estimatedPowerW(asic, mode, hashrateThs);
-  const boards = Object.entries(chains).filter(([key]) => /^temp(_chip|_pcb|\d*_)?\d+/.test(key));
+  // A meter that was not understood is no reason to guess.
+  const measuredW = metered === 'garbled' ? undefined : metered;
+  const powerW = metered === undefined ? estimatedPowerW(asic, mode, hashrateThs) : measuredW;
+  const fans = fansOf(chains);
   return {
     at,
     powerW,
-    powerBasis: powerW === undefined ? undefined : 'estimated',
+    powerBasis: powerW === undefined ? undefined : measuredW === undefined ? 'estimated' : 'measured',
     hashrateThs,
     mode,
-    temperatureC: max(boards.flatMap(([, value]) => temperatures(value))),
-    fanRpm: max(['fan1', 'fan2', 'fan3', 'fan4'].map((key) => amount(chains[key]) || undefined)),
+    temperatureC: max(boardTemperatures(chains)),
+    fanRpm: max(fans),
+    fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
     uptimeS: amount(chains['Elapsed']),
-    model: text(identity['minertype']),
-    firmware: text(identity['system_filesystem_version']),
-    serial: text(identity['serinum']),
-    mac: text(identity['macaddr']),
     pool: url === undefined ? undefined : { url, worker: text(pool['user']) ?? '' },
-    points: asic?.points,
+    points: factoryPoints(modelId),
   };
 }
 
-/** Sensors come as a number or as "58-60-61-63" per board; 0 stands for a sensor that is not there. */
-function temperatures(value: unknown): (number | undefined)[] {
-  const parts = typeof value === 'string' ? value.split('-') : [value];
-  return parts.map((p) => num(p) || undefined);
+/** GH/s, unless the reply says otherwise. */
+function thsOf(chains: Fields): number | undefined {
+  const rate = amount(chains['GHS 5s']);
+  if (rate === undefined) return undefined;
+  const unit = text(chains['rate_unit'])?.charAt(0).toUpperCase();
+  return rate / (unit === 'T' ? 1 : unit === 'M' ? 1e6 : 1000);
+}
+
+async function inspect(
+  cgi: CgiClient,
+  ask: (command: string) => Promise<Fields>,
+  io: DriverIo,
+  address: string,
+  signal?: AbortSignal,
+): Promise<Reading> {
+  const collected = parts();
+  const told = (name: string, command: string) =>
+    collected.get(name, async () => {
+      const reply = await ask(command);
+      expectSuccess(reply, `${address} ${command}`);
+      return reply;
+    });
+  /** A page that has at least one of these: anything else is the answer of something else. */
+  const page = async (name: string, keys: readonly string[]): Promise<Fields> => {
+    const reply = await cgi.get(name, signal);
+    if (keys.some((key) => key in reply)) return reply;
+    throw new Fault('garbled', `${address} ${name}: none of ${keys.join(', ')}`, { bytes: JSON.stringify(reply) });
+  };
+  const info =
+    (await collected.get('identity', () =>
+      page('get_system_info', ['minertype', 'macaddr', 'system_filesystem_version']),
+    )) ?? {};
+  const stats = await told('boards', 'stats');
+  const pools = await told('pools', 'pools');
+  const version = await told('version', 'version');
+  const summary = await collected.get('errors', () => page('summary', ['SUMMARY', 'STATUS']));
+  const gaps = collected.gaps();
+  const chains = stats === undefined ? undefined : part(stats, 'stats', 'STATS').find((row) => 'GHS 5s' in row);
+  const row = version === undefined ? {} : (part(version, 'version', 'VERSION')[0] ?? {});
+  const poolList = pools === undefined ? undefined : poolsOf(pools);
+  const active = poolList?.find((pool) => pool.active === true);
+  return {
+    at: io.siteNow(),
+    model: text(info['minertype']) ?? text(row['Type']),
+    firmware: text(info['system_filesystem_version']) ?? text(row['CompileTime']),
+    serial: text(info['serinum']),
+    mac: text(info['macaddr']),
+    hostname: text(info['hostname']),
+    boards: chains === undefined ? undefined : boardsOf(chains),
+    pools: poolList,
+    pool: active && { url: active.url, worker: active.worker },
+    acceptedShares: sharesOf(poolList, 'acceptedShares'),
+    rejectedShares: sharesOf(poolList, 'rejectedShares'),
+    errors: summary === undefined ? undefined : troublesOf(summary),
+    gaps,
+  };
+}
+
+function noneWhereUnsupported(error: unknown): undefined {
+  if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+}
+
+function ignoreFault(error: unknown): undefined {
+  if (!(error instanceof Fault)) throw error;
+}
+
+/** How long a machine that did not tell its watts is not asked again. */
+const POWER_SILENT_MS = HOUR;
+
+/** Watts of the few models that tell them, on a port of their own; nobody there is remembered for an hour. */
+function powerMeter(address: string, timeoutMs: number, io: DriverIo) {
+  let silentSince: WallMs | undefined;
+  return async (signal?: AbortSignal): Promise<number | 'garbled' | undefined> => {
+    if (silentSince !== undefined && io.wallNow() - silentSince < POWER_SILENT_MS) return undefined;
+    try {
+      const watts = await minerPower(io.http, address, timeoutMs, signal);
+      silentSince = undefined;
+      return watts;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      if (error.kind === 'garbled') return 'garbled';
+      silentSince = io.wallNow();
+      return undefined;
+    }
+  };
 }
 
 /**

@@ -1,20 +1,25 @@
 import { z } from 'zod';
-import { Fault, modeKey, run, SLEEP, type ModePoint, type OperatingMode, type Reading } from '../model/index.ts';
-import { defineDriver } from './driver.ts';
-import { askCgminer, expectSuccess, part, requirePart } from './wire/cgminer.ts';
+import {
+  Fault,
+  modeKey,
+  run,
+  SLEEP,
+  type BoardReading,
+  type ModePoint,
+  type OperatingMode,
+  type Reading,
+} from '../model/index.ts';
+import { defineDriver, type PoolSetting } from './driver.ts';
+import { askCgminer, expectSuccess, part, poolsOf, requirePart } from './wire/cgminer.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
+import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
   timeoutMs: z.number().int().positive().default(3000),
 });
 
-/** What changes slowly, read once and again when the profile is one we do not know. */
-interface Identity {
-  readonly model: string | undefined;
-  readonly firmware: string | undefined;
-  readonly points: readonly ModePoint[];
-}
+type Ask = (command: string, parameter?: string, signal?: AbortSignal) => Promise<Fields>;
 
 /**
  * LuxOS over the cgminer API (docs.luxor.tech). Reads are open; a write needs a session from `logon`, of which the
@@ -28,15 +33,7 @@ export const luxos = defineDriver({
   recognises: (seen) => /LUXminer/i.test(seen.banners.get(4028) ?? ''),
   open({ address, config: { port, timeoutMs } }, io) {
     const target = { host: address, port, timeoutMs };
-    const ask = (command: string, parameter?: string, signal?: AbortSignal) =>
-      askCgminer(io.tcp, target, command, parameter, signal);
-    let identity: Identity | undefined;
-
-    async function identify(signal?: AbortSignal): Promise<Identity> {
-      const version = part(await ask('version', undefined, signal), 'version', 'VERSION')[0] ?? {};
-      const points = part(await ask('profiles', undefined, signal), 'profiles', 'PROFILES').flatMap(toPoint);
-      return { model: text(version['Type']), firmware: text(version['LUXminer']), points };
-    }
+    const ask: Ask = (command, parameter, signal) => askCgminer(io.tcp, target, command, parameter, signal);
 
     async function inSession(write: (session: string) => Promise<void>, signal?: AbortSignal): Promise<void> {
       const logon = await ask('logon', undefined, signal);
@@ -63,14 +60,12 @@ export const luxos = defineDriver({
     return {
       async read(signal) {
         const reply = await ask('summary+power+config+temps', undefined, signal);
-        const summary = requirePart(reply, 'summary', 'SUMMARY', 'Elapsed', `${address} summary`);
-        const config_ = part(reply, 'config', 'CONFIG')[0] ?? {};
-        const mode = toMode(config_);
-        const profile = mode?.kind === 'run' ? mode.profile : undefined;
-        const unknownProfile = profile !== undefined && identity?.points.every((p) => p.profile !== profile);
-        if (identity === undefined || unknownProfile === true) identity = await identify(signal);
-        return toReading(io.siteNow(), reply, summary, mode, config_, identity);
+        // A capture may hold only some of the four.
+        if (PARTS.every(([command, key]) => part(reply, command, key).length === 0))
+          requirePart(reply, 'summary', 'SUMMARY', 'Elapsed', `${address} summary`);
+        return toReading(io.siteNow(), reply);
       },
+      inspect: (signal) => inspect(ask, io.siteNow, address, signal),
       sleep: (signal) => write('curtail', 'sleep', signal),
       wake,
       async setMode(profile, signal) {
@@ -84,6 +79,9 @@ export const luxos = defineDriver({
         inSession(async (session) => {
           expectSuccess(await ask('rebootdevice', session, signal), `${address} rebootdevice`);
         }, signal),
+      setPools: (pools, signal) => replacePools(ask, pools, address, signal),
+      // Its lights are its own again at `auto`.
+      locate: (on, signal) => write('ledset', `red,${on ? 'blink' : 'auto'}`, signal),
       close() {},
     };
   },
@@ -105,14 +103,16 @@ function toPoint(entry: Fields): ModePoint[] {
   return [{ profile, powerW, hashrateThs }];
 }
 
-function toReading(
-  at: Reading['at'],
-  reply: Fields,
-  summary: Fields,
-  mode: OperatingMode | undefined,
-  config_: Fields,
-  identity: Identity,
-): Reading {
+const PARTS = [
+  ['summary', 'SUMMARY'],
+  ['power', 'POWER'],
+  ['config', 'CONFIG'],
+  ['temps', 'TEMPS'],
+] as const;
+
+function toReading(at: Reading['at'], reply: Fields): Reading {
+  const summary = part(reply, 'summary', 'SUMMARY')[0] ?? {};
+  const config_ = part(reply, 'config', 'CONFIG')[0] ?? {};
   const ghs = amount(summary['GHS 5s']) ?? amount(summary['GHS av']);
   const powerW = amount(part(reply, 'power', 'POWER')[0]?.['Watts']);
   return {
@@ -120,17 +120,126 @@ function toReading(
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
     hashrateThs: ghs === undefined ? undefined : ghs / 1000,
-    mode,
+    mode: toMode(config_),
     temperatureC: max(part(reply, 'temps', 'TEMPS').flatMap(boardTemperatures)),
     uptimeS: amount(summary['Elapsed']),
     acceptedShares: amount(summary['Accepted']),
     rejectedShares: amount(summary['Rejected']),
-    model: text(config_['Model']) ?? identity.model,
-    firmware: identity.firmware,
+    model: text(config_['Model']),
     serial: text(config_['SerialNumber']),
     mac: text(config_['MACAddr']),
-    points: identity.points.length === 0 ? undefined : identity.points,
+    hostname: text(config_['Hostname']),
   };
+}
+
+async function inspect(
+  ask: Ask,
+  siteNow: () => Reading['at'],
+  address: string,
+  signal?: AbortSignal,
+): Promise<Reading> {
+  const collected = parts();
+  const told = async (name: string, command: string, key: string): Promise<readonly Fields[] | undefined> => {
+    const reply = await collected.get(name, async () => {
+      const answer = await ask(command, undefined, signal);
+      expectSuccess(answer, `${address} ${command}`);
+      return answer;
+    });
+    return reply === undefined ? undefined : part(reply, command, key);
+  };
+  const version = (await told('version', 'version', 'VERSION'))?.[0] ?? {};
+  const config_ = (await told('config', 'config', 'CONFIG'))?.[0] ?? {};
+  const profiles = await told('profiles', 'profiles', 'PROFILES');
+  const fanRows = await told('fans', 'fans', 'FANS');
+  const devs = await told('boards', 'devs', 'DEVS');
+  const stats = await told('chips', 'stats', 'STATS');
+  const poolRows = await told('pools', 'pools', 'POOLS');
+  const events = await told('events', 'events', 'EVENTS');
+  const gaps = collected.gaps();
+  const points = profiles?.flatMap(toPoint) ?? [];
+  const fans = (fanRows ?? []).map((row) => amount(row['RPM']));
+  const pools = poolRows === undefined ? undefined : poolsOf({ POOLS: poolRows });
+  const active = pools?.find((pool) => pool.active === true);
+  const errors = (events ?? []).flatMap(toError);
+  return {
+    at: siteNow(),
+    model: text(config_['Model']) ?? text(version['Type']),
+    firmware: text(version['LUXminer']),
+    serial: text(config_['SerialNumber']),
+    mac: text(config_['MACAddr']),
+    hostname: text(config_['Hostname']),
+    fanRpm: max(fans),
+    fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
+    boards: toBoards(devs ?? [], stats?.find((row) => 'GHS 5s' in row) ?? {}),
+    pools,
+    pool: active && { url: active.url, worker: active.worker },
+    points: points.length === 0 ? undefined : points,
+    errors: errors.length === 0 ? undefined : errors,
+    gaps,
+  };
+}
+
+function toBoards(devs: readonly Fields[], chips: Fields): readonly BoardReading[] | undefined {
+  const boards = devs.flatMap((row): BoardReading[] => {
+    // They come in no order of their own: a board without its number could be any.
+    const index = amount(row['ID']) ?? amount(row['ASC']);
+    if (index === undefined) return [];
+    const mhs = amount(row['MHS 5s']) ?? amount(row['MHS av']);
+    return [
+      {
+        index,
+        hashrateThs: mhs === undefined ? undefined : mhs / 1e6,
+        temperatureC: num(row['Temperature']) || undefined,
+        chips: amount(chips[`chain_acn${index + 1}`]),
+        serial: text(row['SerialNumber']),
+      },
+    ];
+  });
+  return boards.length === 0 ? undefined : boards.toSorted((a, b) => a.index - b.index);
+}
+
+/** An event stands until what caused it is over: "Board reboot due to it not hashing." */
+function toError(row: Fields): string[] {
+  const words = text(row['Description']) ?? text(row['Code']);
+  if (words === undefined) return [];
+  const board = num(row['ID']);
+  const where = text(row['Target']) === 'BOARD' && board !== undefined ? `board ${board}: ` : '';
+  const since = text(row['CreatedAt']);
+  return [`${where}${words.replace(/\.$/, '')}${since === undefined ? '' : `, since ${since}`}`];
+}
+
+/**
+ * The wanted pools are added behind those it has, the first of them is switched to, and the old ones are removed from
+ * the last one down: a pool that is worked for cannot be removed, and the numbers below one that goes stay.
+ */
+async function replacePools(
+  ask: Ask,
+  pools: readonly PoolSetting[],
+  address: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (pools.length === 0) throw new Fault('unsupported', `${address}: LuxOS cannot be left without a pool`);
+  if (pools.some(({ url, worker, password }) => [url, worker, password].some((word) => word.includes(','))))
+    throw new Fault('unsupported', `${address}: LuxOS takes no comma in a pool's address, worker or password`);
+  const write = async (command: string, parameter: string): Promise<void> =>
+    expectSuccess(await ask(command, parameter, signal), `${address} ${command}`);
+  const rows = async (): Promise<readonly Fields[]> => {
+    const reply = await ask('pools', undefined, signal);
+    expectSuccess(reply, `${address} pools`);
+    return part(reply, 'pools', 'POOLS').toSorted((a, b) => (num(a['Priority']) ?? 0) - (num(b['Priority']) ?? 0));
+  };
+  const is = (row: Fields | undefined, { url, worker }: PoolSetting): boolean =>
+    text(row?.['URL']) === url && (text(row?.['User']) ?? '') === worker;
+
+  const before = await rows();
+  if (before.length === pools.length && pools.every((pool, i) => is(before[i], pool))) return;
+  const old = before.map((row) => num(row['POOL'])).filter((id) => id !== undefined);
+  if (old.length !== before.length) throw new Fault('garbled', `${address}: a pool without a number`);
+  for (const { url, worker, password } of pools) await write('addpool', [url, worker, password].join(','));
+  const first = (await rows()).find((row) => is(row, pools[0]!) && !old.includes(num(row['POOL']) ?? -1));
+  if (first === undefined) throw new Fault('refused', `${address}: a pool was acknowledged and is not among its pools`);
+  await write('switchpool', String(num(first['POOL'])));
+  for (const id of old.toSorted((a, b) => b - a)) await write('removepool', String(id));
 }
 
 function boardTemperatures(board: Fields): (number | undefined)[] {

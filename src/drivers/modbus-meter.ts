@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { Fault } from '../model/index.ts';
+import { Fault, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { num } from './wire/fields.ts';
+import { findMeter, readMeter } from './wire/sunspec.ts';
 
 type Encoding = 'float32' | 'int64' | 'float64';
 
@@ -31,10 +32,37 @@ const MAPS = {
     energyImport: { register: 801, encoding: 'float64', scale: 1 },
     energyExport: { register: 809, encoding: 'float64', scale: 1 },
   },
+  /**
+   * Janitza UMG 604 and its kin (Modbus address list): _P_SUM in W at 1369; energy drawn and given back in Wh in the
+   * block of frequently needed values, 19068 and 19076. The counters are float32: 2 Wh coarse past 16.8 MWh, so a
+   * large feeder is better billed from another meter.
+   */
+  'janitza-umg604': {
+    power: { register: 1369, encoding: 'float32', scale: 1 },
+    energyImport: { register: 19_068, encoding: 'float32', scale: 1 },
+    energyExport: { register: 19_076, encoding: 'float32', scale: 1 },
+  },
+  /** Janitza UMG 511 (Modbus address list): the same block, but _P_SUM at 3925. */
+  'janitza-umg511': {
+    power: { register: 3925, encoding: 'float32', scale: 1 },
+    energyImport: { register: 19_068, encoding: 'float32', scale: 1 },
+    energyExport: { register: 19_076, encoding: 'float32', scale: 1 },
+  },
+  /** Janitza B-series (B21, B23, B24; product manual): W, and Wh drawn and given back, all float32. */
+  'janitza-b-series': {
+    power: { register: 0x4a52, encoding: 'float32', scale: 1 },
+    energyImport: { register: 0x4a7c, encoding: 'float32', scale: 1 },
+    energyExport: { register: 0x4a84, encoding: 'float32', scale: 1 },
+  },
 } as const satisfies Record<string, RegisterMap>;
 
+/** Found by walking the device's own list, with the scales it tells. */
+const SUNSPEC = 'sunspec-203';
+type MapName = keyof typeof MAPS | typeof SUNSPEC;
+const MAP_NAMES: readonly [MapName, ...MapName[]] = [SUNSPEC, ...(Object.keys(MAPS) as (keyof typeof MAPS)[])];
+
 const config = z.strictObject({
-  map: z.enum(Object.keys(MAPS) as [keyof typeof MAPS, ...(keyof typeof MAPS)[]]),
+  map: z.enum(MAP_NAMES),
   port: z.number().int().min(1).max(65535).default(502),
   unitId: z.number().int().min(0).max(255).default(1),
   timeoutMs: z.number().int().positive().default(1500),
@@ -50,18 +78,11 @@ export const modbusMeter = defineDriver({
   // Modbus has no greeting: a meter is named in the site file and never guessed.
   recognises: () => false,
   open({ address, config: { map, port, unitId, timeoutMs } }, io) {
-    const registers: RegisterMap = MAPS[map];
+    const target = { host: address, port, unitId, timeoutMs };
 
-    async function value(register: Register): Promise<number> {
+    async function value(register: Register, signal?: AbortSignal): Promise<number> {
       const count = WORDS[register.encoding];
-      const bytes = await io.modbus.readHolding({
-        host: address,
-        port,
-        unitId,
-        register: register.register,
-        count,
-        timeoutMs,
-      });
+      const bytes = await io.modbus.readHolding({ ...target, register: register.register, count, signal });
       const raw = bytes.length === count * 2 ? num(decode(bytes, register.encoding)) : undefined;
       if (raw === undefined) {
         // A meter writes NaN or -2^63 for what it does not know.
@@ -72,20 +93,38 @@ export const modbusMeter = defineDriver({
       return raw * register.scale;
     }
 
-    async function counter(register: Register): Promise<number> {
-      const wh = await value(register);
+    async function counter(register: Register, signal?: AbortSignal): Promise<number> {
+      const wh = await value(register, signal);
       if (wh < 0) throw new Fault('garbled', `${address} register ${register.register}: a counter of ${wh} Wh`);
       return wh;
     }
 
+    async function readMap(registers: RegisterMap, signal?: AbortSignal): Promise<Reading> {
+      // One request in flight a socket: in turn, power first because it is what the guard waits for.
+      const powerW = await value(registers.power, signal);
+      const energyImportWh = await counter(registers.energyImport, signal);
+      const energyExportWh =
+        registers.energyExport === undefined ? undefined : await counter(registers.energyExport, signal);
+      return { at: io.siteNow(), powerW, powerBasis: 'measured', energyImportWh, energyExportWh };
+    }
+
+    /** Where the meter model begins; looked for again after a read that did not find it there. */
+    let modelAt: number | undefined;
+    async function readSunSpec(signal?: AbortSignal): Promise<Reading> {
+      const where = `${address} SunSpec`;
+      const registers = (register: number, count: number) =>
+        io.modbus.readHolding({ ...target, register, count, signal });
+      modelAt ??= await findMeter(registers, where);
+      try {
+        return { at: io.siteNow(), powerBasis: 'measured', ...(await readMeter(registers, modelAt, where)) };
+      } catch (error) {
+        modelAt = undefined;
+        throw error;
+      }
+    }
+
     return {
-      async read() {
-        // One request in flight a socket: in turn, power first because it is what the guard waits for.
-        const powerW = await value(registers.power);
-        const energyImportWh = await counter(registers.energyImport);
-        const energyExportWh = registers.energyExport === undefined ? undefined : await counter(registers.energyExport);
-        return { at: io.siteNow(), powerW, powerBasis: 'measured', energyImportWh, energyExportWh };
-      },
+      read: (signal) => (map === SUNSPEC ? readSunSpec(signal) : readMap(MAPS[map], signal)),
       close() {},
     };
   },

@@ -101,11 +101,11 @@ const ASICS: readonly AsicModel[] = [
   plain('antminer-s21-pro', 'Antminer S21 Pro', 3510, 234, 25, 'air'),
   plain('antminer-s21-xp', 'Antminer S21 XP', 3645, 270, 25, 'air'),
   plain('antminer-s23', 'Antminer S23', 3498, 318, 25, 'air'),
-  plain('whatsminer-m50s', 'Whatsminer M50S', 3276, 126, 30, 'air'),
-  plain('whatsminer-m60s', 'Whatsminer M60S', 3422, 186, 30, 'air'),
-  plain('whatsminer-m66', 'Whatsminer M66', 5492, 276, 40, 'hydro'),
-  plain('whatsminer-m79s', 'Whatsminer M79S', 12555, 930, 60, 'hydro'),
-  plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air'),
+  plain('whatsminer-m50s', 'Whatsminer M50S', 3276, 126, 30, 'air', 'normal'),
+  plain('whatsminer-m60s', 'Whatsminer M60S', 3422, 186, 30, 'air', 'normal'),
+  plain('whatsminer-m66', 'Whatsminer M66', 5492, 276, 40, 'hydro', 'normal'),
+  plain('whatsminer-m79s', 'Whatsminer M79S', 12555, 930, 60, 'hydro', 'normal'),
+  plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air', 'normal'),
   plain('proto-rig', 'Proto Rig', 12000, 819, 60, 'air'),
   plain('auradine-at2880', 'Auradine Teraflux AT2880', 4160, 260, 40, 'air'),
   plain('sealminer-a2', 'SealMiner A2', 3730, 226, 30, 'air'),
@@ -119,8 +119,9 @@ function plain(
   ths: number,
   sleepW: number,
   cooling: AsicModel['cooling'],
+  profile = 'default',
 ): AsicModel {
-  const points = [{ profile: 'default', powerW: watts, hashrateThs: ths }];
+  const points = [{ profile, powerW: watts, hashrateThs: ths }];
   return { id, kind: 'asic', name, nameplateW: watts, nameplateThs: ths, sleepW, cooling, points };
 }
 
@@ -131,6 +132,8 @@ const GPU_SERVERS: readonly GpuServerModel[] = [
   gpuServer('gpu-8x-rtxa6000', '8x RTX A6000', 'rtxa6000', 300, 270, 22, 650),
   gpuServer('gpu-8x-h200', '8x H200 SXM', 'h200', 700, 620, 64, 2800),
   gpuServer('gpu-8x-l40s', '8x L40S', 'l40s', 350, 315, 33, 900),
+  // A TPU v4 host carries four chips of 192 W (Google's "TPU v4"); what they draw idle and the host are assumed.
+  gpuServer('tpu-4x-v4', '4x TPU v4', 'tpu-v4', 192, 170, 55, 400, 4),
   gpuServer('gpu-1x-rtx4090', 'Workstation, RTX 4090', 'rtx4090', 450, 393, 25, 160, 1),
 ];
 

@@ -6,6 +6,7 @@ export * from './fault.ts';
 export * from './interval.ts';
 export * from './io.ts';
 export * from './machine.ts';
+export * from './parts.ts';
 export * from './plan.ts';
 export * from './quantity.ts';
 export * from './rehearsal.ts';

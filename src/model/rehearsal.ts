@@ -83,6 +83,11 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     meters: site.meters.map(moved),
     uplinks: site.uplinks.map(moved),
     plant: site.plant.map(moved),
+    pools: site.pools.map((pool, i) => ({
+      ...pool,
+      url: `stratum+tcp://127.1.0.${i + 1}:${EMULATED_PORTS.stratum}`,
+      password: undefined,
+    })),
     clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
     feeds:
       live && marketsFolder !== undefined

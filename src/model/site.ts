@@ -364,5 +364,9 @@ export function addressesOf(ranges: string): string[] {
   return partsOf(ranges).flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => toAddress(from + i)));
 }
 
+/** What a machine calls itself at a pool: `{machine}` is its id, `{address}` the last two numbers of its address. */
+export const workerOf = (pattern: string, machine: { readonly id: string; readonly address: string }): string =>
+  pattern.replaceAll('{machine}', machine.id).replaceAll('{address}', machine.address.split('.').slice(2).join('x'));
+
 /** Machine id of the nth (from 0) address of a group: `a-s21-0001`. */
 export const machineId = (groupId: string, index: number): string => `${groupId}-${String(index + 1).padStart(4, '0')}`;

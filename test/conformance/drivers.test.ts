@@ -118,7 +118,7 @@ describe.each(drivers)('$name', (driver) => {
   test.each(reads)('$name: a value that goes missing never becomes a zero', async ({ recording }) => {
     const zeros = zerosOf({ at: AT, ...recording.reading });
     for (const { what, mutant } of mutations(recording)) {
-      const given = await outcome(openRecorded(mutant, replay(mutant).io).read());
+      const given = await outcome(perform(openRecorded(mutant, replay(mutant).io), mutant.call ?? ['read']));
       if (given instanceof Fault) continue;
       expect(faultsOf(given), what).toEqual([]);
       expect(zeros, what).toEqual(expect.arrayContaining(zerosOf(given)));
@@ -134,7 +134,7 @@ describe.each(drivers)('$name', (driver) => {
           const text = replyText(exchange);
           return exchange === cut ? text.slice(0, Math.floor(text.length * part)) : text;
         });
-        const given = await outcome(openRecorded(recording, io).read());
+        const given = await outcome(perform(openRecorded(recording, io), recording.call ?? ['read']));
         if (given instanceof Fault) expect(given.kind).toBe('garbled');
         else expect([undefined, recording.reading?.powerW]).toContain(given.powerW);
       }),
@@ -147,7 +147,7 @@ describe.each(drivers)('$name', (driver) => {
     async ({ recording }) => {
       await fc.assert(
         fc.asyncProperty(damaged(recording), async (mutant) => {
-          const given = await outcome(openRecorded(mutant, replay(mutant).io).read());
+          const given = await outcome(perform(openRecorded(mutant, replay(mutant).io), mutant.call ?? ['read']));
           expect(given instanceof Fault ? [] : faultsOf(given)).toEqual([]);
         }),
         { numRuns: 150 },

@@ -45,7 +45,7 @@ function withAnswer(recording: Recording, index: number, answer: unknown): Recor
     if (exchange.reply.lines === undefined) return { ...exchange, reply: { ...exchange.reply, body: answer } };
     return { ...exchange, reply: { ...exchange.reply, lines: answer as string[] } };
   });
-  return { ...recording, exchanges };
+  return { ...recording, exchanges, damaged: true };
 }
 
 /** The same recording with one value gone or written as firmware writes "none", once for each value and way. */
@@ -80,7 +80,9 @@ export function damaged(recording: Recording): fc.Arbitrary<Recording> {
       return bytes.map((words) => withAnswer(recording, index, Buffer.from(words).toString('hex')));
     }
     if (answer === undefined) return fc.string().map((text) => withAnswer(recording, index, text));
-    const paths = leaves(answer);
+    // An empty list has no leaf: it is replaced as a whole.
+    const found = leaves(answer);
+    const paths = found.length === 0 ? [[]] : found;
     const isLines = linesOf(exchange);
     const value = isLines
       ? fc.oneof(

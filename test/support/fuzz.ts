@@ -47,11 +47,8 @@ export async function fuzzDriver(driver: string, runs: number, seed: number): Pr
       const nonsense = faultsOf(told);
       if (nonsense.length > 0) say(nonsense.join(', '));
       // A reading may hold as many zeros as its answers do, and those it makes of a whole answer itself.
-      const made = Math.max(
-        0,
-        zerosOf({ ...recording.reading }).filter(counts).length - zerosIn(allText(recording, at, whole)),
-      );
-      const news = zerosOf(told).filter(counts);
+      const made = Math.max(0, zerosOf({ ...recording.reading }).length - zerosIn(allText(recording, at, whole)));
+      const news = zerosOf(told);
       if (news.length > made + zerosIn(allText(recording, at, damaged)))
         say(`a zero nobody sent among ${news.join(', ')}`);
     }
@@ -109,9 +106,6 @@ function textOf(recording: Recording, at: number): string {
   texts.set(exchange, known);
   return known;
 }
-
-/** Places in a list are numbered from 0: no figure. */
-const counts = (path: string): boolean => !path.endsWith('/index');
 
 /** Every answer of a recording with one of them as it is given. */
 const allText = (recording: Recording, at: number, text: string): string =>

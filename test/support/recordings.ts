@@ -18,6 +18,8 @@ export interface Recording {
   readonly reading?: Omit<Reading, 'at'>;
   /** The kind of fault the call must end in. */
   readonly fault?: FaultKind;
+  /** An answer of it was changed: a driver that follows it may ask what was never recorded. */
+  readonly damaged?: true;
 }
 
 export type Exchange =
@@ -136,7 +138,7 @@ type Answer = (exchange: Exchange) => string;
 /**
  * A world that answers from a recording. An exchange is found by its request; the same request asked again gets the
  * next one recorded, and the last one from then on. What the recording does not know is a bug of the test or the
- * driver, and no fault of the world.
+ * driver, and no fault of the world; but where an answer is damaged, what it leads to is not there.
  *
  * @param answer changes what comes back, for tests of damage
  */
@@ -150,6 +152,8 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
     const count = asked.get(key) ?? 0;
     asked.set(key, count + 1);
     const exchange = known[Math.min(count, known.length - 1)];
+    if (exchange === undefined && (recording.damaged === true || answer !== replyText))
+      throw new Fault('unsupported', `not there: ${key}`);
     if (exchange === undefined) throw new Error(`not in the recording: ${key}`);
     return exchange;
   };

@@ -32,5 +32,6 @@ export function faultsOf(reading: Reading): string[] {
 export function zerosOf(value: unknown, path = ''): string[] {
   if (value === 0) return [path];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => zerosOf(inner, `${path}/${key}`));
+  // Places in a list are numbered from 0: no figure.
+  return Object.entries(value).flatMap(([key, inner]) => (key === 'index' ? [] : zerosOf(inner, `${path}/${key}`)));
 }

@@ -31,7 +31,7 @@ export function worldOf(answers: Answers): DriverIo {
     },
     bacnet: {
       read: async ({ objects }) => answers.bacnet?.(objects.length) ?? answers.snmp(objects.length).map(asNumber),
-      write: async () => void answers.snmp(1),
+      write: async () => void (answers.bacnet?.(1) ?? answers.snmp(1)),
     },
     program: { run: async () => answers.program?.() ?? { code: 0, stdout: answers.tcp(), stderr: '' } },
     secret: () => 'secret',
@@ -55,6 +55,10 @@ const saying = (tcp: string, body: string, modbus: (count: number) => Buffer): D
     http: () => ({ status: 200, body }),
     modbus,
     snmp: (count) => (tcp === '' ? [] : Array.from({ length: count }, () => tcp)),
+    // Its port finds such bytes garbled before a driver sees them.
+    bacnet: () => {
+      throw new Fault('garbled', 'no BACnet answer');
+    },
   });
 const declining = (status: number, message: string): DriverIo =>
   worldOf({
@@ -66,6 +70,7 @@ const declining = (status: number, message: string): DriverIo =>
     snmp: () => {
       throw new Fault('refused', 'genError');
     },
+    program: () => ({ code: status === 401 ? 4 : 1, stdout: '', stderr: message }),
   });
 
 export const WORLDS: readonly World[] = [

@@ -1,5 +1,5 @@
-import { Fault, type TcpPort } from '../../model/index.ts';
-import { fields, list, num, text, type Fields } from './fields.ts';
+import { Fault, type PoolReading, type TcpPort } from '../../model/index.ts';
+import { amount, fields, list, num, text, type Fields } from './fields.ts';
 
 /** The cgminer API (TCP 4028): one JSON command, one reply that ends in NUL, in a newline, or with the connection. */
 export interface CgminerTarget {
@@ -89,4 +89,40 @@ export function expectSuccess(reply: Fields, where: string): void {
   if (/another session/i.test(message)) throw new Fault('refused', `${where}: ${message}`);
   if (/access denied|logon|session|unauthor/i.test(message)) throw new Fault('unauthorised', `${where}: ${message}`);
   throw new Fault('refused', `${where}: ${message}`);
+}
+
+/** What `pools` tells of each pool, as every firmware that took it over from cgminer writes it. */
+export function poolsOf(reply: Fields): readonly PoolReading[] | undefined {
+  const pools = part(reply, 'pools', 'POOLS').flatMap((row): PoolReading[] => {
+    const url = text(row['URL']);
+    if (url === undefined) return [];
+    const state = text(row['Status']);
+    const active = row['Stratum Active'];
+    return [
+      {
+        url,
+        worker: text(row['User']) ?? '',
+        active: typeof active === 'boolean' ? active : undefined,
+        alive: state === undefined ? undefined : /alive/i.test(state),
+        acceptedShares: amount(row['Accepted']),
+        rejectedShares: amount(row['Rejected']),
+      },
+    ];
+  });
+  return pools.length === 0 ? undefined : pools;
+}
+
+/** Shares of all pools together; a sum that lacks one of its pools is no sum. */
+export function sharesOf(
+  pools: readonly PoolReading[] | undefined,
+  of: 'acceptedShares' | 'rejectedShares',
+): number | undefined {
+  if (pools === undefined) return undefined;
+  let all = 0;
+  for (const pool of pools) {
+    const count = pool[of];
+    if (count === undefined) return undefined;
+    all += count;
+  }
+  return all;
 }

@@ -1,4 +1,5 @@
-import { Agent, request as undiciRequest } from 'undici';
+import type { TLSSocket } from 'node:tls';
+import { Agent, buildConnector, request as undiciRequest } from 'undici';
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
 import { answerChallenge, parseChallenge, type DigestChallenge } from './digest.ts';
 import type { Fields } from './fields.ts';
@@ -18,7 +19,14 @@ interface KnownNonce {
 export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {}): HttpPort & {
   close(): Promise<void>;
 } {
-  const agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 4_000, connect: { timeout: 3_000 } });
+  /** One pool of connections for each way of judging certificates: what one trusts, another must not use. */
+  const agents = new Map<string, Agent>();
+  const agentFor = (certificate: HttpRequest['certificate']): Agent => {
+    const key = typeof certificate === 'object' ? fingerprint(certificate.sha256) : (certificate ?? 'verify');
+    const agent = agents.get(key) ?? new Agent({ ...POOL, connect: connectorFor(certificate) });
+    agents.set(key, agent);
+    return agent;
+  };
   const nonces = new Map<string, KnownNonce>();
 
   async function send(request: HttpRequest, authorization: string | undefined): Promise<HttpReply> {
@@ -31,7 +39,7 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
       const reply = await undiciRequest(request.url, {
         method: request.method,
         headers,
-        dispatcher: agent,
+        dispatcher: agentFor(request.certificate),
         signal,
         ...(request.body === undefined ? {} : { body: request.body }),
       });
@@ -67,8 +75,43 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
     return second;
   }
 
-  return { ask, close: () => agent.destroy() };
+  return { ask, close: async () => void (await Promise.all([...agents.values()].map((agent) => agent.destroy()))) };
 }
+
+const POOL = { connections: 2, pipelining: 1, keepAliveTimeout: 4_000 } as const;
+const CONNECT = { timeout: 3_000, allowH2: false } as const;
+
+/** As `AB:CD:...`, which is how Node tells a certificate's own. */
+const fingerprint = (sha256: string): string =>
+  (
+    sha256
+      .replaceAll(/[^0-9a-fA-F]/g, '')
+      .toUpperCase()
+      .match(/../g) ?? []
+  ).join(':');
+
+/**
+ * A pinned certificate is judged by its SHA-256 alone, on every new connection, before a byte of a request is sent:
+ * a BMC signs its own, with a name and dates that mean nothing.
+ */
+function connectorFor(certificate: HttpRequest['certificate']): buildConnector.connector {
+  if (certificate === undefined || certificate === 'verify') return buildConnector(CONNECT);
+  const connect = buildConnector({ ...CONNECT, rejectUnauthorized: false, maxCachedSessions: 0 });
+  if (certificate === 'any') return connect;
+  const pinned = fingerprint(certificate.sha256);
+  return (options, callback) =>
+    connect(options, (error, socket) => {
+      if (error !== null) return callback(error, null);
+      const told = (socket as Partial<TLSSocket>).getPeerCertificate?.().fingerprint256;
+      if (options.protocol !== 'https:' || told === pinned) return callback(null, socket);
+      socket.destroy();
+      callback(Object.assign(new Error(`SHA-256 ${told ?? 'unknown'}`), { code: WRONG_PIN }), null);
+    });
+}
+
+const WRONG_PIN = 'BUSBAR_WRONG_PIN';
+/** What OpenSSL calls the ways a certificate can fail (verify(1)). */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS_CERT/;
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -104,6 +147,16 @@ function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault
     return new Fault('timeout', `${where}: no answer within ${request.timeoutMs} ms`, { cause: error });
   }
   if (request.signal?.aborted === true) return new Fault('timeout', `${where}: given up`, { cause: error });
+  if (code === WRONG_PIN)
+    return new Fault(
+      'unauthorised',
+      `${where}: another certificate than the one pinned (${(error as Error).message}); if it was renewed, pin this one`,
+      { cause: error },
+    );
+  if (typeof code === 'string' && UNTRUSTED.test(code))
+    return new Fault('unauthorised', `${where}: its certificate is not trusted (${code}); pin its SHA-256`, {
+      cause: error,
+    });
   // The parser gives a code to some of what is no HTTP and none to the rest; its name is always the same.
   if (name === 'HTTPParserError') {
     return new Fault('garbled', `${where}: not HTTP (${String(code ?? error)})`, { cause: error });

@@ -27,7 +27,7 @@ export function md5crypt(password: string, salt: string): string {
   const seed = Buffer.from(salt.replace(/\$.*$/s, ''), 'utf8').subarray(0, LONGEST_SALT);
   const inner = md5(key, seed, key);
 
-  const first = [key, Buffer.from('$1$'), seed];
+  const first: Buffer[] = [key, Buffer.from('$1$'), seed];
   for (let left = key.length; left > 0; left -= 16) first.push(inner.subarray(0, Math.min(16, left)));
   // The original takes a zero byte for every set bit of the length, and the first of the key for the others.
   for (let bits = key.length; bits > 0; bits >>= 1) first.push((bits & 1) === 1 ? Buffer.alloc(1) : key.subarray(0, 1));

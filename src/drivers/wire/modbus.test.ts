@@ -177,3 +177,26 @@ test('a meter that stays silent and never hangs up does not hold a socket open',
   await expect(client(port)(0x0bf3, 2, 1, 50)).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
   expect(['EPIPE', 'ECONNRESET']).toContain(await gone);
 });
+
+test('a caller that gives up is let go at once, in the queue and on the wire, and the next one is answered', async () => {
+  const port = await freePort();
+  await meter(port);
+  const silent = await freePort();
+  const mute = createServer(() => {});
+  await new Promise<void>((resolve) => mute.listen(silent, '127.0.0.1', resolve));
+  closers.push(() => mute.close());
+  const modbus = modbusPort();
+  closers.push(() => modbus.close());
+  const read = (at: number, signal?: AbortSignal) =>
+    modbus.readHolding({ host: '127.0.0.1', port: at, unitId: 1, register: 0x0bf3, count: 2, timeoutMs: 5000, signal });
+  const started = performance.now();
+  const patience = new AbortController();
+  const waiting = [read(silent, patience.signal), read(silent, patience.signal)].map((result) =>
+    result.catch((error: unknown) => error),
+  );
+  setTimeout(() => patience.abort(), 50);
+  for (const given of await Promise.all(waiting)) expect(given).toMatchObject({ name: 'Fault', kind: 'timeout' });
+  expect(performance.now() - started).toBeLessThan(1000);
+  await expect(read(port, AbortSignal.abort())).rejects.toMatchObject({ kind: 'timeout' });
+  expect((await read(port, new AbortController().signal)).readFloatBE(0)).toBe(1234.5);
+});

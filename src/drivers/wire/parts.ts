@@ -41,6 +41,7 @@ export function parts(): Parts {
  */
 export function expectTold(reading: Reading, where: string): Reading {
   const { at: _at, gaps: _gaps, ...told } = reading;
-  if (Object.values(told).some((value) => value !== undefined)) return reading;
+  const says = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
+  if (Object.values(told).some(says)) return reading;
   throw new Fault('garbled', `${where}: answers that hold nothing this firmware tells`);
 }

@@ -44,10 +44,13 @@ export async function look(address: string, options: ProbeOptions): Promise<Sigh
   const states = await Promise.all(FIRST_PORTS.map(async (port) => note(port, await greet(address, port, options))));
   const full = states.includes('full');
   const alive = states.some((state) => state === 'open' || state === 'closed');
+  // Two generations of one make can share a port: what tells them apart is asked before the older one is believed.
+  for (const port of drivers.find((driver) => driver.recognises(seen))?.ports ?? [])
+    if (!FIRST_PORTS.includes(port)) note(port, await greet(address, port, options));
   if (!alive || recognised(seen)) return { alive, full: full && !alive, seen };
 
   for (const port of probedPorts()) {
-    if (FIRST_PORTS.includes(port)) continue;
+    if (FIRST_PORTS.includes(port) || openPorts.includes(port)) continue;
     note(port, await greet(address, port, options));
     if (recognised(seen)) return { alive, full: false, seen };
   }

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { Fault, secretRef } from '../model/index.ts';
+import { defineDriver, type Device, type DriverIo } from './driver.ts';
+import { braiinsGraphql } from './wire/braiins-graphql.ts';
+import { braiinsRest } from './wire/braiins-rest.ts';
+import { num } from './wire/fields.ts';
+import { expectOk } from './wire/http.ts';
+import { asJson, dig } from './wire/web-session.ts';
+
+const config = z.strictObject({
+  port: z.number().int().min(1).max(65535).default(80),
+  api: z.enum(['auto', 'rest', 'graphql']).default('auto').describe('auto finds it out once; REST exists from 25.07'),
+  username: z.string().default('root'),
+  password: secretRef.optional().describe('absent: the factory password'),
+  timeoutMs: z.number().int().positive().default(3000),
+});
+
+/** Everything a Braiins machine does, whichever of its two APIs it is told over. */
+export type BraiinsBackend = Required<
+  Pick<
+    Device,
+    'read' | 'inspect' | 'sleep' | 'wake' | 'setMode' | 'setPowerLimit' | 'setPools' | 'reboot' | 'locate' | 'close'
+  >
+>;
+
+export interface BraiinsTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly username: string;
+  /** Undefined where the site file names none. */
+  password(): string | undefined;
+}
+
+/**
+ * Braiins OS over its web port: REST from 25.07 (developer.braiins-os.com), GraphQL before. Sleep is a pause of the
+ * mining program; a power limit is the tuner's power target, and each target it has been through is a profile.
+ */
+export const braiins = defineDriver({
+  name: 'braiins',
+  about: 'Miners with Braiins OS (REST or GraphQL on port 80)',
+  serves: ['asic'],
+  config,
+  probes: [
+    { port: 80, path: '/api/v1/version' },
+    { port: 80, path: '/api/v1/miner/details' },
+  ],
+  factory: { username: 'root', password: 'root' },
+  recognises: ({ banners, pages }) =>
+    /"BOS(er|miner)/i.test(banners.get(4028) ?? '') ||
+    /Braiins ?OS|BOSminer/i.test(banners.get(80) ?? '') ||
+    /"bos_version"/.test(pages.get('80/api/v1/miner/details') ?? '') ||
+    /^\s*\{\s*"major"\s*:\s*\d+\s*,\s*"minor"\s*:\s*\d+\s*,\s*"patch"/.test(pages.get('80/api/v1/version') ?? ''),
+  open({ address, config: { password, api, ...rest } }, io) {
+    const target: BraiinsTarget = {
+      address,
+      ...rest,
+      password: () => (password === undefined ? undefined : io.secret(password)),
+    };
+    const graphql = braiinsGraphql(target, io);
+    const backends = { rest: braiinsRest(target, io, graphql.events), graphql };
+    let found: keyof typeof backends | undefined = api === 'auto' ? undefined : api;
+
+    const backend = async (signal?: AbortSignal): Promise<BraiinsBackend> => {
+      found ??= await whichApi(target, io, graphql, signal);
+      return backends[found];
+    };
+    return {
+      read: async (signal) => (await backend(signal)).read(signal),
+      inspect: async (signal) => (await backend(signal)).inspect(signal),
+      sleep: async (signal) => (await backend(signal)).sleep(signal),
+      wake: async (signal) => (await backend(signal)).wake(signal),
+      setMode: async (profile, signal) => (await backend(signal)).setMode(profile, signal),
+      setPowerLimit: async (watts, signal) => (await backend(signal)).setPowerLimit(watts, signal),
+      setPools: async (pools, signal) => (await backend(signal)).setPools(pools, signal),
+      reboot: async (signal) => (await backend(signal)).reboot(signal),
+      locate: async (on, signal) => (await backend(signal)).locate(on, signal),
+      close() {
+        backends.rest.close();
+        backends.graphql.close();
+      },
+    };
+  },
+});
+
+/** Only REST tells its version as three numbers; firmware from before it answers that page with another, or with none. */
+async function whichApi(
+  { address, port, timeoutMs }: BraiinsTarget,
+  io: DriverIo,
+  graphql: BraiinsBackend,
+  signal?: AbortSignal,
+): Promise<'rest' | 'graphql'> {
+  const url = `http://${address}:${port}/api/v1/version`;
+  try {
+    const reply = await io.http.ask({ method: 'GET', url, timeoutMs, signal });
+    if (reply.status === 401 || reply.status === 403) return 'rest';
+    const isElsewhere = reply.status >= 300 && reply.status < 400;
+    if (isElsewhere || expectOk(reply, url).body.trimStart().startsWith('<')) return 'graphql';
+    return num(dig(asJson(reply, url), 'major')) === undefined ? 'graphql' : 'rest';
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+  }
+  // Nothing of that page at all: whoever answers GraphQL speaks it.
+  const speaks = await graphql.read(signal).then(
+    () => true,
+    (failed: unknown) => {
+      if (failed instanceof Fault && failed.kind === 'unsupported') return false;
+      throw failed;
+    },
+  );
+  return speaks ? 'graphql' : 'rest';
+}

@@ -1,0 +1,133 @@
+import { run, SLEEP, type OperatingMode } from '../../model/index.ts';
+import { part } from './cgminer.ts';
+import { amount, fields, list, max, num, type Fields } from './fields.ts';
+
+/**
+ * What an Avalon says of itself: strings of `KEY[value value]` in the rows of `stats`, `estats` and `litestats`, one for
+ * each machine behind the controller (captured replies of an A1246 and of an Avalon Q).
+ */
+export type Module = ReadonlyMap<string, readonly string[]>;
+
+/** Long lists of chips are read too, but nothing that is longer than any machine is. */
+const MOST_VALUES = 2_000;
+
+export function modulesOf(reply: Fields, command: string): readonly Module[] {
+  return part(reply, command, 'STATS').flatMap((row) => {
+    const chips = toModule(row['HBinfo']);
+    return Object.entries(row).flatMap(([key, said]) => {
+      // "MM ID0", "MM ID0:Summary", and on older controllers "MM ID1" and on.
+      if (!/^MM ID\d+(:Summary)?$/.test(key)) return [];
+      const module = toModule(said);
+      return module.size === 0 ? [] : [new Map([...chips, ...module])];
+    });
+  });
+}
+
+/** A text of `KEY[...]`, or the same as an object: some captures come parsed. */
+function toModule(said: unknown): Map<string, readonly string[]> {
+  const module = new Map<string, readonly string[]>();
+  if (typeof said === 'string') {
+    for (const [, key, values] of said.matchAll(/([A-Za-z]\w*)\[([^[\]]*)\]/g))
+      module.set(key!, values!.trim() === '' ? [] : values!.trim().split(/\s+/, MOST_VALUES));
+    return module;
+  }
+  for (const [key, value] of Object.entries(fields(said))) {
+    if (typeof value === 'object' && !Array.isArray(value)) {
+      for (const [inner, values] of toModule(value)) module.set(inner, values);
+      continue;
+    }
+    const values = Array.isArray(value) ? list(value) : [value];
+    module.set(
+      key,
+      values
+        .slice(0, MOST_VALUES)
+        .flatMap((one) => (typeof one === 'string' || typeof one === 'number' ? `${one}` : [])),
+    );
+  }
+  return module;
+}
+
+/** One number of a key; a percentage is read without its sign. */
+export const numberIn = (module: Module, key: string, index = 0): number | undefined =>
+  num(module.get(key)?.[index]?.replace(/%$/, ''));
+
+export const textIn = (module: Module, key: string): string | undefined => {
+  const words = module.get(key)?.join(' ');
+  return words === undefined || words === '' || /^<.*>$/.test(words) ? undefined : words;
+};
+
+/** What the PSU gives to the boards is the fifth number of PS; `WALLPOWER`, where it is told, is what it takes. */
+export const wattsOf = (module: Module): number | undefined =>
+  amount(numberIn(module, 'WALLPOWER')) ?? amount(numberIn(module, 'PS', 4));
+
+/** Names of the work modes by the first word of `Ver`: `Q-25052801_14a19a2`, `1246-83-21072802_4ec6bb0`. */
+const WORK_MODES: readonly (readonly [family: RegExp, names: readonly string[]])[] = [
+  [/^Q\b/i, ['eco', 'standard', 'super']],
+  [/^nano/i, ['low', 'medium', 'high']],
+  [/^mini/i, ['heater', 'mining', 'night']],
+];
+/** Machines of the A series. */
+const A_SERIES: readonly string[] = ['normal', 'high'];
+
+export const workModesOf = (module: Module): readonly string[] =>
+  WORK_MODES.find(([family]) => family.test(textIn(module, 'Ver') ?? ''))?.[1] ?? A_SERIES;
+
+/** Home machines write `workmode,set,N`, the A series `workmode,N`. */
+export const isHomeMachine = (module: Module): boolean => workModesOf(module) !== A_SERIES;
+
+/** The word of a mode; a number that has none is told as it is. */
+const modeName = (module: Module, mode: number): string => workModesOf(module)[mode] ?? `mode-${mode}`;
+
+/** @returns undefined for a mode that this machine does not have */
+export function modeNumber(module: Module, profile: string): number | undefined {
+  const names = workModesOf(module);
+  if (profile === 'default') return names.length === 3 ? 1 : 0;
+  const found = names.indexOf(profile);
+  if (found >= 0) return found;
+  const bare = /^mode-(\d)$/.exec(profile)?.[1];
+  return bare === undefined ? undefined : Number(bare);
+}
+
+/**
+ * Asleep by `softoff`: `SYSTEMSTATU[Work: In Idle, ...]` with a reason in `SoftOFF`. Idle with none is a machine without
+ * work, which runs.
+ */
+export function modeOf(module: Module): OperatingMode | undefined {
+  const state = textIn(module, 'SYSTEMSTATU');
+  const soft = numberIn(module, 'SoftOFF');
+  if (state !== undefined && /in idle/i.test(state) && soft !== 0) return SLEEP;
+  const mode = numberIn(module, 'WORKMODE');
+  if (state === undefined || mode === undefined || mode < 0 || !Number.isInteger(mode)) return undefined;
+  return run(modeName(module, mode));
+}
+
+/** A sensor that is not there reads 0. */
+export function hottestOf(module: Module): number | undefined {
+  const boards = (module.get('MTmax') ?? []).map(Number);
+  const single = ['TMax', 'Temp', 'ITemp', 'HBITemp', 'HBOTemp'].map((key) => numberIn(module, key));
+  return max([...single, ...boards].map((value) => num(value) || undefined));
+}
+
+export const fansOf = (module: Module): (number | undefined)[] =>
+  [1, 2, 3, 4, 5, 6].filter((n) => module.has(`Fan${n}`)).map((n) => amount(numberIn(module, `Fan${n}`)));
+
+/** Numbers that are 0 while all is well, in words. */
+const TROUBLES: readonly (readonly [key: string, words: string])[] = [
+  ['ECHU', 'hash board error'],
+  ['ECMM', 'control board error'],
+  ['FanErr', 'a fan has failed'],
+  ['PCOMM_E', 'the power supply does not answer'],
+];
+
+export function troublesOf(module: Module): string[] {
+  const errors = TROUBLES.flatMap(([key, words]) =>
+    (module.get(key) ?? []).flatMap((said, i, all) => {
+      const code = num(said);
+      if (code === undefined || code === 0) return [];
+      return [`${words}${all.length > 1 ? ` on board ${i}` : ''} (${key} ${code})`];
+    }),
+  );
+  const supply = numberIn(module, 'PS');
+  if (supply !== undefined && supply !== 0) errors.push(`power supply error (PS ${supply})`);
+  return errors;
+}

@@ -1,0 +1,100 @@
+import { CATALOGUE, Fault, type GpuReading, type GpuServerModel, type Reading } from '../../model/index.ts';
+
+/** What the drivers of GPU servers have in common, whichever way they read the GPUs. */
+
+export function serverModel(modelId: string): GpuServerModel | undefined {
+  const model = CATALOGUE.get(modelId);
+  return model?.kind === 'gpu-server' ? model : undefined;
+}
+
+/**
+ * Draw of the server from that of its GPUs: their sum and the host of the catalogue. None where a GPU does not tell,
+ * as a sum that lacks one would pass for a lower draw, nor for a model whose host is not known.
+ */
+export function estimatedPower(
+  gpus: readonly GpuReading[],
+  server: GpuServerModel | undefined,
+): Pick<Reading, 'powerW' | 'powerBasis'> {
+  const watts = gpus.map((gpu) => gpu.powerW);
+  const powerW = withHost(watts, server);
+  return { powerW, powerBasis: powerW === undefined ? undefined : 'estimated' };
+}
+
+export function missingGpus(gpus: readonly GpuReading[], server: GpuServerModel | undefined): string[] {
+  return server === undefined || gpus.length === server.gpus ? [] : [`${gpus.length} of ${server.gpus} GPUs answer`];
+}
+
+/** Watts of every GPU and of the host, or undefined where one of them is not known. */
+export function withHost(
+  watts: readonly (number | undefined)[],
+  server: GpuServerModel | undefined,
+): number | undefined {
+  if (server === undefined || watts.length !== server.gpus) return undefined;
+  return watts.reduce<number | undefined>(
+    (sum, w) => (sum === undefined || w === undefined ? undefined : sum + w),
+    server.hostW,
+  );
+}
+
+export interface LimitRange {
+  readonly gpu: string;
+  readonly leastW: number | undefined;
+  readonly mostW: number | undefined;
+}
+
+/**
+ * An equal share of a server's watts for each GPU, what the host draws taken off first.
+ * @throws Fault refused where a GPU can not be held to it; garbled where one tells no range
+ */
+export function shareOfLimit(
+  watts: number,
+  server: GpuServerModel | undefined,
+  ranges: readonly LimitRange[],
+  where: string,
+): number {
+  const share = (watts - (server?.hostW ?? 0)) / (server?.gpus ?? ranges.length);
+  const perGpuW = Math.round(share * 1000) / 1000;
+  for (const { gpu, leastW, mostW } of ranges) {
+    if (leastW === undefined || mostW === undefined) throw new Fault('garbled', `${where}: no limits for GPU ${gpu}`);
+    if (!(perGpuW >= leastW && perGpuW <= mostW))
+      throw new Fault(
+        'refused',
+        `${where}: ${perGpuW} W for each GPU is outside the ${leastW} to ${mostW} W of GPU ${gpu}`,
+      );
+  }
+  return perGpuW;
+}
+
+/** NVIDIA's "XID Errors" catalogue, the numbers met in practice; what they ask of a person, in plain words. */
+const XIDS: Readonly<Record<number, string>> = {
+  13: 'a program made an illegal access (graphics engine exception)',
+  31: 'a program touched memory it does not own (page fault)',
+  43: 'a program was stopped by its own fault',
+  45: 'a program was ended while it ran',
+  48: 'memory error that could not be corrected: restart the GPU',
+  62: 'its controller halted: restart the GPU',
+  63: 'a worn memory row is to be replaced at the next restart',
+  64: 'a worn memory row could not be replaced: exchange the GPU',
+  74: 'NVLink error: check the bridge and its neighbour',
+  79: 'fell off the bus: restart the server, then check power and seat',
+  92: 'many corrected memory errors',
+  94: 'memory error, kept to one program',
+  95: 'memory error, not kept to one program: restart the GPU',
+  119: 'its controller does not answer: restart the GPU',
+  120: 'its controller failed: restart the GPU',
+};
+
+/** @param thermal true where the part slows itself for its heat */
+export function gpuErrors(gpu: number, xid: number | undefined, thermal: boolean): string[] {
+  const errors: string[] = [];
+  if (xid !== undefined && xid !== 0)
+    errors.push(`GPU ${gpu}: ${XIDS[xid] ?? "the driver reported a fault; look it up in NVIDIA's list"} (XID ${xid})`);
+  if (thermal) errors.push(`GPU ${gpu}: slowed down because it is too hot`);
+  return errors;
+}
+
+/** NVML's `nvmlClocksEventReasons` (nvml.h): software and hardware thermal slowdown. */
+const THERMAL_BITS = 0x20 | 0x40;
+
+export const isThermal = (reasons: number | undefined): boolean =>
+  reasons !== undefined && Number.isSafeInteger(reasons) && reasons < 2 ** 31 && (reasons & THERMAL_BITS) !== 0;
