@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { braiins } from '../../src/drivers/braiins.ts';
-import { driverBench, type Bench } from '../driver-bench.ts';
+import { driverBench, type Bench } from '../../test/support/driver-bench.ts';
 import { select } from '../graphql.ts';
 import { talk } from '../small-site.ts';
 

@@ -172,9 +172,9 @@ export function plantVerb(program: Command): void {
     .command('list', { isDefault: true })
     .description('what each tells')
     .option('--server <url>', 'address of the server', defaultServer())
-    .option('--json', 'the page as GET /api/v1/plant gives it')
+    .option('--json', 'the page as GET /api/v1/devices gives it')
     .action(async ({ server, json }: Common) => {
-      const page = await ask(server, '/api/v1/plant', shapes.plantPage);
+      const page = await ask(server, '/api/v1/devices', shapes.plantPage);
       if (json === true) return printJson(page);
       print(plantText(page));
     });
@@ -189,7 +189,7 @@ export function plantVerb(program: Command): void {
     .option('--json', '{ device, outlet, on }')
     .action(async (device: string, outlet: string, state: string, { server, why, json }: Common & { why: string }) => {
       if (state !== 'on' && state !== 'off') throw new CliError(`"${state}": expected on or off`);
-      const path = `/api/v1/plant/${encodeURIComponent(device)}/outlets/${encodeURIComponent(outlet)}`;
+      const path = `/api/v1/devices/${encodeURIComponent(device)}/outlets/${encodeURIComponent(outlet)}`;
       await send(server, 'POST', path, { on: state === 'on', why });
       if (json === true) return printJson({ device, outlet: Number(outlet), on: state === 'on' });
       print(`${device} outlet ${outlet}: seen ${state}.`);
@@ -204,7 +204,7 @@ export function plantVerb(program: Command): void {
     .option('--json', '{ device, celsius }')
     .action(async (device: string, celsius: string, { server, why, json }: Common & { why: string }) => {
       if (!Number.isFinite(Number(celsius))) throw new CliError(`"${celsius}": expected degrees Celsius`);
-      await send(server, 'POST', `/api/v1/plant/${encodeURIComponent(device)}/supply`, {
+      await send(server, 'POST', `/api/v1/devices/${encodeURIComponent(device)}/supply`, {
         celsius: Number(celsius),
         why,
       });

@@ -30,7 +30,8 @@ export const ipmi = defineDriver({
       ...['-I', 'lanplus', '-H', address, '-p', String(port)],
       ...(username === undefined ? [] : ['-U', username]),
       ...(cipherSuite === undefined ? [] : ['-C', String(cipherSuite)]),
-      '-E',
+      // Three tries of three seconds each: UDP loses packets, and a BMC is slow.
+      ...['-E', '-N', '3', '-R', '2'],
     ];
 
     async function call(command: readonly string[], signal?: AbortSignal): Promise<string> {
@@ -46,7 +47,8 @@ export const ipmi = defineDriver({
     }
 
     async function isOn(signal?: AbortSignal): Promise<boolean> {
-      const said = await call(['chassis', 'power', 'status'], signal);
+      // Told to be wordy, it says on its error output why a session was not given; without, it never does.
+      const said = await call(['-v', 'chassis', 'power', 'status'], signal);
       const state = /Chassis Power is (on|off)\b/i.exec(said)?.[1]?.toLowerCase();
       if (state === undefined) throw new Fault('garbled', `${address}: no word of its power`, { bytes: said });
       return state === 'on';
@@ -75,6 +77,7 @@ export const ipmi = defineDriver({
       /** Sensors are slow: a BMC takes seconds to list them. */
       async inspect(signal) {
         const told = parts();
+        const on = await told.get('power', () => isOn(signal));
         const fru = await told.get('identity', async () => fruOf(await call(['fru'], signal), address));
         const sensors = await told.get('sensors', async () => sensorsOf(await call(['sdr', 'elist'], signal), address));
         const gaps = told.gaps();
@@ -82,6 +85,7 @@ export const ipmi = defineDriver({
         const fans = sensors?.fansRpm ?? [];
         return {
           at: io.siteNow(),
+          mode: on === undefined ? undefined : on ? run('default') : SLEEP,
           model: model.length === 0 ? undefined : model.join(' '),
           serial: fru?.['Product Serial'] ?? fru?.['Chassis Serial'] ?? fru?.['Board Serial'],
           temperatureC: sensors?.hottestC,

@@ -19,11 +19,11 @@ export const EMULATED_PORTS = {
   modbus: 1502,
   slurm: 6820,
   snmp: 1161,
-  redfish: 8000,
-  tpu: 2112,
+  redfish: 8443,
+  tpu: 2113,
   bacnet: 47808,
   ipmi: 1623,
-  stratum: 3333,
+  stratum: 3337,
 } as const;
 
 /** The same on a real site, for clients that know no other; most need root. */
@@ -34,6 +34,9 @@ export const STANDARD_PORTS: Readonly<Record<keyof typeof EMULATED_PORTS, number
   modbus: 502,
   snmp: 161,
   ipmi: 623,
+  redfish: 443,
+  tpu: 2112,
+  stratum: 3333,
 };
 
 /** Settings that say where and as what a real device listens; the emulated one is always so. */

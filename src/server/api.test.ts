@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import * as shapes from '../model/api.ts';
+import * as machines from '../model/machines-api.ts';
 import { startSmall, type Small } from '../../test/support/site/small.ts';
 import { until } from '../../test/support/site/until.ts';
 
@@ -189,8 +190,10 @@ function strictly(type: z.ZodType): z.ZodType {
 test.each([
   ['/api/v1/overview', shapes.overview],
   ['/api/v1/machines?limit=500', shapes.machinePage],
-  ['/api/v1/machines/e-h100-0001', shapes.machineRow],
-  ['/api/v1/machines/d-s21xp-0001', shapes.machineRow],
+  ['/api/v1/machines/e-h100-0001', machines.machineDetail],
+  ['/api/v1/machines/d-s21xp-0001', machines.machineDetail],
+  ['/api/v1/pools', machines.poolsPage],
+  ['/api/v1/devices', machines.plantPage],
   ['/api/v1/plan', shapes.plan],
   ['/api/v1/intervals', shapes.intervalPage],
   ['/api/v1/activity', shapes.activityPage],

@@ -217,7 +217,7 @@ function poolsPage(runtime: Runtime): shapes.PoolsPage {
 /** PDUs and cooling plant: read, and told by a person. */
 export function plantRoutes(app: App, runtime: Runtime): void {
   app.get(
-    '/api/v1/plant',
+    '/api/v1/devices',
     {
       config: readers,
       schema: { tags: ['plant'], summary: 'PDUs and cooling plant', response: { 200: shapes.plantPage } },
@@ -259,7 +259,7 @@ export function plantRoutes(app: App, runtime: Runtime): void {
     );
   }
   app.post(
-    '/api/v1/plant/:id/outlets/:outlet',
+    '/api/v1/devices/:id/outlets/:outlet',
     {
       config: operators,
       schema: {
@@ -288,7 +288,7 @@ export function plantRoutes(app: App, runtime: Runtime): void {
     },
   );
   app.post(
-    '/api/v1/plant/:id/supply',
+    '/api/v1/devices/:id/supply',
     {
       config: operators,
       schema: {

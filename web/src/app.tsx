@@ -15,6 +15,7 @@ import { explain } from './http.ts';
 import { MachinesSection } from './machines.tsx';
 import { MoneySection } from './money.tsx';
 import { Skeleton } from './parts.tsx';
+import { PlantSection, PoolsSection } from './plant.tsx';
 import { PowerSection } from './power-section.tsx';
 import { PricesSection } from './prices.tsx';
 import { SignInView } from './sign-in.tsx';
@@ -98,6 +99,8 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
             <MoneySection overview={overview} />
             <AlarmsSection overview={overview} />
             <PricesSection overview={overview} />
+            <PoolsSection />
+            <PlantSection />
             <UplinksSection overview={overview} />
             <ActivitySection />
           </div>

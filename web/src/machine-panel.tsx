@@ -7,6 +7,7 @@ import type { MachineRow, historyPage } from '../../src/model/api.ts';
 import { age, hallWord, known, number } from './format.ts';
 import { useTheme } from './hooks.ts';
 import { api, explain } from './http.ts';
+import { MachineFacts } from './machine-facts.tsx';
 import { Empty, Skeleton, StateMark, Trouble, stateWord } from './parts.tsx';
 
 type Page = z.infer<typeof historyPage>;
@@ -66,6 +67,7 @@ export function MachinePanel({ row, at, onClose }: { row: MachineRow; at: string
               </div>
             ))}
           </dl>
+          <MachineFacts id={row.id} />
           <div className="panel-choices">
             <Choice label="Figure" value={gauge} options={gauges} words={GAUGES} onPick={setGauge} />
             <Choice label="Over" value={span} options={Object.keys(SPANS) as Span[]} onPick={setSpan} />
