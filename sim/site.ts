@@ -23,6 +23,7 @@ import { simSchema, type SimConfig } from './sim-schema.ts';
 import { slurmServer } from './slurm.ts';
 import { stratumServer } from './stratum.ts';
 import { NO_STORE, openStore } from './state.ts';
+import { tpuServer } from './tpu.ts';
 import { truthOf, type Truth } from './truth.ts';
 import { openPduAgents } from './pdus.ts';
 import { openUplinkAgents } from './uplinks.ts';
@@ -184,6 +185,7 @@ const LISTENERS: Partial<Readonly<Record<keyof SimPorts, (host: Host, port: numb
   modbus: modbusServer,
   slurm: slurmServer,
   redfish: redfishServer,
+  tpu: tpuServer,
   stratum: stratumServer,
 };
 

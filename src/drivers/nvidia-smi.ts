@@ -88,6 +88,8 @@ export const nvidiaSmi = defineDriver({
           leastW: amount(row['power.min_limit']),
           mostW: amount(row['power.max_limit']),
         }));
+        if (ranges.some(({ leastW, mostW }) => leastW === undefined || mostW === undefined))
+          throw new Fault('unsupported', 'nvidia-smi power limit: a GPU tells no range; its power can not be limited');
         const share = Math.floor(shareOfLimit(watts, server, ranges, 'nvidia-smi power limit'));
         for (const { gpu } of ranges) await call(['-i', gpu, '-pl', String(share)], signal);
       },

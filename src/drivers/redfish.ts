@@ -282,6 +282,8 @@ export const redfish = defineDriver({
         const gpus = await gpusOf(await placesOf(signal), signal);
         if (gpus.length === 0) throw new Fault('unsupported', `${where}: the BMC names no GPU`);
         const ranges = gpus.map(({ index, leastW, mostW }) => ({ gpu: String(index), leastW, mostW }));
+        if (ranges.some(({ leastW, mostW }) => leastW === undefined || mostW === undefined))
+          throw new Fault('unsupported', `${where}: a GPU tells no range; its power can not be limited from here`);
         const setPoint = Math.floor(shareOfLimit(watts, server, ranges, where));
         for (const { uri, etag, limitW } of gpus) {
           if (limitW === setPoint) continue;
