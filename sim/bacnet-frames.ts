@@ -215,7 +215,7 @@ function encode(value: Value): Buffer {
       const text = Buffer.from(value.text, 'utf8').subarray(0, 250);
       return Buffer.concat([Buffer.from([0x75, text.length + 1, 0]), text]);
     }
-    case 'object': {
+    default: {
       const bytes = Buffer.from([0xc4, 0, 0, 0, 0]);
       bytes.writeUInt32BE(value.type * 2 ** 22 + value.instance, 1);
       return bytes;

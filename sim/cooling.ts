@@ -78,7 +78,7 @@ function pointsOf(world: World, endpoint: Endpoint): ReadonlyMap<string, PointNa
   const points = { ...(typeof named === 'object' && named !== null ? named : USUAL) } as Record<string, unknown>;
   return new Map(
     (Object.keys(USUAL) as PointName[]).flatMap((name) => {
-      const [type = '', instance = ''] = String(points[name] ?? '').split(',');
+      const [type = '', instance = ''] = (typeof points[name] === 'string' ? points[name] : '').split(',');
       return TYPES[type] === undefined ? [] : [[`${TYPES[type]},${Number(instance)}`, name] as const];
     }),
   );
@@ -147,7 +147,7 @@ function presentValue(world: World, endpoint: Endpoint, name: PointName): number
       return runs ? Math.min(100, (25 + 70 * load) * noise(5)) : 0;
     case 'pump':
       return runs ? Math.min(100, 80 * noise(6)) : 0;
-    case 'running':
+    default:
       return runs ? 1 : 0;
   }
 }

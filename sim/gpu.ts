@@ -22,7 +22,7 @@ const alive =
 
 const TEXT = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
 
-export function dcgmServer(host: Host, port: number): Server {
+export function dcgmServer(host: Host): Server {
   return httpServer(host, ['server'], alive(host), (request, _body, endpoint) => {
     if (request.method !== 'GET' || request.url !== '/metrics')
       return { status: 404, headers: TEXT, body: '404 page not found\n' };
@@ -153,7 +153,7 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
  * `power_limit_mw` and `block`, `set_gpu_locked_clocks` with `min_clock_mhz` and `max_clock_mhz`; taken from the query as
  * the daemon has it or from a JSON body. Reads answer keyed by GPU index.
  */
-export function zeusdServer(host: Host, port: number): Server {
+export function zeusdServer(host: Host): Server {
   return httpServer(host, ['server'], alive(host), (request, body, endpoint) => {
     const url = new URL(request.url ?? '/', 'http://zeusd');
     const fields = { ...Object.fromEntries(url.searchParams), ...parseBody(body) };

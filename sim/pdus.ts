@@ -103,8 +103,8 @@ function openAgent(host: Host, endpoint: Endpoint, port: number) {
       oid,
       scalarType: type,
       maxAccess: snmp.MaxAccess['read-only'],
-    } as never);
-    mib.setScalarValue(name, value as never);
+    });
+    mib.setScalarValue(name, value);
   };
   const serial = `ZA${serialAt(10, endpoint.number, 3)}`;
   scalar('sysDescr', '1.3.6.1.2.1.1.1', OctetString, 'APC Web/SNMP Management Card (MB:v4.1.0 PF:v6.7.2 MN:AP8641)');

@@ -30,7 +30,7 @@ function bmcOf(host: Host, endpoint: Endpoint): Bmc {
   return bmc;
 }
 
-export function redfishServer(host: Host, port: number): Server {
+export function redfishServer(host: Host): Server {
   const alive = ({ index, hall }: Endpoint): 'yes' | 'silent' => {
     const { servers, halls, state } = host.world;
     const live = state.feeder.breaker.closesAt === undefined && halls[hall]!.state.breaker.closesAt === undefined;

@@ -25,7 +25,7 @@ const TEXT = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
 
 const partOf = ({ servers }: World, n: number): string => servers.models[servers.model[n]!]!.gpuModel;
 
-export function tpuServer(host: Host, port: number): Server {
+export function tpuServer(host: Host): Server {
   const alive = ({ index }: Endpoint): 'yes' | 'silent' | 'refused' => {
     const { world } = host;
     if (!serverUp(world.servers, index, host.siteNow()) || !isSupplied(world.servers, index, world)) return 'silent';

@@ -26,13 +26,11 @@ export const ipmi = defineDriver({
   config,
   recognises: () => false,
   open({ address, config: { port, username, password, cipherSuite, timeoutMs } }, io) {
-    const target = [
-      ...['-I', 'lanplus', '-H', address, '-p', String(port)],
-      ...(username === undefined ? [] : ['-U', username]),
-      ...(cipherSuite === undefined ? [] : ['-C', String(cipherSuite)]),
-      // Three tries of three seconds each: UDP loses packets, and a BMC is slow.
-      ...['-E', '-N', '3', '-R', '2'],
-    ];
+    const user = username === undefined ? [] : ['-U', username];
+    const suite = cipherSuite === undefined ? [] : ['-C', String(cipherSuite)];
+    // Three tries of three seconds each: UDP loses packets, and a BMC is slow.
+    const tries = ['-E', '-N', '3', '-R', '2'];
+    const target = ['-I', 'lanplus', '-H', address, '-p', String(port), ...user, ...suite, ...tries];
 
     async function call(command: readonly string[], signal?: AbortSignal): Promise<string> {
       const { code, stdout, stderr } = await io.program.run({

@@ -13,7 +13,7 @@ export function programPort(): ProgramPort {
   return {
     run({ program, args, env, timeoutMs, signal }) {
       if (!ALLOWED.includes(program))
-        return Promise.reject(new Fault('unsupported', `${String(program)} is none of ${ALLOWED.join(', ')}`));
+        return Promise.reject(new Fault('unsupported', `${program as string} is none of ${ALLOWED.join(', ')}`));
       if (signal?.aborted === true) return Promise.reject(new Fault('timeout', `${program}: given up`));
       return new Promise((resolve, reject) => {
         const options = {
