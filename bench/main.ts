@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
+import { discoverBench } from './discover.ts';
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
 import { loopBench } from './loop.ts';
@@ -20,6 +21,7 @@ const BENCHES: Readonly<
     about: 'a fast read of 100,000 machines of mixed families against bare loops, and with a tenth dead (minutes)',
     run: pollBench,
   },
+  discover: { about: 'a /16 with one address in twenty live, the others silent (a minute)', run: discoverBench },
   events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
   store: {
     about: 'the ledger: 5,000 acts and 10,000 commands, and how long they hold the event loop (seconds)',

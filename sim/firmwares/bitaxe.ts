@@ -1,28 +1,85 @@
 import type { IncomingMessage } from 'node:http';
+import type { SimPool } from '../command.ts';
 import type { Firmware } from '../firmware.ts';
-import { minerFacts } from '../miner-facts.ts';
+import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import type { Host, HttpAnswer } from '../net.ts';
+import { carryOut, json, objectIn } from '../web.ts';
 import type { Endpoint } from '../world.ts';
 
-export const bitaxe: Firmware = { name: 'bitaxe', ports: { web: { kind: 'http', answer: page } } };
+/** A Bitaxe with AxeOS 2.4, which knows no sleep; a group whose settings say that it can pause carries 2.14. */
+export const bitaxe: Firmware = {
+  name: 'bitaxe',
+  ports: { web: { kind: 'http', answer: (...asked) => page(OLD, ...asked) } },
+  variant: ({ pause }) => (pause === true ? newer : bitaxe),
+};
 
-/** A Bitaxe with AxeOS: `GET /api/system/info` as 2.4 answers it, and a restart. It knows no sleep. */
-function page(host: Host, endpoint: Endpoint, request: IncomingMessage): HttpAnswer {
-  const route = `${request.method ?? 'GET'} ${(request.url ?? '/').split('?')[0]!}`;
-  if (route === 'GET /api/system/info')
-    return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(info(host, endpoint)) };
-  if (route === 'POST /api/system/restart') {
-    host.send({ op: 'reboot', i: endpoint.index });
-    return { status: 200, headers: { 'content-type': 'text/html' }, body: 'System will restart shortly.' };
+const newer: Firmware = { ...bitaxe, ports: { web: { kind: 'http', answer: (...asked) => page(NEW, ...asked) } } };
+
+const OLD = { version: 'v2.4.5', canPause: false } as const;
+const NEW = { version: 'v2.14.0', canPause: true } as const;
+type Release = typeof OLD | typeof NEW;
+
+const HTML = { 'content-type': 'text/html' };
+const NOT_FOUND: HttpAnswer = { status: 404, headers: HTML, body: 'Nothing matches the given URI' };
+const BUSY: HttpAnswer = { status: 500, headers: HTML, body: 'Internal server error' };
+
+function page(release: Release, host: Host, endpoint: Endpoint, request: IncomingMessage, body: string): HttpAnswer {
+  const i = endpoint.index;
+  const said = (message: string, act: () => void): HttpAnswer =>
+    carryOut(host, endpoint, act) ? json({ message }) : BUSY;
+  switch (`${request.method ?? 'GET'} ${(request.url ?? '/').split('?')[0]!}`) {
+    case 'GET /':
+      return { status: 200, headers: HTML, body: '<!doctype html><html><head><title>AxeOS</title></head></html>' };
+    case 'GET /api/system/info':
+      return json(info(release, host, endpoint));
+    case 'GET /api/system/asic':
+      return json({ ASICModel: 'BM1370', deviceModel: 'Gamma', asicCount: 1, defaultFrequency: 525 });
+    case 'PATCH /api/system':
+      return patch(host, endpoint, objectIn(body));
+    case 'POST /api/system/restart':
+      // A pause does not outlive a restart.
+      if (release.canPause) host.send({ op: 'wake', i });
+      host.send({ op: 'reboot', i });
+      return { status: 200, headers: HTML, body: 'System will restart shortly.' };
+    case 'POST /api/system/identify': {
+      if (!release.canPause) return NOT_FOUND;
+      const on = !minerFacts(host, endpoint).locating;
+      const words = on ? 'The device says "Hi!" for 30 seconds.' : 'The device no longer says "Hi!".';
+      return said(words, () => host.send({ op: 'locate', i, on }));
+    }
+    case 'POST /api/system/pause':
+      return release.canPause ? said('Mining paused', () => host.send({ op: 'sleep', i })) : NOT_FOUND;
+    case 'POST /api/system/resume':
+      return release.canPause ? said('Mining resumed', () => host.send({ op: 'wake', i })) : NOT_FOUND;
+    default:
+      return NOT_FOUND;
   }
-  return { status: 404, headers: { 'content-type': 'text/html' }, body: 'Nothing matches the given URI' };
 }
 
-const JSON_HEADERS = { 'content-type': 'application/json' };
+/** Settings that are not named stay; a pool without a host is none. */
+function patch(host: Host, endpoint: Endpoint, given: Readonly<Record<string, unknown>>): HttpAnswer {
+  const held = minerFacts(host, endpoint).pools;
+  const pools = ['stratum', 'fallbackStratum'].flatMap((prefix, i): SimPool[] => {
+    const before = held[i];
+    const url = given[`${prefix}URL`];
+    if (url === '') return [];
+    if (typeof url !== 'string') return before === undefined ? [] : [before];
+    const word = (key: string, otherwise: string): string =>
+      typeof given[`${prefix}${key}`] === 'string' ? (given[`${prefix}${key}`] as string) : otherwise;
+    return [
+      {
+        url: `stratum+tcp://${url.replace(/^.*:\/\//, '')}:${Number(given[`${prefix}Port`] ?? 3333)}`,
+        user: word('User', before?.user ?? ''),
+        password: word('Password', before?.password ?? ''),
+      },
+    ];
+  });
+  const done = carryOut(host, endpoint, () => host.send({ op: 'pools', i: endpoint.index, pools }));
+  return done ? { status: 200, headers: HTML, body: '' } : BUSY;
+}
 
-function info(host: Host, endpoint: Endpoint): object {
+function info({ version, canPause }: Release, host: Host, endpoint: Endpoint): object {
   const facts = minerFacts(host, endpoint);
-  const pool = new URL(host.world.config.pool.url.replace(/^stratum\+tcp/, 'http'));
   return {
     power: facts.reportedW,
     voltage: 5110,
@@ -46,17 +103,28 @@ function info(host: Host, endpoint: Endpoint): object {
     asicCount: 1,
     smallCoreCount: 2040,
     ASICModel: 'BM1370',
-    stratumURL: pool.hostname,
-    fallbackStratumURL: pool.hostname,
-    stratumPort: Number(pool.port || 3333),
-    fallbackStratumPort: Number(pool.port || 3333),
-    stratumUser: facts.worker,
-    fallbackStratumUser: facts.worker,
-    version: 'v2.4.5',
+    ...pool(facts, 0, 'stratum'),
+    ...pool(facts, 1, 'fallbackStratum'),
+    version,
     boardVersion: '601',
     runningPartition: 'ota_0',
     overheat_mode: 0,
     fanspeed: facts.fanPct,
     fanrpm: facts.fanRpm[0] ?? 0,
+    ...(canPause
+      ? {
+          axeOSVersion: version,
+          temp2: -1,
+          fan2rpm: 0,
+          expectedHashrate: facts.point.hashThs * 1000,
+          miningPaused: facts.curtailed,
+        }
+      : {}),
   };
+}
+
+function pool(facts: MinerFacts, n: number, prefix: string): object {
+  const held = facts.pools[n];
+  const [, at = '', port = '3333'] = /^(?:.*:\/\/)?([^:/]*)(?::(\d+))?/.exec(held?.url ?? '') ?? [];
+  return { [`${prefix}URL`]: at, [`${prefix}Port`]: Number(port), [`${prefix}User`]: held?.user ?? '' };
 }

@@ -7,8 +7,8 @@ import { talk } from '../small-site.ts';
 const pools = [{ url: 'stratum+tcp://other.example:700', worker: 'site.7', password: 'x' }];
 
 describe.each([
-  { api: 'rest', offset: 23_110, firmware: /25\.07/ },
-  { api: 'graphql', offset: 23_160, firmware: /24\.09/ },
+  { api: 'rest', offset: 22_610, firmware: /25\.07/ },
+  { api: 'graphql', offset: 22_620, firmware: /24\.09/ },
 ])('over $api', ({ api, offset, firmware }) => {
   let t: Bench;
   beforeAll(async () => {
@@ -26,7 +26,27 @@ describe.each([
     expect(seen([[80, '<title>Something else</title>']])).toBe(false);
     const version = await (await fetch(url(1, '/api/v1/version'))).text();
     expect(seen([], [['80/api/v1/version', version]])).toBe(api === 'rest');
+    const pages = new Map([['80/api/v1/version', version]]);
+    const settings = braiins.settingsFor!({ openPorts: [80], banners: new Map(), pages });
+    expect(settings).toEqual(api === 'rest' ? { api } : {});
     expect(await t.open(1, { api: 'auto' }).read()).toEqual(await t.open(1).read());
+  });
+
+  test('tells the same on 4028', async () => {
+    const tell = async (command: string) => {
+      const { bytes } = await talk(t.address(2), t.sim.ports.cgminer, JSON.stringify({ command }));
+      return JSON.parse(bytes.toString().replaceAll('\0', '')) as Record<string, readonly Record<string, unknown>[]>;
+    };
+    const now = await t.open(2).read();
+    expect((await tell('summary'))['SUMMARY']![0]!['MHS 1m']).toBeCloseTo(now.hashrateThs! * 1e6, 0);
+    expect((await tell('tunerstatus'))['TUNERSTATUS']).toMatchObject([
+      { ApproximateMinerPowerConsumption: now.powerW, PowerLimit: now.powerLimitW },
+    ]);
+    expect((await tell('fans'))['FANS']!.map((fan) => fan['RPM'])).toEqual(now.fansRpm);
+    expect((await tell('devs'))['DEVS']).toHaveLength(3);
+    expect((await tell('temps'))['TEMPS']).toMatchObject([{ ID: 1 }, { ID: 2 }, { ID: 3 }]);
+    expect((await tell('pools'))['POOLS']).toMatchObject([{ 'Stratum Active': true }]);
+    expect((await tell('addpool'))['STATUS']).toMatchObject([{ STATUS: 'E', Code: 14 }]);
   });
 
   test('reads and inspects', async () => {
@@ -46,6 +66,9 @@ describe.each([
   test('sleep, wake, limit, pools, light and reboot', async () => {
     const device = t.open(3);
     await device.sleep!();
+    t.pass(20);
+    expect((await device.read()).mode).toEqual({ kind: 'sleep' });
+    await device.setPools!(pools);
     t.pass(20);
     expect((await device.read()).mode).toEqual({ kind: 'sleep' });
     await device.sleep!();
@@ -84,7 +107,7 @@ describe.each([
 describe('REST alone', () => {
   let t: Bench;
   beforeAll(async () => {
-    t = await driverBench(braiins, 'antminer-s19-xp', 23_210, ({ ports }) => ({ port: ports.web }), { api: 'rest' });
+    t = await driverBench(braiins, 'antminer-s19-xp', 22_630, ({ ports }) => ({ port: ports.web }), { api: 'rest' });
   });
   afterAll(() => t.close());
   const ask = (path: string, init?: RequestInit) =>
@@ -101,6 +124,8 @@ describe('REST alone', () => {
 
   test('a profile is the target it was tuned for', async () => {
     const device = t.open(2);
+    await device.read();
+    await device.inspect!();
     await device.setMode!('2107W');
     t.pass(90);
     expect(await device.read()).toMatchObject({ mode: { kind: 'run', profile: '2107W' }, powerLimitW: 2107 });

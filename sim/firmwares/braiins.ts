@@ -3,7 +3,7 @@ import { braiinsRestPage } from '../braiins-rest.ts';
 import { answerCgminer } from '../cgminer.ts';
 import { status, type CgminerCommand, type CgminerReply } from '../cgminer-reply.ts';
 import type { Firmware } from '../firmware.ts';
-import { minerFacts } from '../miner-facts.ts';
+import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import type { Host } from '../net.ts';
 import type { Endpoint } from '../world.ts';
 
@@ -22,7 +22,7 @@ export const braiins: Firmware = {
 
 const DESCRIPTION = 'BOSer boser-buildroot 0.1.0-75912fc7';
 
-/** 4028 is read-only and tells little more than that it is Braiins OS. */
+/** 4028 reads and never writes: the commands of the Bosminer API documentation, one row set each. */
 function boserReply(host: Host, endpoint: Endpoint, command: CgminerCommand): CgminerReply {
   const ok = (code: number, message: string, body: object): CgminerReply => ({
     STATUS: status(host.siteNow(), 'S', code, message, DESCRIPTION),
@@ -31,20 +31,101 @@ function boserReply(host: Host, endpoint: Endpoint, command: CgminerCommand): Cg
   });
   if (command.name === 'version')
     return ok(22, 'BOSer versions', { VERSION: [{ API: '3.7', BOSer: DESCRIPTION.slice(6) }] });
-  if (command.name === 'devdetails') {
-    const { typeName } = minerFacts(host, endpoint);
-    const rows = [0, 1, 2].map((n) => ({ DEVDETAILS: n, Chips: 110, Driver: '', ID: n, Model: typeName, Name: '' }));
-    return ok(69, '3 Device details', { DEVDETAILS: rows });
-  }
-  if (command.name === 'summary') {
-    const facts = minerFacts(host, endpoint);
-    const row = {
-      Accepted: facts.accepted,
-      Rejected: facts.rejected,
-      Elapsed: facts.elapsedS,
-      'MHS 5s': facts.hashThs * 1e6,
-    };
-    return ok(11, 'Summary', { SUMMARY: [row] });
-  }
-  return { STATUS: status(host.siteNow(), 'E', 14, 'Invalid command', DESCRIPTION), id: 1 };
+  const table = Object.hasOwn(TABLES, command.name) ? TABLES[command.name] : undefined;
+  if (table === undefined) return { STATUS: status(host.siteNow(), 'E', 14, 'Invalid command', DESCRIPTION), id: 1 };
+  const rows = table.rows(minerFacts(host, endpoint));
+  return ok(table.code, table.message(rows.length), { [command.name.toUpperCase()]: rows });
 }
+
+interface Table {
+  readonly code: number;
+  readonly message: (rows: number) => string;
+  readonly rows: (facts: MinerFacts) => readonly object[];
+}
+
+/** Boards are numbered from 1 here. */
+const boards = (facts: MinerFacts, row: (ths: number, n: number) => object): readonly object[] =>
+  facts.boardThs.map((ths, n) => ({ ID: n + 1, ...row(ths, n) }));
+
+const TABLES: Readonly<Record<string, Table>> = {
+  summary: {
+    code: 11,
+    message: () => 'Summary',
+    rows: (facts) => [
+      {
+        Accepted: facts.accepted,
+        Rejected: facts.rejected,
+        Elapsed: facts.elapsedS,
+        'MHS 5s': facts.hashThs * 1e6,
+        'MHS 1m': facts.hashThs * 1e6,
+        'MHS av': facts.lifeThs * 1e6,
+        'Found Blocks': 0,
+      },
+    ],
+  },
+  devs: {
+    code: 9,
+    message: (n) => `${n} ASC(s)`,
+    rows: (facts) =>
+      boards(facts, (ths, n) => ({
+        ASC: n,
+        Enabled: 'Y',
+        Status: ths > 0 || facts.curtailed ? 'Alive' : 'Dead',
+        'MHS 5s': ths * 1e6,
+        'MHS 1m': ths * 1e6,
+        'MHS av': ths * 1e6,
+        'Nominal MHS': (facts.point.hashThs * 1e6) / facts.boardThs.length,
+      })),
+  },
+  devdetails: {
+    code: 69,
+    message: () => 'Device Details',
+    rows: (facts) =>
+      boards(facts, (_, n) => ({
+        DEVDETAILS: n,
+        Chips: facts.chips,
+        Driver: '',
+        Model: facts.typeName,
+        Name: '',
+        Frequency: facts.point.frequencyMhz * 1e6,
+        Voltage: facts.point.voltage,
+      })),
+  },
+  temps: {
+    code: 201,
+    message: (n) => `${n} Temp(s)`,
+    rows: (facts) => boards(facts, (_, n) => ({ TEMP: n, Board: facts.exhaustC - 15, Chip: facts.exhaustC })),
+  },
+  fans: {
+    code: 202,
+    message: (n) => `${n} Fan(s)`,
+    rows: (facts) => facts.fanRpm.map((rpm, n) => ({ FAN: n, ID: n, RPM: rpm, Speed: facts.fanPct })),
+  },
+  tunerstatus: {
+    code: 205,
+    message: () => 'Tuner Status',
+    rows: (facts) => [
+      {
+        ApproximateMinerPowerConsumption: Math.round(facts.reportedW),
+        PowerLimit: Math.round(facts.limitW ?? facts.point.powerW),
+        TunerRunning: true,
+        TunerChainStatus: facts.boardThs.map((_, n) => ({ HashchainIndex: n + 1, Status: 'Stable' })),
+      },
+    ],
+  },
+  pools: {
+    code: 7,
+    message: (n) => `${n} Pool(s)`,
+    rows: (facts) =>
+      facts.pools.map(({ url, user }, n) => ({
+        POOL: n,
+        URL: url,
+        User: user,
+        Status: 'Alive',
+        Priority: n,
+        'Stratum Active': n === 0 && !facts.curtailed,
+        Accepted: n === 0 ? facts.accepted : 0,
+        Rejected: n === 0 ? facts.rejected : 0,
+      })),
+  },
+};

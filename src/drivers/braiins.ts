@@ -15,6 +15,9 @@ const config = z.strictObject({
   timeoutMs: z.number().int().positive().default(3000),
 });
 
+/** What REST answers to anybody (captured reply). */
+const VERSION_PAGE = /^\s*\{\s*"major"\s*:\s*\d+\s*,\s*"minor"\s*:\s*\d+\s*,\s*"patch"/;
+
 /** Everything a Braiins machine does, whichever of its two APIs it is told over. */
 export type BraiinsBackend = Required<
   Pick<
@@ -50,7 +53,9 @@ export const braiins = defineDriver({
     /"BOS(er|miner)/i.test(banners.get(4028) ?? '') ||
     /Braiins ?OS|BOSminer/i.test(banners.get(80) ?? '') ||
     /"bos_version"/.test(pages.get('80/api/v1/miner/details') ?? '') ||
-    /^\s*\{\s*"major"\s*:\s*\d+\s*,\s*"minor"\s*:\s*\d+\s*,\s*"patch"/.test(pages.get('80/api/v1/version') ?? ''),
+    VERSION_PAGE.test(pages.get('80/api/v1/version') ?? ''),
+  // Where the page is closed or of another kind `auto` finds it out, and again after an upgrade.
+  settingsFor: ({ pages }) => (VERSION_PAGE.test(pages.get('80/api/v1/version') ?? '') ? { api: 'rest' } : {}),
   open({ address, config: { password, api, ...rest } }, io) {
     const target: BraiinsTarget = {
       address,

@@ -22,7 +22,8 @@ const config = z.strictObject({
 
 const API = '/api/v1';
 const NO_PASSWORD = '';
-const ASLEEP = /^(stopped|poweringoff|powering_off)$/i;
+/** Curtailed by the rig's own listener counts as asleep: it hashes nothing until it is told to. */
+const ASLEEP = /^(stopped|curtailed|poweringoff|powering_off)$/i;
 const AWAKE = /^(mining|degradedmining|degraded_mining|poweringon|powering_on|nopools|no_pools)$/i;
 
 /**

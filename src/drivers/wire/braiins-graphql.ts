@@ -152,8 +152,11 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
       if (limitOf(await system(signal)) !== Math.round(watts)) await limit(watts, signal);
     },
     async setPools(pools, signal) {
-      await mutate('gql_groups', GROUPS, ['bosminer', 'config', 'updateGroups'], groupsOf(pools, address), signal);
-      await mutate('gql_restart', RESTART, ['bosminer', 'restart'], undefined, signal);
+      const now = await query('gql_pools', POOLS, signal);
+      const groups = groupsOf(pools, nameOfGroup(now), address);
+      await mutate('gql_groups', GROUPS, ['bosminer', 'config', 'updateGroups'], groups, signal);
+      // A start brings them into force by itself, and a restart might wake what sleeps.
+      if (!isStopped(now)) await mutate('gql_restart', RESTART, ['bosminer', 'restart'], undefined, signal);
     },
     reboot: (signal) => mutate('gql_reboot', REBOOT, ['bos', 'reboot'], undefined, signal),
     locate: (on, signal) => mutate('gql_light', LIGHT, ['bos', 'setFaultLight'], { enable: on }, signal),
@@ -183,6 +186,12 @@ function declinedOf(answer: Fields, where: string): Fault {
 const limitOf = (data: Fields | undefined): number | undefined =>
   amount(dig(data, 'bosminer', 'info', 'summary', 'power', 'limitW'));
 
+/** A mining program that was stopped has nothing to tell of itself; one that runs has a solver. */
+function isStopped(data: Fields): boolean {
+  const info = dig(data, 'bosminer', 'info');
+  return data['bosminer'] === null || info === null || dig(info, 'workSolver') === null;
+}
+
 const thsOf = (solver: unknown): number | undefined => {
   const mhs = amount(dig(solver, 'realHashrate', 'mhs5S'));
   return mhs === undefined ? undefined : mhs / 1e6;
@@ -198,14 +207,12 @@ function toReading(at: Reading['at'], data: Fields): Reading {
   const solver = dig(info, 'workSolver');
   const powerW = amount(dig(info, 'summary', 'power', 'approxConsumptionW'));
   const fans = list(dig(info, 'fans')).map((fan) => amount(dig(fan, 'rpm')));
-  // A mining program that was stopped has nothing to tell of itself; one that runs has a solver.
-  const stopped = dig(data, 'bosminer') === null || info === null || solver === null;
   return {
     at,
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
     hashrateThs: thsOf(solver),
-    mode: stopped ? SLEEP : solver === undefined ? undefined : run('default'),
+    mode: isStopped(data) ? SLEEP : solver === undefined ? undefined : run('default'),
     temperatureC: hottestOf(dig(solver, 'childSolvers')),
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
@@ -282,10 +289,14 @@ function poolsOf(data: Fields | undefined): readonly PoolReading[] | undefined {
   return pools.length === 0 ? undefined : pools;
 }
 
-function groupsOf(pools: readonly PoolSetting[], address: string): object {
+const nameOfGroup = (data: Fields): string =>
+  text(dig(list(dig(data, 'bosminer', 'info', 'poolGroups'))[0], 'name')) ?? 'default';
+
+/** There is one group from then on, which keeps the name of the first. */
+function groupsOf(pools: readonly PoolSetting[], name: string, address: string): object {
   if (pools.length === 0) throw new Fault('unsupported', `${address}: Braiins OS cannot be left without a pool`);
   const list = pools.map(({ url, worker, password }) => ({ url, user: worker, password }));
-  return { groups: [{ name: 'default', quota: 1, pools: list }] };
+  return { groups: [{ name, quota: 1, pools: list }] };
 }
 
 /** The network page of LuCI, which answers only to clients that call themselves so, and has a session of its own. */

@@ -29,7 +29,8 @@ interface KnownState {
   readonly status: number | undefined;
   readonly uptimeS: number | undefined;
   readonly targetW: number | undefined;
-  readonly points: readonly ModePoint[] | undefined;
+  /** The profile of the target itself. */
+  readonly tuned: readonly ModePoint[] | undefined;
   readonly readAt: WallMs;
 }
 
@@ -55,6 +56,8 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
   };
   const web = webSession(io.http, { base, timeoutMs, login, always: true });
   let known: KnownState | undefined;
+  /** Every profile, as the last slow read listed them: a write of ours changes the target and not the profiles. */
+  let listed: readonly ModePoint[] | undefined;
 
   async function state(hashing: boolean | undefined, signal?: AbortSignal): Promise<KnownState> {
     const now = io.wallNow();
@@ -68,7 +71,7 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
       status: num(dig(details, 'status')),
       uptimeS: uptimeOf(details),
       targetW: targetOf(tuner),
-      points: known?.points ?? pointsOf(tuner, undefined),
+      tuned: pointsOf(tuner, undefined),
       readAt: now,
     };
     return known;
@@ -90,11 +93,11 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
       const cooling = await optional(web.json({ path: '/cooling/state', signal }));
       const ghs = hashrateGhs(stats['miner_stats']);
       const told = await state(ghs === undefined ? undefined : ghs > 0, signal);
-      return toReading(io.siteNow(), stats, cooling, ghs, told);
+      return toReading(io.siteNow(), stats, { cooling, ghs, told, listed });
     },
     async inspect(signal) {
       const { reading, points } = await inspect(web, { address, io, events }, signal);
-      if (points !== undefined && known !== undefined) known = { ...known, points };
+      listed = points ?? listed;
       return reading;
     },
     sleep: (signal) => write('/actions/pause', undefined, signal),
@@ -103,8 +106,8 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
       const tuner = await web.json({ path: '/performance/tuner-state', signal });
       if (num(dig(tuner, 'overall_tuner_state')) === undefined && dig(tuner, 'mode_state') === undefined)
         throw new Fault('garbled', `${address}: a tuner without a state`, { bytes: JSON.stringify(tuner) });
-      const listed = await optional(web.json({ path: '/performance/target-profiles', signal }));
-      const point = pointsOf(tuner, listed)?.find((one) => one.profile === profile);
+      const profiles = await optional(web.json({ path: '/performance/target-profiles', signal }));
+      const point = pointsOf(tuner, profiles)?.find((one) => one.profile === profile);
       if (point === undefined && profile !== 'default')
         throw new Fault('unsupported', `${address}: the tuner has no profile "${profile}"`);
       const watts = point === undefined ? undefined : wattsOf(profile);
@@ -154,36 +157,39 @@ function pointsOf(tuner: unknown, listed: unknown): readonly ModePoint[] | undef
   return found.size === 0 ? undefined : [...found.values()].sort((a, b) => a.powerW - b.powerW);
 }
 
-function toMode({ status, targetW, points }: KnownState): OperatingMode | undefined {
+function toMode(
+  { status, targetW, tuned = [] }: KnownState,
+  listed: readonly ModePoint[] = [],
+): OperatingMode | undefined {
   if (status === STATUS.paused) return SLEEP;
   if (status !== STATUS.normal) return undefined;
   const profile = targetW === undefined ? undefined : profileName(targetW);
   // A target of which the tuner has no profile yet is nothing a plan could choose.
-  const isKnown = points?.some((point) => point.profile === profile) === true;
+  const isKnown = [...tuned, ...listed].some((point) => point.profile === profile);
   return run(profile !== undefined && isKnown ? profile : 'default');
 }
 
-function toReading(
-  at: Reading['at'],
-  stats: Fields,
-  cooling: unknown,
-  ghs: number | undefined,
-  told: KnownState,
-): Reading {
+interface Fast {
+  readonly cooling: unknown;
+  readonly ghs: number | undefined;
+  readonly told: KnownState;
+  readonly listed: readonly ModePoint[] | undefined;
+}
+
+function toReading(at: Reading['at'], stats: Fields, { cooling, ghs, told, listed }: Fast): Reading {
   const powerW = amount(dig(stats, 'power_stats', 'approximated_consumption', 'watt'));
   return {
     at,
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
     hashrateThs: ghs === undefined ? undefined : ghs / 1000,
-    mode: toMode(told),
+    mode: toMode(told, listed),
     temperatureC: num(dig(cooling, 'highest_temperature', 'temperature', 'degree_c')),
     ...fansOf(cooling),
     uptimeS: told.uptimeS,
     acceptedShares: amount(dig(stats, 'pool_stats', 'accepted_shares')),
     rejectedShares: amount(dig(stats, 'pool_stats', 'rejected_shares')),
     powerLimitW: told.targetW,
-    points: told.points,
   };
 }
 
