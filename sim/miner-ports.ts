@@ -13,7 +13,10 @@ export function minerServer(host: Host, port: number, name: MinerPort): Server {
   const web = httpServerOf(host, name);
   return tcpServer(host, ['miner'], (socket, endpoint) => {
     const speech = speechOf(host, endpoint, name);
-    if (speech?.kind === 'http') return void web.emit('connection', socket);
+    if (speech?.kind === 'http') {
+      web.emit('connection', socket);
+      return;
+    }
     const fault = faultOf(host, endpoint, port, speech);
     if (fault === 'refused' || speech === undefined) socket.resetAndDestroy();
     else if (fault === 'silent') keepSilent(socket);

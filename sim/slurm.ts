@@ -19,7 +19,7 @@ interface Envelope {
   readonly error?: { readonly error: string; readonly error_number: number };
 }
 
-export function slurmServer(host: Host, port: number): Server {
+export function slurmServer(host: Host): Server {
   const cache = { nodes: { key: '', text: '' }, jobs: { key: '', text: '' } };
   return httpServer(
     host,

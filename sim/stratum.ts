@@ -51,7 +51,7 @@ function serve(host: Host, endpoint: Endpoint, socket: Socket, late: boolean): v
           error: null,
         });
       else if (method === 'mining.authorize') {
-        const isKnown = !String(params?.[0] ?? '').startsWith('nobody');
+        const isKnown = !JSON.stringify(params?.[0] ?? '').startsWith('"nobody');
         say(
           isKnown ? { id, result: true, error: null } : { id, result: null, error: [24, 'Unauthorized worker', null] },
         );

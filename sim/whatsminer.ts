@@ -30,7 +30,6 @@ export const hardwareType = (facts: MinerFacts): string =>
   `${facts.group.model.name.replace(/^Whatsminer\s*/i, '').replaceAll(/\s/g, '')}_VH20`;
 
 export const isOff = (facts: MinerFacts): boolean => facts.curtailed;
-export const isHashing = (facts: MinerFacts): boolean => facts.phase === PHASE.run && facts.hashThs > 0;
 
 /** Codes of the maker's list for what the site can do to a machine. */
 export function errorCodes(facts: MinerFacts): { code: number; reason: string; since: string }[] {

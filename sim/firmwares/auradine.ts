@@ -7,7 +7,7 @@ import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import { FAILURE, PHASE } from '../miners.ts';
 import type { Host, HttpAnswer } from '../net.ts';
 import type { SimPoint } from '../points.ts';
-import { hash32 } from '../random.ts';
+import { objectIn, poolRows, tokens } from '../web.ts';
 import type { Endpoint } from '../world.ts';
 
 /** An Auradine Teraflux with FluxOS: gcminer on 4028, everything else over HTTP on 8080 behind a token. */
@@ -148,30 +148,19 @@ const json = (value: unknown, code = 200): HttpAnswer => ({
   body: JSON.stringify(value),
 });
 
-/** When each token was given out, by site and machine: another machine's token is no token here. */
-const tokens = new WeakMap<Host, Map<string, number>>();
-const tokensOf = (host: Host): Map<string, number> => {
-  const known = tokens.get(host) ?? new Map<string, number>();
-  tokens.set(host, known);
-  return known;
-};
+const sessions = tokens(TOKEN_MS);
 
 function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: string): HttpAnswer {
   const path = (request.url ?? '/').split('?')[0]!.slice(1);
   const isPost = request.method === 'POST';
   const say = (kind: 'S' | 'E', message: string) => status(host.siteNow(), kind, 400, message, `FluxOS ${VERSION}`);
-  const given = parse(body);
+  const given = objectIn(body);
   if (path === 'token' && isPost) {
     if (given['user'] !== ACCOUNT.user || given['password'] !== ACCOUNT.password)
       return json({ STATUS: say('E', 'invalid user or password') }, 401);
-    const held = tokensOf(host);
-    const token = `${endpoint.number}.${hash32(host.world.seed, endpoint.number, held.size).toString(16)}`;
-    held.set(token, host.wallNow());
-    return json({ STATUS: say('S', 'Token'), Token: [{ Token: token }] });
+    return json({ STATUS: say('S', 'Token'), Token: [{ Token: sessions.grant(host, endpoint) }] });
   }
-  const token = String(request.headers['token'] ?? '');
-  const since = token.startsWith(`${endpoint.number}.`) ? tokensOf(host).get(token) : undefined;
-  if (since === undefined || host.wallNow() - since > TOKEN_MS)
+  if (!sessions.holds(host, endpoint, request.headers['token']?.toString()))
     return json({ STATUS: say('E', 'Unauthorized: token missing or expired') }, 401);
   if (isPost) return written(host, endpoint, path, given, say);
   const facts = minerFacts(host, endpoint);
@@ -179,15 +168,6 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
   if (key === undefined || part === undefined)
     return { status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' };
   return json({ STATUS: say('S', key), [key]: part(facts) });
-}
-
-function parse(body: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 const PAGES: Readonly<Record<string, readonly [key: string, part: Part]>> = {
@@ -307,18 +287,9 @@ const WRITES: Readonly<Record<string, Write>> = {
     return undefined;
   },
   updatepools(host, endpoint, { pools }, acts) {
-    if (!Array.isArray(pools) || pools.length === 0 || pools.length > 3) return '1 to 3 pools expected';
-    const rows = pools as readonly Partial<Record<'url' | 'user' | 'pass', string>>[];
-    if (acts)
-      host.send({
-        op: 'pools',
-        i: endpoint.index,
-        pools: rows.map(({ url, user, pass }) => ({
-          url: url ?? '',
-          user: user ?? '',
-          password: pass ?? '',
-        })),
-      });
+    const rows = poolRows(pools, 'url', 'user', 'pass');
+    if (rows === undefined || rows.length > 3) return '1 to 3 pools expected';
+    if (acts) host.send({ op: 'pools', i: endpoint.index, pools: rows });
     return undefined;
   },
 };

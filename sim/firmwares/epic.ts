@@ -197,9 +197,9 @@ const WRITES: Readonly<Record<string, Write>> = {
     )?.stratum_configs;
     if (!Array.isArray(configs) || configs.length === 0) return failed('No stratum configs');
     const pools: SimPool[] = configs.map(({ pool, login, password }) => ({
-      url: String(pool),
-      user: String(login),
-      password: String(password ?? ''),
+      url: word(pool),
+      user: word(login),
+      password: word(password),
     }));
     if (acts) host.send({ op: 'pools', i, pools });
     return done;
@@ -211,3 +211,5 @@ function reboot(host: Host, { index: i }: Endpoint, _param: unknown, acts: boole
   if (acts) host.send({ op: 'reboot', i });
   return done;
 }
+
+const word = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -219,9 +219,11 @@ const WRITES: Readonly<Record<string, Write>> = {
     const given = parse(body) as unknown;
     if (!Array.isArray(given)) return wrong(400, 'expected a list of pools');
     const pools = (given as { url?: unknown; username?: unknown; password?: unknown }[]).map(
-      ({ url, username, password }) => ({ url: String(url), user: String(username), password: String(password ?? '') }),
+      ({ url, username, password }) => ({ url: word(url), user: word(username), password: word(password) }),
     );
     if (acts) host.send({ op: 'pools', i, pools });
     return json({ pools: pools.map(({ url, user }, id) => ({ id, priority: id, url, user })) });
   },
 };
+
+const word = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -5,7 +5,7 @@ import type { Firmware } from '../firmware.ts';
 import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import { FAILURE, PHASE } from '../miners.ts';
 import type { Host, HttpAnswer } from '../net.ts';
-import { hash32 } from '../random.ts';
+import { objectIn, poolRows, tokens } from '../web.ts';
 import type { Endpoint } from '../world.ts';
 
 /** A SealMiner of Bitdeer: bdminer on 4028, PHP pages with a session on the web port. */
@@ -150,7 +150,7 @@ const WRITES: Readonly<Record<string, Write>> = {
       return undefined;
     }
     if (option !== 'powerlimit') return 'ASC 0 set failed: unknown option';
-    const watts = Number(parse(value ?? '')['value']);
+    const watts = Number(objectIn(value ?? '')['value']);
     const { nameplateW } = minerFacts(host, endpoint).group.model;
     if (!(watts >= nameplateW * 0.4 && watts <= nameplateW * 1.2)) return 'ASC 0 set failed: value out of range';
     if (acts) host.send({ op: 'limit', i: endpoint.index, watts });
@@ -162,23 +162,12 @@ const WRITES: Readonly<Record<string, Write>> = {
     return undefined;
   },
   updatepools(host, endpoint, parameter, acts) {
-    const { pools } = parse(parameter);
-    if (!Array.isArray(pools) || pools.length === 0 || pools.length > 3) return 'updatepools failed: 1 to 3 pools';
-    const rows = pools as readonly Partial<Record<'url' | 'user' | 'pass', string>>[];
-    const set = rows.map(({ url, user, pass }) => ({ url: url ?? '', user: user ?? '', password: pass ?? '' }));
-    if (acts) host.send({ op: 'pools', i: endpoint.index, pools: set });
+    const rows = poolRows(objectIn(parameter)['pools'], 'url', 'user', 'pass');
+    if (rows === undefined || rows.length > 3) return 'updatepools failed: 1 to 3 pools';
+    if (acts) host.send({ op: 'pools', i: endpoint.index, pools: rows });
     return undefined;
   },
 };
-
-function parse(body: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
-}
 
 const html = (body: string): HttpAnswer => ({ status: 200, headers: { 'content-type': 'text/html' }, body });
 const json = (value: unknown): HttpAnswer => ({
@@ -191,29 +180,21 @@ const LOGIN_PAGE = html(
     '<form action="/cgi-bin/login.php"><input name="username"><input name="origin_pwd" type="password"></form>',
 );
 
-/** Sessions that signed in. PHP gives everybody a cookie, whatever the password. */
-const sessions = new WeakMap<Host, Set<string>>();
-const sessionsOf = (host: Host): Set<string> => {
-  const known = sessions.get(host) ?? new Set<string>();
-  sessions.set(host, known);
-  return known;
-};
+const SESSION_MS = 24 * 60_000;
+const sessions = tokens(SESSION_MS);
 
 function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: string): HttpAnswer {
   const path = (request.url ?? '/').split('?')[0]!;
   if (path === '/cgi-bin/login.php' && request.method === 'POST') {
     const form = new URLSearchParams(body);
     const right = form.get('username') === ACCOUNT.user && form.get('origin_pwd') === ACCOUNT.password;
-    const held = sessionsOf(host);
-    const number = hash32(host.world.seed, endpoint.number, held.size).toString(16);
-    const session = right ? `${endpoint.number}-${number}` : `guest-${number}`;
-    if (right) held.add(session);
+    // PHP gives everybody a session, whatever the password.
+    const session = right ? sessions.grant(host, endpoint) : 'guest';
     const answer = json(right ? { code: 0, msg: 'ok' } : { code: 1, msg: 'wrong user name or password' });
     return { ...answer, headers: { ...answer.headers, 'set-cookie': `PHPSESSID=${session}; path=/` } };
   }
   const session = /PHPSESSID=([^;\s]+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
-  const signedIn = session.startsWith(`${endpoint.number}-`) && sessionsOf(host).has(session);
-  if (!signedIn) return LOGIN_PAGE;
+  if (!sessions.holds(host, endpoint, session)) return LOGIN_PAGE;
   const name = /^\/cgi-bin\/([a-z_-]+)\.php$/.exec(path)?.[1] ?? '';
   const facts = minerFacts(host, endpoint);
   const read = PAGES[name];
@@ -224,7 +205,7 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
   if (fault === 'refused') return { status: 500, headers: { 'content-type': 'text/html' }, body: 'busy' };
   if (fault !== undefined) return json({ code: 0 });
   if (name === 'reboot') host.send({ op: 'reboot', i: endpoint.index });
-  else host.send({ op: 'locate', i: endpoint.index, on: parse(body)['value'] === 'on' });
+  else host.send({ op: 'locate', i: endpoint.index, on: objectIn(body)['value'] === 'on' });
   return json({ code: 0 });
 }
 

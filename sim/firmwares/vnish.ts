@@ -280,12 +280,14 @@ const WRITES: Readonly<Record<string, Write>> = {
         pools: pools
           .filter(({ url }) => typeof url === 'string' && url !== '')
           .map(({ url, user, pass }) => ({
-            url: withScheme(String(url)),
-            user: String(user ?? ''),
-            password: String(pass ?? ''),
+            url: withScheme(word(url)),
+            user: word(user),
+            password: word(pass),
           })),
       });
     return json({ restart_required: false, reboot_required: false });
   },
 };
 const withScheme = (url: string): string => (url.includes('://') ? url : `stratum+tcp://${url}`);
+
+const word = (value: unknown): string => (typeof value === 'string' ? value : '');

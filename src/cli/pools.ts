@@ -76,7 +76,8 @@ async function follow(
   const line = stageLine(json !== true);
   let change = begun;
   try {
-    while (wait && change.endedAt === null) {
+    if (!wait) return begun;
+    while (change.endedAt === null) {
       line.show(countsText(change));
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       change = await ask(server, `/api/v1/pools/changes/${change.id}`, shapes.poolChange);

@@ -195,7 +195,7 @@ function boardsOf(telemetry: Fields | undefined, hardware: Fields): BoardReading
 const PER_TH: Readonly<Record<string, number>> = { 'TH/s': 1, 'GH/s': 1e-3, 'MH/s': 1e-6, 'PH/s': 1e3 };
 
 function terahash({ value, unit }: Fields): number | undefined {
-  const factor = PER_TH[String(unit ?? 'TH/s')];
+  const factor = PER_TH[text(unit) ?? 'TH/s'];
   const rate = amount(value);
   return rate === undefined || factor === undefined ? undefined : rate * factor;
 }

@@ -106,7 +106,8 @@ export function openFleet(
   }
 
   function pump(): void {
-    while (!closed && busy < options.maxInFlight) {
+    if (closed) return;
+    while (busy < options.maxInFlight) {
       const soon = urgent.pop();
       const member = soon ?? regular[next];
       if (member === undefined) return;
@@ -127,7 +128,8 @@ export function openFleet(
   }
 
   function pumpSlowLane(): void {
-    while (!closed && slowBusy < slowMost) {
+    if (closed) return;
+    while (slowBusy < slowMost) {
       const member = slowLane.pop();
       if (member === undefined) return;
       slowBusy += 1;

@@ -60,14 +60,14 @@ async function outcomeOf(recording: Recording, at: number, text: string): Promis
   const exchange = recording.exchanges[at];
   const { io } = replay(recording, (asked) => (asked === exchange ? text : replyText(asked)));
   const device = openRecorded(recording, unasked(io));
-  let done = false;
+  const state = { done: false };
   const result = perform(device, recording.call ?? ['read']).then(
     (reading) => reading as Reading,
     (error: unknown) => (error instanceof Fault ? error : `threw ${String(error)}`),
   );
-  void result.then(() => (done = true));
-  for (let turn = 0; turn < MOST_TURNS && !done; turn += 1) await Promise.resolve();
-  return done ? result : 'it never ends';
+  void result.then(() => (state.done = true));
+  for (let turn = 0; turn < MOST_TURNS && !state.done; turn += 1) await Promise.resolve();
+  return state.done ? result : 'it never ends';
 }
 
 /** A damaged answer may lead to a question that was not recorded: a firmware without that command. */
@@ -174,7 +174,7 @@ function wound(text: string, random: () => number): string {
     }
     default: {
       const other = random() % text.length;
-      const letters = [...text];
+      const letters = text.split('');
       [letters[at], letters[other]] = [letters[other] ?? '', letters[at] ?? ''];
       return letters.join('');
     }

@@ -202,7 +202,7 @@ describe.each([
     const server = createTcpServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => {
-        [...whole].forEach((letter, i) => setTimeout(() => socket.write(letter), i));
+        whole.split('').forEach((letter, i) => setTimeout(() => socket.write(letter), i));
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

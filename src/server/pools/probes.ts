@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { openStratum, type StratumProbe, type StratumTiming } from '../../drivers/wire/stratum.ts';
-import { asFault, Fault, type Pool, type WallMs } from '../../model/index.ts';
+import { asFault, type Fault, type Pool, type WallMs } from '../../model/index.ts';
 
 /** What the site knows of a pool by asking it itself, beside its miners. */
 export interface PoolHealth {

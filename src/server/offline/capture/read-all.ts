@@ -3,7 +3,7 @@ import {
   asFault,
   CATALOGUE,
   efficiencyJPerTh,
-  Fault,
+  type Fault,
   overSlow,
   type DeviceKind,
   type Reading,
