@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AsicModel } from '../src/model/index.ts';
-import { FAILURE, PHASE } from './miners.ts';
+import { FAILURE } from './miners.ts';
 import type { MinerFacts } from './miner-facts.ts';
 import type { Host } from './net.ts';
 import type { SimPoint } from './points.ts';

@@ -34,7 +34,8 @@ const LED_TROUBLES: ReadonlyMap<number, string> = new Map([
 
 /**
  * Auradine Teraflux (FluxOS): gcminer speaks the cgminer API on 4028, and everything that is not hashing is on HTTP
- * 8080 behind a token, in the same manner of STATUS and lists (FluxOS API guide). Power is what its supply takes in.
+ * 8080 behind a token, in the same manner of STATUS and lists. Written from what public clients of the firmware send and
+ * read, without a machine or its documentation at hand. Power is what its supply takes in.
  */
 export const auradine = defineDriver({
   name: 'auradine',
@@ -217,7 +218,7 @@ const watts = (value: unknown): number | undefined =>
 /** A sensor that is not there says 0. */
 const warm = (value: unknown): number | undefined => num(value) || undefined;
 
-/** `Sleep` is "on" or "off" beside the mode it would run in (captured replies); some versions say it as a boolean. */
+/** `Sleep` is "on" or "off" beside the mode it would run in; clients also know it as a boolean. */
 function modeOf(mode: Fields): OperatingMode | undefined {
   const sleep = mode['Sleep'];
   const word = text(mode['Mode'])?.toLowerCase();

@@ -32,14 +32,15 @@ const SENSORS = 4;
 /** Any of these makes a row of `stats` bdminer's: other firmware has none of them. */
 const OWN_KEYS = ['Board Count', 'PM State', 'MHS(Rated)', 'PSU Input Power', 'Ctrl Board SN'];
 
-/** `PM State` (captured replies). The words beside "Running" are not all known; others leave the mode untold. */
+/** `PM State`. Only "Running" is known for certain, the other words are guesses; what fits none leaves the mode untold. */
 const AWAKE = /^(running|starting|initiali[sz]ing|tuning|warming|ramping|resuming)/i;
 const ASLEEP = /^(suspend|sleep|idle|stop|paused?\b)/i;
 
 /**
  * SealMiner (Bitdeer) with its own firmware: bdminer speaks the cgminer API on 4028, whose `stats` tells nearly
- * everything in one flat row (captured replies); its web pages want a session and are needed for little: the lamp and
- * the restart. A limit and new pools are taken up by a restart alone.
+ * everything in one flat row; its web pages want a session and are needed for little: the lamp and the restart. A limit
+ * and new pools are taken up by a restart alone. Written from what public clients of the firmware send and read, without
+ * a machine or its documentation at hand.
  */
 export const sealminer = defineDriver({
   name: 'sealminer',
@@ -65,9 +66,15 @@ export const sealminer = defineDriver({
       throw new Fault('garbled', `${address} stats: no row of bdminer`, { bytes: JSON.stringify(reply) });
     }
 
-    /** What was written is taken up when bdminer starts: one that sleeps takes it up when it wakes. */
+    /**
+     * What was written is taken up when bdminer starts: one that sleeps takes it up when it wakes. One that hashes
+     * nothing in a state whose word is not known may be asleep, and a restart would wake it.
+     */
     async function takeUp(signal?: AbortSignal): Promise<void> {
-      if (modeOf(await stats(signal))?.kind !== 'sleep') await web.reboot(signal);
+      const row = await stats(signal);
+      const mode = modeOf(row);
+      const mayBeAsleep = mode === undefined ? boardSum(row) === 0 : mode.kind === 'sleep';
+      if (!mayBeAsleep) await web.reboot(signal);
     }
 
     return {
