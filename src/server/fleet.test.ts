@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DriverIo } from '../drivers/driver.ts';
-import { Fault, HOUR, siteMs, wallMs, type HttpRequest, type Machine, type Site } from '../model/index.ts';
+import { Fault, HOUR, siteMs, wallMs, type Machine, type Site } from '../model/index.ts';
 import { openFleet } from './fleet.ts';
 
 /** Machines of LuxOS: what changes slowly is asked apart. The last number of an address says how one behaves. */
@@ -38,7 +38,7 @@ function world(behaviour: (last: number, command: string) => 'answers' | 'silent
         return Buffer.from(joined(command));
       },
     },
-    http: { ask: async (_: HttpRequest) => none() },
+    http: { ask: none },
     modbus: { readHolding: none },
     snmp: { get: none, walk: none, set: none },
     bacnet: { read: none, write: none },
