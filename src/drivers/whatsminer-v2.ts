@@ -257,7 +257,8 @@ function toErrors(reply: Fields): Reading['errors'] {
     if (typeof entry !== 'object') return wordsOf(entry, undefined);
     return Object.entries(fields(entry)).flatMap(([code, since]) => wordsOf(code, since));
   });
-  return errors.length === 0 ? undefined : errors;
+  // An empty list says that nothing is wrong; one of which nothing is understood says nothing.
+  return said.length > 0 && errors.length === 0 ? undefined : errors;
 }
 
 function wordsOf(code: unknown, since: unknown): string[] {

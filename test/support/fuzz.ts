@@ -46,10 +46,12 @@ export async function fuzzDriver(driver: string, runs: number, seed: number): Pr
       readings += 1;
       const nonsense = faultsOf(told);
       if (nonsense.length > 0) say(nonsense.join(', '));
-      // A reading may hold as many zeros as its answers do, and those it makes of a whole answer itself.
-      const made = Math.max(0, zerosOf({ ...recording.reading }).length - zerosIn(allText(recording, at, whole)));
-      const news = zerosOf(told);
-      if (news.length > made + zerosIn(allText(recording, at, damaged)))
+      // A reading may hold as many zeros as its answers do, those it makes of a whole answer itself, and those it always had.
+      const had = zerosOf({ ...recording.reading });
+      const made = Math.max(0, had.length - zerosIn(allText(recording, at, whole)));
+      const zeros = zerosOf(told);
+      const news = zeros.filter((path) => !had.includes(path));
+      if (news.length > 0 && zeros.length > made + zerosIn(allText(recording, at, damaged)))
         say(`a zero nobody sent among ${news.join(', ')}`);
     }
   }

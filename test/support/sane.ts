@@ -19,7 +19,8 @@ export function faultsOf(reading: Reading): string[] {
   for (const [name, value] of Object.entries(amounts)) if (value !== undefined && value < 0) faults.push(`${name} < 0`);
   for (const gpu of reading.gpus ?? [])
     for (const [name, value] of Object.entries(gpu))
-      if (name !== 'temperatureC' && Number(value ?? 0) < 0) faults.push(`gpu ${gpu.index} ${name} < 0`);
+      if (name !== 'temperatureC' && typeof value === 'number' && value < 0)
+        faults.push(`gpu ${gpu.index} ${name} < 0`);
   for (const { profile, powerW: watts, hashrateThs: ths } of reading.points ?? [])
     if (watts < 0 || ths < 0) faults.push(`point ${profile} < 0`);
   if ((reading.powerW === undefined) !== (reading.powerBasis === undefined))
