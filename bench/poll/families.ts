@@ -67,14 +67,21 @@ function runningOf(name: string): Recorded | undefined {
   const folder = join(FOLDER, name);
   const all = readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
-    .sort()
+    // The plain case first, where a driver has one.
+    .sort((a, b) => Number(b.startsWith('running')) - Number(a.startsWith('running')) || a.localeCompare(b))
     .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Recorded)
     .filter(
       ({ call, reading, exchanges }) =>
-        (call === undefined || call[0] === 'read') && (reading?.hashrateThs ?? 0) > 0 && exchanges.length > 0,
+        (call === undefined || call[0] === 'read') &&
+        (reading?.hashrateThs ?? 0) > 0 &&
+        exchanges.length > 0 &&
+        exchanges.every(succeeded),
     );
   return all.find(({ reading }) => reading?.mode?.kind === 'run') ?? all[0];
 }
+
+const succeeded = ({ http, reply }: RecordedExchange): boolean =>
+  http === undefined || ((reply as { status?: number }).status ?? 200) < 300;
 
 function toAnswer({ tcp, http, reply }: RecordedExchange, bytes: number): FamilyAnswer {
   if (tcp !== undefined)

@@ -27,7 +27,9 @@ export function exchangeHttp(
       socket.removeAllListeners();
       // A late error of a socket nobody waits for any more must not become an unhandled one.
       socket.on('error', () => {});
-      socket.destroy();
+      // A reset leaves no port waiting on either side for minutes; one that is not there yet is just let go.
+      if (socket.connecting) socket.destroy();
+      else socket.resetAndDestroy();
       if (outcome instanceof Fault) reject(outcome);
       else resolve(outcome);
     };
