@@ -4,7 +4,7 @@ import { Fault, HOUR, siteMs, wallMs, type Machine, type Site } from '../model/i
 import { openFleet } from './fleet.ts';
 
 /** Machines of LuxOS: what changes slowly is asked apart. The last number of an address says how one behaves. */
-function world(behaviour: (last: number, command: string) => 'answers' | 'silent') {
+function world(behaviour: (last: number, command: string) => 'answers' | 'silent', profile = 'default') {
   let wall = 0;
   const asked: string[] = [];
   const waiting: (() => void)[] = [];
@@ -15,7 +15,7 @@ function world(behaviour: (last: number, command: string) => 'answers' | 'silent
     const parts: Record<string, unknown> = {
       summary: { SUMMARY: [{ Elapsed: 10, 'GHS 5s': 100_000, Accepted: 1, Rejected: 0 }] },
       power: { POWER: [{ Watts: 3000 }] },
-      config: { CONFIG: [{ CurtailMode: 'None', Profile: 'default', Model: 'Antminer S21', SerialNumber: 'S1' }] },
+      config: { CONFIG: [{ CurtailMode: 'None', Profile: profile, Model: 'Antminer S21', SerialNumber: 'S1' }] },
       temps: { TEMPS: [{ TopLeft: 60 }] },
       version: { VERSION: [{ LUXminer: '2025.4', Type: 'Antminer S21' }] },
       profiles: { PROFILES: [{ 'Profile Name': 'default', Watts: 3000, Hashrate: 100 }] },
@@ -82,6 +82,14 @@ test('machines that stay silent hold up one sweep and no other', async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   for (const id of ['m-1', 'm-2']) expect(fleet.byId(id)).toMatchObject({ failures: 2 });
+  fleet.close();
+});
+
+test('a machine that says "normal" for what the plan calls "default" is seen to do as it was told', async () => {
+  const { io } = world(() => 'answers', 'normal');
+  const fleet = open(io, 1);
+  await fleet.sweep();
+  expect(fleet.byId('m-1')!.reading).toMatchObject({ mode: { kind: 'run', profile: 'default' } });
   fleet.close();
 });
 

@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Device, DriverIo } from '../drivers/driver.ts';
 import {
   asFault,
+  CATALOGUE,
   HOUR,
   nameplateW,
   overSlow,
+  run,
   wallMs,
   type Fault,
   type Machine,
@@ -239,7 +241,7 @@ async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Pr
   try {
     const fast = await member.device.read();
     if (inspect) await inspectOne(member, io);
-    const reading = overSlow(fast, member.slow);
+    const reading = inPlansWords(overSlow(fast, member.slow), member.machine.modelId);
     member.reading = reading;
     member.readWall = io.wallNow();
     member.failures = 0;
@@ -251,6 +253,21 @@ async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Pr
     member.failures += 1;
     return false;
   }
+}
+
+/** Firmware says `normal` where the catalogue, and so the plan, says `default`, or the other way round. */
+const PLAIN: readonly string[] = ['normal', 'default'];
+
+/** The mode in the word that the plan has for it: else a machine would never be seen to do as it was told. */
+function inPlansWords(reading: Reading, modelId: string): Reading {
+  const { mode, points } = reading;
+  if (mode?.kind !== 'run' || !PLAIN.includes(mode.profile)) return reading;
+  const model = CATALOGUE.get(modelId);
+  // The plan takes what a machine reports where that is a choice, else the catalogue's.
+  const known = (points?.length ?? 0) > 1 ? points : model?.kind === 'asic' ? model.points : undefined;
+  const has = (profile: string) => known?.some((point) => point.profile === profile) === true;
+  const other = PLAIN.find((word) => word !== mode.profile && has(word));
+  return has(mode.profile) || other === undefined ? reading : { ...reading, mode: run(other) };
 }
 
 /** Due by the clock, or running at an operating point that it has not told us of. */

@@ -27,9 +27,7 @@ export function exchangeHttp(
       socket.removeAllListeners();
       // A late error of a socket nobody waits for any more must not become an unhandled one.
       socket.on('error', () => {});
-      // A reset leaves no port waiting on either side for minutes; one that is not there yet is just let go.
-      if (socket.connecting) socket.destroy();
-      else socket.resetAndDestroy();
+      socket.destroy();
       if (outcome instanceof Fault) reject(outcome);
       else resolve(outcome);
     };

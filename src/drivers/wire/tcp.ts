@@ -24,9 +24,7 @@ function ask(request: TcpRequest): Promise<Buffer> {
       socket.removeAllListeners();
       // A late error of a socket nobody waits for any more must not become an unhandled one.
       socket.on('error', () => {});
-      // A reset leaves no port waiting on either side for minutes; one that is not there yet is just let go.
-      if (socket.connecting) socket.destroy();
-      else socket.resetAndDestroy();
+      socket.destroy();
       if (fault === undefined) resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
       else reject(fault);
     };

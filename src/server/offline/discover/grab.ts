@@ -30,8 +30,9 @@ export function grab(
       clearTimeout(timer);
       socket.removeAllListeners();
       socket.on('error', () => {});
-      // A reset frees the machine's few sockets at once.
-      socket.resetAndDestroy();
+      // A reset frees the machine's few sockets at once; where nobody answered there is none to reset.
+      if (socket.connecting) socket.destroy();
+      else socket.resetAndDestroy();
       resolve({ state, text: Buffer.concat(parts).toString('utf8') });
     };
     socket.on('connect', () => {
