@@ -108,7 +108,7 @@ test('what is written comes back', async () => {
           (value, i) =>
             `(timestamp '${isoUtc(AT + i * QUARTER)
               .slice(0, 19)
-              .replace('T', ' ')}', ${value}::double)`,
+              .replace('T', ' ')}', '${value}'::double)`,
         );
         const [series] = await parseParquet(
           await write(`select * from (values ${rows.join(',')}) v(t, price)`),
