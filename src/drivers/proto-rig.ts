@@ -12,7 +12,8 @@ import {
 import { defineDriver } from './driver.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { asJson, restClient, tokenIn } from './wire/rest.ts';
+import { restClient, tokenIn } from './wire/rest.ts';
+import { asJson } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),

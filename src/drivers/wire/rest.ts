@@ -1,6 +1,7 @@
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
 import type { Fields } from './fields.ts';
 import { asFields, expectOk } from './http.ts';
+import { asJson } from './web-session.ts';
 
 type Method = HttpRequest['method'];
 
@@ -97,15 +98,6 @@ export function restClient(options: RestOptions): Rest {
       token = undefined;
     },
   };
-}
-
-/** The reply as JSON of any kind, or a garbled fault that keeps the bytes. */
-export function asJson(reply: HttpReply, where: string): unknown {
-  try {
-    return JSON.parse(reply.body) as unknown;
-  } catch (error) {
-    throw new Fault('garbled', `${where}: not JSON`, { cause: error, bytes: reply.body });
-  }
 }
 
 /** The word of a sign-in that was given one, or the fault that says why there is none. */
