@@ -24,10 +24,10 @@ import {
   tellsPower,
   troublesOf,
 } from './wire/antminer.ts';
-import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
+import { askCgminer, expectSuccess, parseReply, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields, expectOk } from './wire/http.ts';
+import { expectOk } from './wire/http.ts';
 import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
@@ -186,7 +186,7 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
       signal,
       ...(body === undefined ? {} : { body }),
     };
-    return asFields(expectOk(await io.http.ask(request), where), where);
+    return parseReply(expectOk(await io.http.ask(request), where).body, where);
   };
   return {
     get: (name: string, signal?: AbortSignal) => object('GET', name, undefined, JSON_TYPE, signal),

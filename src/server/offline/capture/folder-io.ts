@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { DriverIo, Fingerprint } from '../../../drivers/driver.ts';
+import { textOf } from '../../../drivers/wire/loose-json.ts';
 import { drivers } from '../../../drivers/index.ts';
 import { Fault, siteMs, wallMs, type HttpReply, type HttpRequest, type TcpRequest } from '../../../model/index.ts';
 import { fileFor, httpName } from './names.ts';
@@ -28,7 +29,7 @@ export function readCapture(folder: string): ReadonlyMap<string, string> {
     const found = statSync(path);
     if (!found.isFile() || !['.json', '.txt', '.html', '.htm', '.xml', ''].includes(extname(file))) continue;
     if (found.size > LARGEST_FILE) throw new Error(`${path}: more than ${LARGEST_FILE} bytes is no miner's answer`);
-    files.set(file.slice(0, file.length - extname(file).length), readFileSync(path, 'utf8'));
+    files.set(file.slice(0, file.length - extname(file).length), textOf(readFileSync(path)));
   }
   if (files.size === 0)
     throw new Error(`${folder}: no captured answer; expected files such as summary.json, one for each command`);
