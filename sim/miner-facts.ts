@@ -62,6 +62,7 @@ const CHIPS: Readonly<Record<string, number>> = {
   'antminer-s21-plus': 55,
   'antminer-s21-pro': 65,
   'antminer-s21-xp': 91,
+  'avalon-a1566': 160,
   'whatsminer-m50s': 135,
   'whatsminer-m60s': 245,
   'whatsminer-m66': 192,
