@@ -120,3 +120,10 @@ test('a mode it does not know is refused and changes nothing', async () => {
   expect(at(said, 'STATUS.0.STATUS')).toBe('E');
   expect(at((await web(1, 'mode', undefined, token))[1], 'Mode.0.Mode')).toBe('normal');
 });
+
+test('fans that are told a percentage hold it', async () => {
+  const token = await login(1);
+  const [, said] = await web(1, 'fan', { command: 'fan', index: 1, percentage: 50 }, token);
+  expect(at(said, 'STATUS.0.STATUS')).toBe('S');
+  expect(at((await web(1, 'fan', undefined, token))[1], 'Fan.0')).toMatchObject({ ID: 1, Speed: 3_100, Max: 6_200 });
+});
