@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Fault, secretRef, SLEEP, type OperatingMode, type Reading, type WallMs } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { btminer, expectDone, FACTORY_PASSWORD } from './wire/btminer.ts';
-import { part, poolsOf } from './wire/cgminer.ts';
+import { part, poolsOf, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
@@ -235,6 +235,8 @@ async function inspect(
     boards: boards === undefined ? undefined : toBoards(boards),
     pools: poolList,
     pool: active && { url: active.url, worker: active.worker },
+    acceptedShares: sharesOf(poolList, 'acceptedShares'),
+    rejectedShares: sharesOf(poolList, 'rejectedShares'),
     powerLimitW: amount(status['power_limit_set']) || undefined,
     errors: errors === undefined ? undefined : troublesOf(fields(errors['Msg'])['error_code']),
     gaps,
