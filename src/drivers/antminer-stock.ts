@@ -296,17 +296,20 @@ async function inspect(
     (await collected.get('identity', () =>
       page('get_system_info', ['minertype', 'macaddr', 'system_filesystem_version']),
     )) ?? {};
-  const chains = (await collected.get('boards', () => sources(signal)))?.chains;
+  const { chains, type } = (await collected.get('boards', () => sources(signal))) ?? {};
   const pools = await told('pools', 'pools');
   const version = await told('version', 'version');
   const summary = await collected.get('errors', () => page('summary', ['SUMMARY', 'STATUS']));
   const gaps = collected.gaps();
   const row = version === undefined ? {} : (part(version, 'version', 'VERSION')[0] ?? {});
+  const named = text(info['minertype']) ?? text(row['Type']) ?? type;
+  // Firmware that does not say it there has a page for it alone.
+  const typed = named === undefined ? await cgi.get('miner_type', signal).catch(ignoreFault) : undefined;
   const poolList = pools === undefined ? undefined : poolsOf(pools);
   const active = poolList?.find((pool) => pool.active === true);
   return {
     at: io.siteNow(),
-    model: text(info['minertype']) ?? text(row['Type']),
+    model: named ?? text(typed?.['miner_type']),
     firmware: text(info['system_filesystem_version']) ?? text(row['CompileTime']),
     serial: text(info['serinum']) ?? text(info['serial_no']),
     mac: text(info['macaddr']),

@@ -1,5 +1,6 @@
 import type { Driver } from '../../../drivers/driver.ts';
 import { parseJson } from '../../../drivers/wire/loose-json.ts';
+import type { Gap } from '../../../model/index.ts';
 import { drivers } from '../../../drivers/index.ts';
 import { openCapture, readCapture, type CaptureFolder } from './folder-io.ts';
 import { missingOf, plainReading, readAll, weight, type FullReading } from './read-all.ts';
@@ -91,7 +92,7 @@ function toResult(
 ): ReplayResult {
   const { reading, faults, modelId } = full;
   const broken = brokenFiles(capture.files);
-  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: bytesOf(gap.message, broken) }));
+  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: bytesOf(gap, capture.files) }));
   const whole = faults.map(({ part, fault }) => ({
     part,
     kind: fault.kind,
@@ -126,9 +127,12 @@ function brokenFiles(files: ReadonlyMap<string, string>): ReadonlyMap<string, st
   return new Map(broken.map(([file, text]) => [file, text.slice(0, SHOWN_BYTES)]));
 }
 
-/** The bytes of the file that a fault speaks of: its message names what was asked. */
-function bytesOf(message: string, broken: ReadonlyMap<string, string>): string | null {
-  const words = message.replaceAll(/[^a-z0-9]+/gi, '_').toLowerCase();
-  const file = [...broken.keys()].find((name) => words.includes(name.toLowerCase().replace(/^(rpc|web)_/, '')));
-  return file === undefined ? null : broken.get(file)!;
+/** The bytes of the file that a gap speaks of: its message names what was asked. */
+function bytesOf({ kind, message }: Gap, files: ReadonlyMap<string, string>): string | null {
+  if (kind !== 'garbled') return null;
+  const plain = (words: string): string => `_${words.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')}_`;
+  const said = plain(message);
+  const named = [...files.keys()].filter((file) => said.includes(plain(file.replace(/^(rpc|web)_/i, ''))));
+  const longest = named.toSorted((a, b) => b.length - a.length)[0];
+  return longest === undefined ? null : files.get(longest)!.slice(0, SHOWN_BYTES);
 }

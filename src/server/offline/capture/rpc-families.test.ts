@@ -33,8 +33,9 @@ function answers(driver: string, ...cases: readonly string[]): Record<string, st
     const { exchanges } = JSON.parse(readFileSync(path, 'utf8')) as { exchanges: Exchange[] };
     for (const { http, tcp, reply } of exchanges) {
       if (http !== undefined) {
-        const name = http.path.replace(/^\/cgi-bin\/|\.cgi$/g, '').replaceAll('/', '_');
-        if ('body' in reply && typeof reply['body'] === 'object') files[`web_${name}`] = JSON.stringify(reply['body']);
+        const name = http.path.replaceAll(/^\/(cgi-bin\/)?|\.cgi$/g, '');
+        if (name !== 'token' && 'body' in reply && typeof reply['body'] === 'object')
+          files[`web_${name}`] = JSON.stringify(reply['body']);
         continue;
       }
       const { command, cmd, param } = tcp!.ask;
@@ -57,6 +58,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   'whatsminer-v3': ['running', 'inspect'],
   avalon: ['a-running', 'inspect-a'],
   'antminer-stock': ['s21-measured', 'inspect'],
+  auradine: ['running', 'inspect'],
 };
 
 describe.each(Object.entries(FAMILIES))('%s', (driver, cases) => {
@@ -93,7 +95,10 @@ describe.each(Object.entries(FAMILIES))('%s', (driver, cases) => {
     const worn = Object.fromEntries(
       Object.entries(files).map(([name, text]) => [
         name,
-        `\uFEFF${text.replaceAll('},{', '}{').replace(/\}$/, ',}')}\0`,
+        // A damaged page of a REST interface is that interface's affair.
+        driver === 'auradine' && name.startsWith('web_')
+          ? text
+          : `\uFEFF${text.replaceAll('},{', '}{').replace(/\}$/, ',}')}\0`,
       ]),
     );
     const mended = await replay(json(worn), driver);
