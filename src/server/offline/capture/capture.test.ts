@@ -68,6 +68,7 @@ test.each([
   ['Antminer S19 XP', 'antminer-s19-xp'],
   ['AvalonMiner 15-194', 'avalon-a1566'],
   ['AvalonMiner 1566', 'avalon-a1566'],
+  ['AT2880', 'auradine-at2880'],
   ['Antminer Z99', undefined],
 ])('"%s" is %s', (said, id) => expect(modelIdOf(said, ['asic'])).toBe(id));
 

@@ -49,10 +49,14 @@ export async function readAll(driver: Driver, address: string, settings: unknown
   return { driver: driver.name, modelId, ...second };
 }
 
-/** What a maker calls a model beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`. */
+/**
+ * What a machine calls itself beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`, an
+ * Auradine Teraflux `AT2880`.
+ */
 const MAKERS_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^AvalonMiner\s+15-1[89]\d$/i, 'Avalon A1566'],
   [/^AvalonMiner\s+(?=\d{4})/i, 'Avalon A'],
+  [/^AT(?=\d{4}$)/i, 'Auradine Teraflux AT'],
 ];
 
 /** `AntMiner S19k Pro`, `S19K Pro` and `antminer-s19k-pro` are one model. */
