@@ -54,5 +54,19 @@ export const simSchema = z.strictObject({
   work: z.record(z.string(), workLoad).default({}).describe('by class of work of the site file'),
 });
 
+/** Nothing fails, and every request is answered and carried out. */
+export const NO_TROUBLE = {
+  failures: { deadPct: 0, darkPct: 0, boardPct: 0, hotPct: 0 },
+  requests: {
+    garbledPct: 0,
+    latePct: 0,
+    refusedPct: 0,
+    silentPct: 0,
+    sentinelPct: 0,
+    writeIgnoredPct: 0,
+    writeRefusedPct: 0,
+  },
+};
+
 export type SimConfig = z.output<typeof simSchema>;
 export type WorkLoad = z.output<typeof workLoad>;

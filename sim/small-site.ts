@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { siteSchema, type Site } from '../src/model/index.ts';
-import { simSchema, type SimConfig } from './sim-schema.ts';
+import { NO_TROUBLE, simSchema, type SimConfig } from './sim-schema.ts';
 import { startSim, type Sim, type SimOptions } from './site.ts';
 
 /** For tests only: a site of 21 machines in 127.21.0.0/16, a clock that stands still, and a bare TCP client. */
@@ -72,16 +72,7 @@ function workClass(id: string, name: string, gpu: string): object {
 
 /** Nothing fails by itself, so that a test sees only what it asks for. */
 export const CALM = {
-  failures: { deadPct: 0, darkPct: 0, boardPct: 0, hotPct: 0 },
-  requests: {
-    garbledPct: 0,
-    latePct: 0,
-    refusedPct: 0,
-    silentPct: 0,
-    sentinelPct: 0,
-    writeIgnoredPct: 0,
-    writeRefusedPct: 0,
-  },
+  ...NO_TROUBLE,
   work: {
     'h100-reserved': { gpus: 16, sizes: [8], medianHours: 20 },
     'h100-preemptible': { gpus: 32, sizes: [4, 8], medianHours: 10, queueJobs: 4 },
