@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { parse, stringify } from 'yaml';
-import { simSchema } from '../../../sim/sim-schema.ts';
+import { NO_TROUBLE, simSchema } from '../../../sim/sim-schema.ts';
 import { startSim, type Sim } from '../../../sim/site.ts';
 import type { ClockSetting } from '../../../src/model/index.ts';
 import { createApi, type Api } from '../../../src/server/api.ts';
@@ -122,16 +122,7 @@ function simRaw(
     awakePct,
     reportBiasPct: -1,
     breakers: { recloseMinutes },
-    failures: { deadPct: 0, darkPct: 0, boardPct: 0, hotPct: 0 },
-    requests: {
-      garbledPct: 0,
-      latePct: 0,
-      refusedPct: 0,
-      silentPct: 0,
-      sentinelPct: 0,
-      writeIgnoredPct: 0,
-      writeRefusedPct: 0,
-    },
+    ...NO_TROUBLE,
     work: {
       'h100-reserved': load(24, [8], { maxGpus: 24 }),
       'h100-on-demand': load(8, [4, 8]),
