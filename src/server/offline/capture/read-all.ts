@@ -6,6 +6,7 @@ import {
   type Fault,
   overSlow,
   type DeviceKind,
+  type MachineModel,
   type Reading,
 } from '../../../model/index.ts';
 
@@ -59,7 +60,9 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
       .replaceAll(/[^a-z0-9]/g, '');
   const name = plain(said);
   const candidates = [...CATALOGUE.values()].filter(({ kind }) => serves.includes(kind));
-  const exact = candidates.find((model) => plain(model.name) === name || plain(model.id) === name);
+  const exact = candidates.find((model) =>
+    [model.name, model.id, ...otherNames(model)].some((one) => plain(one) === name),
+  );
   if (exact !== undefined) return exact.id;
   // Makers add a batch or a voltage behind the name, or leave their own name out.
   return candidates
@@ -71,6 +74,8 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
     )
     .sort((a, b) => b.key.length - a.key.length)[0]?.model.id;
 }
+
+const otherNames = (model: MachineModel): readonly string[] => (model.kind === 'asic' ? (model.alsoCalled ?? []) : []);
 
 /** How much a reading tells: values that are there, in depth. */
 export function weight(value: unknown): number {
