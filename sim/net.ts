@@ -12,6 +12,8 @@ export interface Host {
   siteNow(): number;
   /** Unix or monotonic wall time in ms, for sessions and nonces. */
   wallNow(): number;
+  /** Unix time in ms: the clock of a machine whose tokens carry the time. */
+  unixNow(): number;
   /** Carries a command out, after writing it down. */
   send(command: SimCommand): void;
 }

@@ -69,6 +69,7 @@ test.each([
   ['AvalonMiner 1566', 'avalon-a1566'],
   ['AT2880', 'auradine-at2880'],
   ['A2', 'sealminer-a2'],
+  ['AvalonMiner 15-194', 'avalon-a1566'],
   ['Antminer Z99', undefined],
 ])('"%s" is %s', (said, id) => expect(modelIdOf(said, ['asic'])).toBe(id));
 
