@@ -3,9 +3,9 @@ import { Fault, secretRef } from '../model/index.ts';
 import { defineDriver, type Device, type DriverIo } from './driver.ts';
 import { braiinsGraphql } from './wire/braiins-graphql.ts';
 import { braiinsRest } from './wire/braiins-rest.ts';
-import { num } from './wire/fields.ts';
+import { dig, num } from './wire/fields.ts';
 import { expectOk } from './wire/http.ts';
-import { asJson, dig } from './wire/web-session.ts';
+import { asJson } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),

@@ -4,7 +4,7 @@ import { defineDriver } from './driver.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { asFields } from './wire/http.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient } from './wire/rest.ts';
+import { webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -34,7 +34,7 @@ export const epic = defineDriver({
     /"Board Serial Numbers"|"Performance Estimator"/.test(pages.get('4028/capabilities') ?? '') ||
     /"Operating State"|"PowerPlay/.test(pages.get('4028/summary') ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({ http: io.http, address, port, timeoutMs });
+    const rest = webSession({ http: io.http, base: `http://${address}:${port}`, timeoutMs });
 
     async function summary(signal?: AbortSignal): Promise<Fields> {
       const said = await rest.get('/summary', signal);

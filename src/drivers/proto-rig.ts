@@ -12,8 +12,7 @@ import {
 import { defineDriver } from './driver.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient, tokenIn } from './wire/rest.ts';
-import { asJson } from './wire/web-session.ts';
+import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -42,15 +41,14 @@ export const protoRig = defineDriver({
     /Proto ?OS|Proto Rig/i.test(banners.get(80) ?? '') ||
     /"(product_name|name)"\s*:\s*"Proto/i.test(pages.get(`80${API}/system`) ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({
+    const rest = webSession({
       http: io.http,
-      address,
-      port,
+      base: `http://${address}:${port}${API}`,
       timeoutMs,
       async login(ask, signal) {
         const reply = await ask(
           'POST',
-          `${API}/auth/login`,
+          '/auth/login',
           { password: password === undefined ? NO_PASSWORD : io.secret(password) },
           signal,
         );
@@ -59,7 +57,7 @@ export const protoRig = defineDriver({
     });
 
     async function mining(signal?: AbortSignal): Promise<Fields> {
-      const reply = await rest.get(`${API}/mining`, signal);
+      const reply = await rest.get('/mining', signal);
       const status = fields(reply['mining-status'] ?? reply['mining_status']);
       if (Object.keys(status).length === 0)
         throw new Fault('garbled', `${address} mining: no "mining-status"`, { bytes: JSON.stringify(reply) });
@@ -69,7 +67,7 @@ export const protoRig = defineDriver({
     /** The rig answers a write with what it made of it; an answer that is no JSON is none of its own. */
     async function write(method: 'POST' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<void> {
       const where = `${address} ${path}`;
-      const reply = await rest.send(method, `${API}/${path}`, body, signal);
+      const reply = await rest.send(method, `/${path}`, body, signal);
       const said = reply.status === 204 ? {} : fields(reply.body.trim() === '' ? undefined : asJson(reply, where));
       const error = text(said['error']) ?? text(fields(said['error'])['message']);
       if (error !== undefined) throw new Fault('refused', `${where}: ${error}`);
@@ -84,19 +82,15 @@ export const protoRig = defineDriver({
       async inspect(signal) {
         const asked = parts();
         const status = await asked.get('mining', () => mining(signal));
-        const system = fields((await asked.get('identity', () => rest.get(`${API}/system`, signal)))?.['system-info']);
-        const network = fields(
-          (await asked.get('network', () => rest.get(`${API}/network`, signal)))?.['network-info'],
-        );
-        const hardware = fields(
-          (await asked.get('hardware', () => rest.get(`${API}/hardware`, signal)))?.['hardware-info'],
-        );
+        const system = fields((await asked.get('identity', () => rest.get('/system', signal)))?.['system-info']);
+        const network = fields((await asked.get('network', () => rest.get('/network', signal)))?.['network-info']);
+        const hardware = fields((await asked.get('hardware', () => rest.get('/hardware', signal)))?.['hardware-info']);
         const telemetry = await asked.get('boards', () =>
-          rest.get(`${API}/telemetry?level=miner,hashboard,psu`, signal, 'telemetry_full'),
+          rest.get('/telemetry?level=miner,hashboard,psu', signal, 'telemetry_full'),
         );
-        const pools = await asked.get('pools', () => rest.get(`${API}/pools`, signal));
-        const cooling = fields((await asked.get('fans', () => rest.get(`${API}/cooling`, signal)))?.['cooling-status']);
-        const errors = await asked.get('errors', () => rest.json(`${API}/errors`, signal));
+        const pools = await asked.get('pools', () => rest.get('/pools', signal));
+        const cooling = fields((await asked.get('fans', () => rest.get('/cooling', signal)))?.['cooling-status']);
+        const errors = await asked.get('errors', () => rest.json('/errors', signal));
         const gaps = asked.gaps();
         const fans = list(cooling['fans']).map((fan) => amount(fields(fan)['rpm']));
         return expectTold(
@@ -121,7 +115,7 @@ export const protoRig = defineDriver({
       wake: (signal) => write('POST', 'mining/start', undefined, signal),
       /** Inside the bounds that the rig names, where it names them. */
       async setPowerLimit(watts, signal) {
-        const target = await rest.get(`${API}/mining/target`, signal);
+        const target = await rest.get('/mining/target', signal);
         const least = amount(target['power_target_min_watts']);
         const most = amount(target['power_target_max_watts']);
         if (least === undefined && most === undefined && amount(target['power_target_watts']) === undefined)

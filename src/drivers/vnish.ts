@@ -14,8 +14,7 @@ import {
 import { defineDriver } from './driver.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient, tokenIn } from './wire/rest.ts';
-import { asJson } from './wire/web-session.ts';
+import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -48,14 +47,13 @@ export const vnish = defineDriver({
     /vnish/i.test(banners.get(4028) ?? '') ||
     /"fw_name"\s*:\s*"vnish"|"install_type"[\s\S]*"fw_version"/i.test(pages.get(`80${API}/info`) ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({
+    const rest = webSession({
       http: io.http,
-      address,
-      port,
+      base: `http://${address}:${port}${API}`,
       timeoutMs,
       async login(ask, signal) {
         const pw = password === undefined ? FACTORY_PASSWORD : io.secret(password);
-        const token = tokenIn(await ask('POST', `${API}/unlock`, { pw }, signal), `${address} unlock`, 'token');
+        const token = tokenIn(await ask('POST', '/unlock', { pw }, signal), `${address} unlock`, 'token');
         return { authorization: `Bearer ${token}` };
       },
     });
@@ -66,7 +64,7 @@ export const vnish = defineDriver({
       const now = io.wallNow();
       if (preset !== undefined && now - preset.at < PRESET_HOLDS_MS) return preset.name;
       try {
-        const perf = await rest.get(`${API}/perf-summary`, signal);
+        const perf = await rest.get('/perf-summary', signal);
         preset = { name: nameOf(fields(perf['current_preset'])['name']), at: now };
       } catch (error) {
         if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
@@ -76,7 +74,7 @@ export const vnish = defineDriver({
     }
 
     async function summary(signal?: AbortSignal): Promise<{ miner: Fields; system: Fields }> {
-      const reply = await rest.get(`${API}/summary`, signal);
+      const reply = await rest.get('/summary', signal);
       const miner = fields(reply['miner']);
       if (Object.keys(miner).length === 0)
         throw new Fault('garbled', `${address} summary: no "miner"`, { bytes: JSON.stringify(reply) });
@@ -87,19 +85,19 @@ export const vnish = defineDriver({
     async function write(path: string, body: unknown, signal?: AbortSignal): Promise<void> {
       const where = `${address} ${path}`;
       preset = undefined;
-      const reply = await rest.send('POST', `${API}/${path}`, body, signal);
+      const reply = await rest.send('POST', `/${path}`, body, signal);
       const said = replyFields(reply, where);
       if (said['success'] === true || said['restart_required'] !== undefined) return;
       const error = text(said['err']) ?? text(said['error']);
       if (error !== undefined || said['success'] === false)
         throw new Fault('refused', `${where}: ${error ?? 'no reason given'}`);
-      const state = text((await rest.get(`${API}/status`, signal))['miner_state']);
+      const state = text((await rest.get('/status', signal))['miner_state']);
       if (state === undefined)
         throw new Fault('garbled', `${where}: neither a result nor a state`, { bytes: reply.body });
     }
 
     async function presets(signal?: AbortSignal): Promise<readonly Fields[]> {
-      const reply = await rest.json(`${API}/autotune/presets`, signal);
+      const reply = await rest.json('/autotune/presets', signal);
       const all = Array.isArray(reply) ? reply : list(fields(reply)['presets']);
       const named = all.map(fields).filter((one) => nameOf(one['name']) !== undefined);
       if (named.length === 0)
@@ -108,7 +106,7 @@ export const vnish = defineDriver({
     }
 
     async function choose(name: string, signal?: AbortSignal): Promise<void> {
-      const settings = await rest.get(`${API}/settings`, signal);
+      const settings = await rest.get('/settings', signal);
       const overclock = fields(fields(settings['miner'])['overclock']);
       // The whole block goes back: never from one that was not understood.
       if (Object.keys(overclock).length === 0)
@@ -128,9 +126,9 @@ export const vnish = defineDriver({
       async inspect(signal) {
         const asked = parts();
         const told = await asked.get('summary', () => summary(signal));
-        const info = (await asked.get('identity', () => rest.get(`${API}/info`, signal))) ?? {};
+        const info = (await asked.get('identity', () => rest.get('/info', signal))) ?? {};
         const points = (await asked.get('profiles', () => presets(signal)))?.flatMap(toPoint);
-        const serials = await asked.get('serials', () => rest.json(`${API}/chains/factory-info`, signal));
+        const serials = await asked.get('serials', () => rest.json('/chains/factory-info', signal));
         const gaps = asked.gaps();
         const miner = told?.miner ?? {};
         const system = { ...told?.system, ...fields(info['system']) };
@@ -188,20 +186,20 @@ export const vnish = defineDriver({
       },
       async reboot(signal) {
         // Asked before: afterwards nobody is there to ask.
-        const status = await rest.get(`${API}/status`, signal);
+        const status = await rest.get('/status', signal);
         if (text(status['miner_state']) === undefined)
           throw new Fault('garbled', `${address} status: no state`, { bytes: JSON.stringify(status) });
-        const reply = replyFields(await rest.send('POST', `${API}/system/reboot`, {}, signal), `${address} reboot`);
+        const reply = replyFields(await rest.send('POST', '/system/reboot', {}, signal), `${address} reboot`);
         const error = text(reply['err']) ?? text(reply['error']);
         if (error !== undefined) throw new Fault('refused', `${address} reboot: ${error}`);
       },
       async locate(on, signal) {
         const where = `${address} find-miner`;
-        const reply = await rest.send('POST', `${API}/find-miner`, { on }, signal);
+        const reply = await rest.send('POST', '/find-miner', { on }, signal);
         const said = fields(asJson(reply, where))['on'];
         if (typeof said !== 'boolean') throw new Fault('garbled', `${where}: no "on"`, { bytes: reply.body });
         // Older versions turn the lamp over, whatever they are sent.
-        if (said !== on) await rest.send('POST', `${API}/find-miner`, { on }, signal);
+        if (said !== on) await rest.send('POST', '/find-miner', { on }, signal);
       },
       close() {},
     };

@@ -2,10 +2,10 @@ import { Fault, run, SLEEP, type BoardReading, type PoolReading, type Reading } 
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
 import { boardIndex } from './braiins-rest.ts';
-import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
+import { amount, dig, fields, list, max, num, text, type Fields } from './fields.ts';
 import { asFields, expectOk } from './http.ts';
-import { expectTold, parts } from './parts.ts';
-import { asJson, dig, optional, webSession } from './web-session.ts';
+import { expectTold, optional, parts } from './parts.ts';
+import { webSession } from './web-session.ts';
 
 /** A machine as it was installed has no password. */
 const FACTORY_PASSWORD = '';
@@ -304,10 +304,11 @@ async function macOf(base: string, target: BraiinsTarget, io: DriverIo, password
   const agent = { 'user-agent': 'BTC Tools v0.1' };
   const { timeoutMs, username, address } = target;
   const where = `${address} network`;
-  const session = webSession(io.http, {
+  const session = webSession({
+    http: io.http,
     base,
     timeoutMs,
-    always: true,
+    openReads: false,
     async login() {
       const headers = { ...agent, 'content-type': 'application/x-www-form-urlencoded' };
       const body = new URLSearchParams({ luci_username: username, luci_password: password }).toString();
@@ -320,7 +321,7 @@ async function macOf(base: string, target: BraiinsTarget, io: DriverIo, password
     },
   });
   const path = '/cgi-bin/luci/admin/network/iface_status/lan';
-  const answer = asJson(expectOk(await session.ask({ path, name: 'web_net_conf', signal }), where), where);
+  const answer = await session.json(path, signal, 'web_net_conf');
   const mac = text(dig(answer, 0, 'macaddr'));
   if (mac === undefined) throw new Fault('garbled', `${where}: no macaddr`, { bytes: JSON.stringify(answer) });
   return mac;
