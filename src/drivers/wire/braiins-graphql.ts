@@ -1,8 +1,7 @@
 import { Fault, run, SLEEP, type BoardReading, type PoolReading, type Reading } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { boardIndex } from './braiins-rest.ts';
-import { amount, dig, fields, list, max, num, text, type Fields } from './fields.ts';
+import { amount, boardIndex, dig, fields, list, max, num, text, type Fields } from './fields.ts';
 import { asFields, expectOk } from './http.ts';
 import { expectTold, optional, parts } from './parts.ts';
 import { webSession } from './web-session.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { amount, dig, fields, list, max, num, text, type Fields } from './fields.ts';
+import { amount, boardIndex, dig, fields, list, max, num, text, type Fields } from './fields.ts';
 import { expectTold, optional, parts } from './parts.ts';
 import { tokenIn, webSession, type WebSession } from './web-session.ts';
 
@@ -259,12 +259,6 @@ function boardsOf(answer: unknown): readonly BoardReading[] | undefined {
     };
   });
   return boards.length === 0 ? undefined : boards;
-}
-
-/** Boards are numbered from 1 on the wire. */
-export function boardIndex(id: unknown, place: number): number {
-  const n = num(id);
-  return n !== undefined && Number.isInteger(n) && n >= 1 ? n - 1 : place;
 }
 
 function poolsOf(answer: unknown): readonly PoolReading[] | undefined {

@@ -50,3 +50,9 @@ export function dig(value: unknown, ...path: readonly (string | number)[]): unkn
   }
   return found;
 }
+
+/** Boards that are numbered from 1 on the wire, from 0. @param place in its list, where the number is none */
+export function boardIndex(id: unknown, place: number): number {
+  const n = num(id);
+  return n !== undefined && Number.isInteger(n) && n >= 1 ? n - 1 : place;
+}
