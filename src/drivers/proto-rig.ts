@@ -5,6 +5,7 @@ import {
   secretRef,
   SLEEP,
   type BoardReading,
+  type HttpReply,
   type OperatingMode,
   type PoolReading,
   type Reading,
@@ -22,6 +23,8 @@ const config = z.strictObject({
 
 const API = '/api/v1';
 const NO_PASSWORD = '';
+/** Tried in turn where the site file names none: some rigs were set up without one, its maker's tool knows the other. */
+const FACTORY_PASSWORDS = [NO_PASSWORD, 'proto'];
 /** Curtailed by the rig's own listener counts as asleep: it hashes nothing until it is told to. */
 const ASLEEP = /^(stopped|curtailed|poweringoff|powering_off)$/i;
 const AWAKE = /^(mining|degradedmining|degraded_mining|poweringon|powering_on|nopools|no_pools)$/i;
@@ -46,13 +49,13 @@ export const protoRig = defineDriver({
       base: `http://${address}:${port}${API}`,
       timeoutMs,
       async login(ask, signal) {
-        const reply = await ask(
-          'POST',
-          '/auth/login',
-          { password: password === undefined ? NO_PASSWORD : io.secret(password) },
-          signal,
-        );
-        return { authorization: `Bearer ${tokenIn(reply, `${address} login`, 'access_token', 'token')}` };
+        const words = password === undefined ? FACTORY_PASSWORDS : [io.secret(password)];
+        let reply: HttpReply | undefined;
+        for (const word of words) {
+          reply = await ask('POST', '/auth/login', { password: word }, signal);
+          if (reply.status !== 401 && reply.status !== 403) break;
+        }
+        return { authorization: `Bearer ${tokenIn(reply!, `${address} login`, 'access_token', 'token')}` };
       },
     });
 
@@ -63,6 +66,9 @@ export const protoRig = defineDriver({
         throw new Fault('garbled', `${address} mining: no "mining-status"`, { bytes: JSON.stringify(reply) });
       return status;
     }
+
+    const measured = (signal?: AbortSignal) =>
+      rest.get('/telemetry?level=miner,hashboard,psu', signal, 'telemetry_full');
 
     /** The rig answers a write with what it made of it; an answer that is no JSON is none of its own. */
     async function write(method: 'POST' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<void> {
@@ -77,7 +83,12 @@ export const protoRig = defineDriver({
 
     return {
       async read(signal) {
-        return toReading(io.siteNow(), await mining(signal));
+        try {
+          return toReading(io.siteNow(), await mining(signal));
+        } catch (error) {
+          if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+          return expectTold({ at: io.siteNow(), ...telemetryOf(await measured(signal)) }, address);
+        }
       },
       async inspect(signal) {
         const asked = parts();
@@ -85,9 +96,7 @@ export const protoRig = defineDriver({
         const system = fields((await asked.get('identity', () => rest.get('/system', signal)))?.['system-info']);
         const network = fields((await asked.get('network', () => rest.get('/network', signal)))?.['network-info']);
         const hardware = fields((await asked.get('hardware', () => rest.get('/hardware', signal)))?.['hardware-info']);
-        const telemetry = await asked.get('boards', () =>
-          rest.get('/telemetry?level=miner,hashboard,psu', signal, 'telemetry_full'),
-        );
+        const telemetry = await asked.get('boards', () => measured(signal));
         const pools = await asked.get('pools', () => rest.get('/pools', signal));
         const cooling = fields((await asked.get('fans', () => rest.get('/cooling', signal)))?.['cooling-status']);
         const errors = await asked.get('errors', () => rest.json('/errors', signal));
@@ -167,6 +176,18 @@ function toReading(at: Reading['at'], status: Fields): Reading {
   };
 }
 
+/** What `mining` tells, where that is not there. */
+function telemetryOf(telemetry: Fields): Partial<Reading> {
+  const miner = fields(telemetry['miner']);
+  const powerW = amount(fields(miner['power'])['value']);
+  return {
+    powerW,
+    powerBasis: powerW === undefined ? undefined : 'measured',
+    hashrateThs: terahash(fields(miner['hashrate'])),
+    temperatureC: num(fields(miner['temperature'])['value']) || undefined,
+  };
+}
+
 /** Telemetry tells what boards do, the hardware page what they are. */
 function boardsOf(telemetry: Fields | undefined, hardware: Fields): BoardReading[] | undefined {
   const known = list(hardware['hashboards-info']).map(fields);
@@ -231,13 +252,14 @@ function errorsOf(reply: unknown): string[] | undefined {
     : list(fields(reply)['errors'] ?? fields(reply)['notifications']);
   if (!Array.isArray(reply) && all.length === 0) return undefined;
   return all.flatMap((entry) => {
-    const { source, error_code: code, message, description } = fields(entry);
+    const { source, slot, error_code: code, message, description } = fields(entry);
     const said =
       text(message) ??
       text(description) ??
       text(code) ??
       (num(code) === undefined ? text(entry) : `error ${num(code)}`);
     if (said === undefined) return [];
-    return [text(source) === undefined ? said : `${text(source)}: ${said}`];
+    const where = [text(source), num(slot)].filter((part) => part !== undefined).join(' ');
+    return [where === '' ? said : `${where}: ${said}`];
   });
 }

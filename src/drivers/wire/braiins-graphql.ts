@@ -13,9 +13,16 @@ const SYSTEM =
   '{ bos { hostname faultLight info { version { full } } uptime { durationS } } bosminer { info { modelName ' +
   'workSolver { realHashrate { mhs5S } nominalMhs childSolvers { temperatures { name degreesC } } } ' +
   'fans { name speed rpm } summary { power { limitW approxConsumptionW } } } } }';
-const BOARDS =
+/** @param serial the field that tells it, where the release has one */
+const boardsQuery = (serial: string): string =>
   '{ bosminer { info { workSolver { childSolvers { name realHashrate { mhs5S } nominalMhs ' +
-  'hwDetails { chips frequencyMhz voltageV } temperatures { name degreesC } } } } } }';
+  `hwDetails { chips frequencyMhz voltageV${serial} } temperatures { name degreesC } } } } } }`;
+/** Year and month of a release, `24.09`, in its long name; boards tell their serials from 25.03 on. */
+const RELEASE = /-(\d{2})\.(\d{2})(?:\.\d+)?(?:-|$)/;
+const serialField = (version: string | undefined): string => {
+  const [, year = '', month = ''] = RELEASE.exec(version ?? '') ?? [];
+  return Number(`${year}${month}`) >= 2503 ? ' hbSerialNumber' : '';
+};
 const POOLS =
   '{ bosminer { info { poolGroups { name pools { url user status active ' +
   'shares { acceptedSolutions rejectedSolutions } } } } } }';
@@ -119,8 +126,9 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
   };
   async function events(signal?: AbortSignal): Promise<Reading['errors']> {
     const data = await query('gql_events', EVENTS, signal);
-    const messages = list(dig(data, 'events', 'appeals')).flatMap((one) => text(dig(one, 'message')) ?? []);
-    return messages.length === 0 ? undefined : [...new Set(messages)];
+    const appeals = dig(data, 'events', 'appeals');
+    if (!Array.isArray(appeals)) return undefined;
+    return [...new Set(appeals.flatMap((one: unknown) => text(dig(one, 'message')) ?? []))];
   }
   const wake = (signal?: AbortSignal) => mutate('gql_start', START, ['bosminer', 'start'], undefined, signal);
   const limit = (watts: number, signal?: AbortSignal) =>
@@ -131,7 +139,8 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
     async inspect(signal) {
       const asked = parts();
       const told = await asked.get('identity', () => system(signal));
-      const boards = await asked.get('boards', () => query('gql_boards', BOARDS, signal));
+      const serial = serialField(text(dig(told, 'bos', 'info', 'version', 'full')));
+      const boards = await asked.get('boards', () => query('gql_boards', boardsQuery(serial), signal));
       const pools = await asked.get('pools', () => query('gql_pools', POOLS, signal));
       const tuning = await optional(query('gql_tuning', TUNING, signal));
       const errors = await asked.get('errors', () => events(signal));
@@ -264,6 +273,7 @@ const toBoard = (solver: unknown, i: number): BoardReading => ({
   hashrateThs: thsOf(solver),
   temperatureC: hottestOf([solver]),
   chips: amount(dig(solver, 'hwDetails', 'chips')),
+  serial: text(dig(solver, 'hwDetails', 'hbSerialNumber')),
 });
 
 function poolsOf(data: Fields | undefined): readonly PoolReading[] | undefined {

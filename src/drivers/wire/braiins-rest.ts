@@ -22,7 +22,7 @@ const FACTORY_PASSWORD = 'root';
 const STATE_HOLDS_MS = 5 * MINUTE;
 
 /** Values of `status` in `miner/details` (enum MinerStatus of the public API). */
-const STATUS = { normal: 2, paused: 3 } as const;
+const STATUS = { normal: 2, paused: 3, suspended: 4 } as const;
 
 interface KnownState {
   readonly status: number | undefined;
@@ -157,7 +157,7 @@ function toMode(
   { status, targetW, tuned = [] }: KnownState,
   listed: readonly ModePoint[] = [],
 ): OperatingMode | undefined {
-  if (status === STATUS.paused) return SLEEP;
+  if (status === STATUS.paused || status === STATUS.suspended) return SLEEP;
   if (status !== STATUS.normal) return undefined;
   const profile = targetW === undefined ? undefined : profileName(targetW);
   // A target of which the tuner has no profile yet is nothing a plan could choose.
@@ -295,7 +295,7 @@ async function errorsOf(web: WebSession, address: string, signal?: AbortSignal):
     if (message === undefined) return codes.length === 0 ? [] : [`error ${codes.join(', ')}`];
     return [codes.length === 0 ? message : `${message} (${codes.join(', ')})`];
   });
-  return words.length === 0 ? undefined : [...new Set(words)];
+  return [...new Set(words)];
 }
 
 /** `pools/batch` replaces every group: the first one keeps its name, and there is one from then on. */
