@@ -197,7 +197,8 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /perpetualtune/algo': (host, { index: i }, param, acts) => {
     const { algo, target } = (param ?? {}) as { algo?: unknown; target?: unknown };
     if (typeof target !== 'number') return failed('Invalid target');
-    if (algo === 'PowerTune' && acts) host.send({ op: 'limit', i, watts: target });
+    // The others aim at a hashrate, and keep to no watts.
+    if (acts) host.send({ op: 'limit', i, watts: algo === 'PowerTune' || algo === 'Power' ? target : 0 });
     return done;
   },
   'POST /coin': (host, { index: i }, param, acts) => {
@@ -214,6 +215,10 @@ const WRITES: Readonly<Record<string, Write>> = {
     return done;
   },
   'POST /hashratesplit/enable': () => done,
+  // How it is cooled is the affair of the hall.
+  'POST /fanspeed': () => done,
+  'POST /shutdowntemp': () => done,
+  'POST /criticaltemp': () => done,
 };
 
 function reboot(host: Host, { index: i }: Endpoint, _param: unknown, acts: boolean): HttpAnswer {

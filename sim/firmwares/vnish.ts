@@ -44,9 +44,10 @@ function cgminerReply(host: Host, endpoint: Endpoint, { name }: CgminerCommand):
     STATUS: status(host.siteNow(), kind, code, message, 'cgminer 1.0.0'),
     id: 1,
   });
-  const about = { Miner: '1.0.0', CompileTime: BUILT, Type: `${facts.typeName} (Vnish ${VERSION})` };
+  const about = { Miner: `Vnish ${VERSION}`, CompileTime: BUILT };
   switch (name) {
     case 'version':
+      // Without the name of the machine: clients take one that says "Antminer" here for Bitmain's own.
       return { ...say('S', 22, 'CGMiner versions'), VERSION: [{ CGMiner: '1.0.0', API: '3.1', ...about }] };
     case 'summary':
       return {
@@ -63,7 +64,10 @@ function cgminerReply(host: Host, endpoint: Endpoint, { name }: CgminerCommand):
         ],
       };
     case 'stats':
-      return { ...say('S', 70, 'CGMiner stats'), STATS: [{ CGMiner: '1.0.0', ...about }, statsOf(facts)] };
+      return {
+        ...say('S', 70, 'CGMiner stats'),
+        STATS: [{ ...about, Type: `${facts.typeName} (Vnish ${VERSION})` }, statsOf(facts)],
+      };
     case 'pools':
       return {
         ...say('S', 7, `${facts.pools.length} Pool(s)`),

@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { Fault, run, secretRef, SLEEP, type BoardReading, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields } from './wire/http.ts';
 import { expectTold, optional, parts } from './wire/parts.ts';
-import { webSession } from './wire/web-session.ts';
+import { asObject, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -51,7 +50,7 @@ export const epic = defineDriver({
       const where = `${address} ${path}`;
       const word = password === undefined ? FACTORY_PASSWORD : io.secret(password);
       const reply = await rest.send('POST', path, { param, password: word }, signal);
-      const said = asFields(reply, where);
+      const said = asObject(reply, where);
       if (typeof said['result'] !== 'boolean') throw new Fault('garbled', `${where}: no result`, { bytes: reply.body });
       expectResult(said, where);
     }

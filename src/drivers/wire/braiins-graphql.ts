@@ -2,9 +2,9 @@ import { Fault, run, SLEEP, type BoardReading, type PoolReading, type Reading } 
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
 import { amount, boardIndex, dig, fields, list, max, num, text, type Fields } from './fields.ts';
-import { asFields, expectOk } from './http.ts';
+import { expectOk } from './http.ts';
 import { expectTold, optional, parts } from './parts.ts';
-import { webSession } from './web-session.ts';
+import { asObject, webSession } from './web-session.ts';
 
 /** A machine as it was installed has no password. */
 const FACTORY_PASSWORD = '';
@@ -64,7 +64,7 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
     const headers = { 'content-type': 'application/json', ...cookie };
     const url = `${base}/graphql`;
     const reply = await io.http.ask({ method: 'POST', url, headers, body, timeoutMs, name, signal });
-    return { where, reply, answer: asFields(expectOk(reply, where), where) };
+    return { where, reply, answer: asObject(expectOk(reply, where), where) };
   }
 
   async function login(signal?: AbortSignal): Promise<void> {

@@ -46,7 +46,7 @@ function tryParse(reply: string): Fields | undefined {
 }
 
 /** Damage seen in the field whose meaning is plain. A truncated tail is not mended: what is missing is unknown. */
-function mend(reply: string): string {
+export function mend(reply: string): string {
   return reply
     .replaceAll(/\}\s*\{/g, '},{')
     .replaceAll(/,\s*([}\]])/g, '$1')

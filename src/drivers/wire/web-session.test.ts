@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { HttpReply, HttpRequest } from '../../model/index.ts';
-import { webSession, type WebSessionOptions } from './web-session.ts';
+import { asJson, webSession, type WebSessionOptions } from './web-session.ts';
 
 /** A machine whose tokens are numbered; the newest one is taken until it is withdrawn. */
 function machine(options: Partial<WebSessionOptions> & { readonly readsAreOpen?: boolean } = {}) {
@@ -60,3 +60,15 @@ test('a path that has a slash behind it now is followed, and nothing else is', a
   await expect(session.get('/elsewhere')).rejects.toMatchObject({ kind: 'refused' });
   expect(asked).toEqual(['GET /moved', 'GET /moved/', 'GET /elsewhere']);
 });
+
+test.each([
+  ['{"a":1,}\0', { a: 1 }],
+  ['\uFEFF[{"a":1},]', [{ a: 1 }]],
+  ['{"a":nan,"b":2}', { a: null, b: 2 }],
+])('%j is mended', (body, value) => expect(asJson({ status: 200, headers: {}, body }, 'here')).toEqual(value));
+
+test.each(['{"a":1', '{"a":"x', '<html>', ''])('%j is not', (body) =>
+  expect(() => asJson({ status: 200, headers: {}, body }, 'here')).toThrow(
+    expect.objectContaining({ kind: 'garbled', bytes: body }),
+  ),
+);

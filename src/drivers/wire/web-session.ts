@@ -1,6 +1,7 @@
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
+import { mend } from './cgminer.ts';
 import type { Fields } from './fields.ts';
-import { asFields, expectOk } from './http.ts';
+import { expectOk } from './http.ts';
 
 type Method = HttpRequest['method'];
 type Headers = Readonly<Record<string, string>>;
@@ -90,7 +91,7 @@ export function webSession(options: WebSessionOptions): WebSession {
 
   return {
     async get(path, signal, name) {
-      return asFields(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
+      return asObject(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
     },
     async json(path, signal, name) {
       return asJson(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
@@ -106,7 +107,7 @@ const denies = ({ status }: HttpReply): boolean => status === 401 || status === 
 
 /** The word of a sign-in that was given one, or the fault that says why there is none. */
 export function tokenIn(reply: HttpReply, where: string, ...keys: string[]): string {
-  const said = asFields(expectOk(reply, where), where);
+  const said = asObject(expectOk(reply, where), where);
   for (const key of keys) {
     const value = said[key];
     if (typeof value === 'string' && value !== '') return value;
@@ -114,11 +115,22 @@ export function tokenIn(reply: HttpReply, where: string, ...keys: string[]): str
   throw new Fault('garbled', `${where}: no token in the answer`, { bytes: reply.body });
 }
 
-/** Any JSON value, or a garbled fault that keeps the bytes. */
+/** Any JSON value, mended where that is unambiguous. @throws Fault garbled, with the bytes */
 export function asJson(reply: HttpReply, where: string): unknown {
-  try {
-    return JSON.parse(reply.body) as unknown;
-  } catch (error) {
-    throw new Fault('garbled', `${where}: not JSON`, { cause: error, bytes: reply.body });
+  const said = reply.body.replaceAll(/[\0\uFEFF]/g, '').trim();
+  for (const text of [said, mend(said)]) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      // Told below, with what was sent.
+    }
   }
+  throw new Fault('garbled', `${where}: not JSON`, { bytes: reply.body });
+}
+
+/** The same, where it is an object. */
+export function asObject(reply: HttpReply, where: string): Fields {
+  const value = asJson(reply, where);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new Fault('garbled', `${where}: not a JSON object`, { bytes: reply.body });
 }
