@@ -19,7 +19,7 @@ interface Release {
   /** From 25.03 on boards tell their serials. */
   readonly hasSerials: boolean;
 }
-const WITHOUT_REST: Release = {
+export const WITHOUT_REST: Release = {
   version: '2024-10-17-0-75912fc7-24.09-plus',
   passwords: ['', 'root'],
   hasSerials: false,

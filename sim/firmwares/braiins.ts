@@ -1,12 +1,19 @@
-import { braiinsGraphqlPage } from '../braiins-graphql.ts';
+import { BESIDE_REST, braiinsGraphqlPage, WITHOUT_REST } from '../braiins-graphql.ts';
+import { braiinsGrpc, type GrpcRelease } from '../braiins-grpc.ts';
 import { braiinsRestPage } from '../braiins-rest.ts';
 import { answerCgminer } from '../cgminer.ts';
 import { status, type CgminerCommand, type CgminerReply } from '../cgminer-reply.ts';
-import type { Firmware } from '../firmware.ts';
+import type { Firmware, PortSpeech } from '../firmware.ts';
+import { serveGrpc } from '../grpc.ts';
 import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import type { Host } from '../net.ts';
 import { carryOut } from '../web.ts';
 import type { Endpoint } from '../world.ts';
+
+const grpc = (release: GrpcRelease): PortSpeech => ({
+  kind: 'bytes',
+  serve: (host, endpoint, socket) => serveGrpc(socket, (...call) => braiinsGrpc(release, host, endpoint, call)),
+});
 
 /** Braiins OS 25.07 with REST; a group whose settings name GraphQL carries 24.09. */
 export const braiins: Firmware = {
@@ -14,10 +21,14 @@ export const braiins: Firmware = {
   ports: {
     cgminer: { kind: 'text', answer: (host, endpoint, text) => answerCgminer(boserReply, host, endpoint, text) },
     web: { kind: 'http', answer: braiinsRestPage },
+    grpc: grpc(BESIDE_REST),
   },
   variant: ({ api }) =>
     api === 'graphql'
-      ? { ...braiins, ports: { ...braiins.ports, web: { kind: 'http', answer: braiinsGraphqlPage } } }
+      ? {
+          ...braiins,
+          ports: { ...braiins.ports, web: { kind: 'http', answer: braiinsGraphqlPage }, grpc: grpc(WITHOUT_REST) },
+        }
       : braiins,
 };
 

@@ -1,4 +1,4 @@
-import { Fault, run, type BoardReading, type Reading } from '../../model/index.ts';
+import { Fault, run, type BoardReading } from '../../model/index.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
 import type { DriverIo } from '../driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './cgminer.ts';
