@@ -100,6 +100,22 @@ function truth(value: unknown): boolean | undefined {
   return n === 0 || n === 1 ? n === 1 : undefined;
 }
 
+/** Products with one chip are told by it (asic-rs and pyasic name them so). */
+const BY_CHIP: ReadonlyMap<string, string> = new Map([
+  ['BM1397', 'Bitaxe Max'],
+  ['BM1366', 'Bitaxe Ultra'],
+  ['BM1368', 'Bitaxe Supra'],
+  ['BM1370', 'Bitaxe Gamma'],
+]);
+
+/** A NerdAxe, whose API is the same, says what it is beside the chips it has. */
+function modelOf(info: Fields): string | undefined {
+  const chip = text(info['ASICModel']);
+  const named = text(info['deviceModel']);
+  if (named !== undefined) return named;
+  return (num(info['asicCount']) ?? 1) === 1 ? (BY_CHIP.get(chip ?? '') ?? chip) : chip;
+}
+
 function toReading(at: Reading['at'], info: Fields): Reading {
   const ghs = amount(info['hashRate']);
   const hashrateThs = ghs === undefined ? undefined : ghs / 1000;
@@ -118,8 +134,7 @@ function toReading(at: Reading['at'], info: Fields): Reading {
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
     uptimeS: amount(info['uptimeSeconds']),
-    // A NerdAxe, whose API is the same, says what it is beside the chips it has.
-    model: text(info['deviceModel']) ?? text(info['ASICModel']),
+    model: modelOf(info),
     firmware: text(info['version']),
     mac: text(info['macAddr']),
     hostname: text(info['hostname']),

@@ -31,7 +31,8 @@ export const epic = defineDriver({
     { port: 4028, path: '/capabilities' },
     { port: 4028, path: '/summary' },
   ],
-  recognises: ({ pages }) =>
+  recognises: ({ banners, pages }) =>
+    /Miner Web Dashboard/.test(banners.get(80) ?? '') ||
     /"Board Serial Numbers"|"Performance Estimator"/.test(pages.get('4028/capabilities') ?? '') ||
     /"Operating State"|"PowerPlay/.test(pages.get('4028/summary') ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {

@@ -103,7 +103,7 @@ export const sealminer = defineDriver({
           {
             ...(row === undefined ? {} : slowOf(row)),
             at: io.siteNow(),
-            model: text(named['Model']) ?? text(info['miner_type']),
+            model: withMaker(text(named['Model']) ?? text(info['miner_type'])),
             firmware: text(row?.['Firmware']) ?? text(info['firmware_version']),
             mac: text(row?.['MAC']) ?? text(info['macaddr']),
             hostname: text(info['hostname']),
@@ -227,6 +227,10 @@ const boardsIn = (row: Fields): number[] => range(countOf(row, 'Board Count', 'M
 const fansIn = (row: Fields): number[] => range(countOf(row, 'Fan Count', 'Speed'));
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** It says `A2` of itself, and no more. */
+const withMaker = (model: string | undefined): string | undefined =>
+  model !== undefined && /^A\d/.test(model) ? `SealMiner ${model}` : model;
 
 /** A sensor that is not there says 0. */
 const warm = (value: unknown): number | undefined => num(value) || undefined;

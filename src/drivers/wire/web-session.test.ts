@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { HttpReply, HttpRequest } from '../../model/index.ts';
+import { Fault, type HttpReply, type HttpRequest } from '../../model/index.ts';
 import { asJson, webSession, type WebSessionOptions } from './web-session.ts';
 
 /** A machine whose tokens are numbered; the newest one is taken until it is withdrawn. */
@@ -72,3 +72,23 @@ test.each(['{"a":1', '{"a":"x', '<html>', ''])('%j is not', (body) =>
     expect.objectContaining({ kind: 'garbled', bytes: body }),
   ),
 );
+
+test('one that cannot sign in still reads what is open', async () => {
+  const asked: string[] = [];
+  const session = webSession({
+    http: {
+      async ask({ url }) {
+        asked.push(new URL(url).pathname);
+        return { status: url.endsWith('/closed') ? 401 : 200, headers: {}, body: '{}' };
+      },
+    },
+    base: 'http://10.0.0.7:80',
+    timeoutMs: 1000,
+    login: async () => {
+      throw new Fault('refused', 'no password is tried');
+    },
+  });
+  await expect(session.get('/closed')).rejects.toMatchObject({ kind: 'refused' });
+  expect(await session.get('/open')).toEqual({});
+  expect(asked).toEqual(['/closed', '/open']);
+});

@@ -77,9 +77,10 @@ export function webSession(options: WebSessionOptions): WebSession {
     let reply = await request(method, path, body, isOpen ? {} : (held ?? {}), signal, name);
     // One that has just been given would be no better the second time.
     if (isDenied(reply) && !isNew) {
-      if (isOpen) readsNeedIt = true;
       held = undefined;
       held = await login(bare, signal);
+      // Not before: one that cannot sign in still reads what is open.
+      if (isOpen) readsNeedIt = true;
       reply = await request(method, path, body, held, signal, name);
     }
     if (!isDenied(reply)) return expectOk(reply, where);
