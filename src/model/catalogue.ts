@@ -107,7 +107,7 @@ const ASICS: readonly AsicModel[] = [
   plain('whatsminer-m60s', 'Whatsminer M60S', 3422, 186, 30, 'air', 'normal'),
   plain('whatsminer-m66', 'Whatsminer M66', 5492, 276, 40, 'hydro', 'normal'),
   plain('whatsminer-m79s', 'Whatsminer M79S', 12555, 930, 60, 'hydro', 'normal'),
-  plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air', 'normal', ['AvalonMiner 1566', 'Avalon 1566']),
+  plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air', 'normal'),
   plain('proto-rig', 'Proto Rig', 12000, 819, 60, 'air'),
   plain('auradine-at2880', 'Auradine Teraflux AT2880', 4160, 260, 40, 'air', 'default', ['AT2880']),
   plain('sealminer-a2', 'SealMiner A2', 3730, 226, 30, 'air', 'default', ['A2']),

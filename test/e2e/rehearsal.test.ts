@@ -108,7 +108,7 @@ describe('devices of the examples, through their drivers', () => {
         world.drivers,
       );
       const before = await device.read();
-      expect(before).toMatchObject({ model: 'BM1370', powerBasis: 'measured', errors: [] });
+      expect(before).toMatchObject({ model: 'Bitaxe Gamma', powerBasis: 'measured', errors: [] });
       await device.reboot!();
       const config = snmpUplink.config.parse({ interface: 3, port: 1161, timeoutMs: 600 });
       const nobody = snmpUplink.open({ address: '127.20.0.77', modelId: 'uplink', config }, world.drivers);

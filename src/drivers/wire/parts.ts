@@ -45,3 +45,16 @@ export function expectTold(reading: Reading, where: string): Reading {
   if (Object.values(told).some(says)) return reading;
   throw new Fault('garbled', `${where}: answers that hold nothing this firmware tells`);
 }
+
+/**
+ * A part of a reading that other parts do not need: a fault of it leaves it undefined.
+ * @throws what is no fault of the world
+ */
+export async function optional<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
+}

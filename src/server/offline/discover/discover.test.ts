@@ -76,6 +76,7 @@ describe('discovery only reads', () => {
     '{"command":"version"}',
     '{"command":"summary+stats"}',
     '{"cmd":"get_version"}',
+    '{"command":"tunerstatus"}',
     Buffer.concat([Buffer.from([26, 0, 0, 0]), Buffer.from('{"cmd":"get.device.info"}')]),
   ])('%j goes out', async (data) => expect(await tcp(data)).toBeDefined());
 

@@ -42,7 +42,7 @@ export function readOnly(io: DriverIo, options: { readonly tryDefaults: boolean 
 
 /** The commands of the cgminer API and its kin that change nothing. Anything else is not sent. */
 const READ_COMMANDS =
-  /^(version|summary|e?stats|litestats|devs|edevs|devdetails|pools|config|coin|check|power|temps|fans|profiles|events|limits|asccount|status|profileget|healthctrl|groups|tempctrl|fan|temp|psu|get[._][a-z0-9_.]+)$/i;
+  /^(version|summary|e?stats|litestats|devs|edevs|devdetails|pools|config|coin|check|power|temps|fans|profiles|events|limits|asccount|status|profileget|healthctrl|groups|tempctrl|fan|temp|psu|tunerstatus|get[._][a-z0-9_.]+)$/i;
 /** Would be reads by name. */
 const NOT_READS = /token/i;
 
