@@ -35,8 +35,8 @@ export function createFaults(world: World): Faults {
         const draw = unitAt(seed, PURPOSE.request, endpoint.number, step() + 7_000_003);
         return draw < wanted.rate ? wanted.fault : undefined;
       }
-      // Meters are the ground truth: they fail only where a test says so.
-      if (endpoint.kind === 'meter') return undefined;
+      // Meters are the ground truth, and a pool is asked seldom and by one: they fail only where somebody says so.
+      if (endpoint.kind === 'meter' || endpoint.kind === 'pool') return undefined;
       let draw = unitAt(seed ^ port, PURPOSE.request, endpoint.number, step()) * 100;
       for (const [fault, pct] of chances) {
         if (draw < pct) return fault;

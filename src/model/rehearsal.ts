@@ -1,5 +1,5 @@
 import type { Machine } from './machine.ts';
-import type { Site } from './site.ts';
+import { addressesOf, type Site } from './site.ts';
 
 /**
  * A rehearsal runs a site file against the emulated site: every address moves to loopback (10.20.0.1 is played by
@@ -86,17 +86,32 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     meters: site.meters.map(moved),
     uplinks: site.uplinks.map(moved),
     plant: site.plant.map(moved),
-    pools: site.pools.map((pool, i) => ({
-      ...pool,
-      url: `stratum+tcp://127.1.0.${i + 1}:${EMULATED_PORTS.stratum}`,
-      password: undefined,
-    })),
+    pools: rehearsedPools(site),
     clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
     feeds:
       live && marketsFolder !== undefined
         ? [{ id: 'recorded-week', feed: 'recorded', whenSilent: { values: {} }, settings: { folder: marketsFolder } }]
         : site.feeds,
   };
+}
+
+/** An address of loopback that is emulated already; 127.0.0.1 is this computer itself. */
+const EMULATED_POOL = /^stratum\+tcp:\/\/127\.(?!0\.0\.1:)\d+\.\d+\.\d+:/;
+
+/**
+ * A pool has a name, and none of the site's addresses: it is played at one that nothing else of the site is played at. Two at one
+ * address would hide each other.
+ */
+function rehearsedPools({ pools, machines, meters, uplinks, plant }: Site): Site['pools'] {
+  if (pools.length === 0) return pools;
+  const devices = [...meters, ...uplinks, ...plant].map(({ address }) => address);
+  const taken = new Set([...machines.flatMap(({ addresses }) => addressesOf(addresses)), ...devices].map(onLoopback));
+  const free = Array.from({ length: 254 }, (_, i) => `127.255.255.${i + 1}`).filter((address) => !taken.has(address));
+  return pools.map((pool, i) => ({
+    ...pool,
+    url: EMULATED_POOL.test(pool.url) ? pool.url : `stratum+tcp://${free[i]}:${EMULATED_PORTS.stratum}`,
+    password: undefined,
+  }));
 }
 
 export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { EMULATED_PORTS, rehearsedSite } from './rehearsal.ts';
+import { addressesOf, siteSchema } from './site.ts';
+
+const pool = (id: string, url: string) => ({ id, url, worker: 'site.{machine}', password: { env: 'POOL_PASSWORD' } });
+const cooling = { kind: 'air', baseKw: 1, marginal: [{ wetBulbC: 10, marginalW: 0.05 }] };
+const site = siteSchema.parse({
+  name: 'A site',
+  connection: { limitMw: 1 },
+  tariff: { kind: 'fixed', usdPerMwh: 40 },
+  halls: [{ id: 'a', name: 'A', breakerMw: 1, cooling }],
+  meters: [{ id: 'feeder', driver: 'modbus-meter', address: '10.255.255.3', measures: 'connection', settings: {} }],
+  machines: [
+    { id: 'low', kind: 'asic', model: 'antminer-s21', driver: 'luxos', hall: 'a', addresses: '10.1.0.1-10.1.0.9' },
+    { id: 'high', kind: 'asic', model: 'antminer-s21', driver: 'luxos', hall: 'a', addresses: '10.255.255.1' },
+  ],
+  pools: [
+    pool('main', 'stratum+tcp://stratum.pool.example:3333'),
+    pool('spare', 'stratum+ssl://stratum.pool.example:443'),
+    pool('third', 'stratum2+tcp://10.1.0.9:3336/key'),
+    pool('home', 'stratum+tcp://127.0.0.1:3333'),
+    pool('played', 'stratum+tcp://127.9.2.1:4444'),
+  ],
+  feeds: [],
+});
+
+test('a pool is played at an address of its own: it hides no machine, meter or other pool', () => {
+  const { pools, machines, meters } = rehearsedSite(site, undefined);
+  const places = [
+    ...machines.flatMap(({ addresses }) => addressesOf(addresses)),
+    ...meters.map(({ address }) => address),
+    ...pools.map(({ url }) => new URL(url.replace('stratum+tcp', 'http')).hostname),
+  ];
+  expect(new Set(places).size).toBe(places.length);
+});
+
+test('no real pool is spoken to, nor one on this computer; one that is emulated already stays as it is', () => {
+  const { pools } = rehearsedSite(site, undefined);
+  const emulated = /^stratum\+tcp:\/\/127\.255\.255\.\d+:(\d+)$/;
+  for (const { id, url } of pools)
+    if (id !== 'played') expect(emulated.exec(url)?.[1], id).toBe(String(EMULATED_PORTS.stratum));
+  expect(pools.find(({ id }) => id === 'played')!.url).toBe('stratum+tcp://127.9.2.1:4444');
+  expect(pools.every(({ password }) => password === undefined)).toBe(true);
+});
