@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
-import { isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
+import { EMULATED_PORTS, isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
 import type { ServerMessage } from '../server/main.ts';
 import { number } from './options.ts';
 import { keepAlive, type Kept } from './keep-alive.ts';
@@ -18,6 +18,8 @@ const MARKETS = join(ROOT, 'examples', 'week-2026-03-23');
 /** Both processes start while the clock stands at its beginning. */
 const START_UP_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
+/** The highest of the emulator's ports must stay one. */
+const MOST_OFFSET = 65_535 - Math.max(...Object.values(EMULATED_PORTS));
 
 interface Options {
   readonly port: number;
@@ -60,7 +62,7 @@ export function demoVerb(program: Command): void {
       'where the ledger and the site are kept (default: .busbar/demo, or demo-<folder of the site file>)',
     )
     .option('--fresh', 'begin anew even if the last run was cut off')
-    .option('--port-offset <n>', 'added to every port of the emulated machines', number(0, 20_000), 0)
+    .option('--port-offset <n>', 'added to every port of the emulated machines', number(0, MOST_OFFSET), 0)
     .option('--log <level>', 'debug, info, warn, error', 'warn')
     .option('--json', 'print { url, link, from, speed, resumed } in place of text')
     .action((site: string, options: Options) => runDemo(resolve(site), options));

@@ -42,3 +42,17 @@ test('no real pool is spoken to, nor one on this computer; one that is emulated 
   expect(pools.find(({ id }) => id === 'played')!.url).toBe('stratum+tcp://127.9.2.1:4444');
   expect(pools.every(({ password }) => password === undefined)).toBe(true);
 });
+
+test('credentials stay at home, wherever they stand; every other setting comes along', () => {
+  const chiller = {
+    id: 'chiller',
+    kind: 'cooling',
+    hall: 'a',
+    driver: 'bacnet-cooling',
+    address: '10.1.1.1',
+    settings: { points: { supply: 'analog-input,1' }, password: { env: 'X' }, v3: { user: 'u', key: { file: 'k' } } },
+  };
+  const [played] = rehearsedSite(siteSchema.parse({ ...site, plant: [chiller] }), undefined).plant;
+  expect(played).toMatchObject({ address: '127.1.1.1' });
+  expect(played!.settings).toEqual({ points: { supply: 'analog-input,1' }, port: EMULATED_PORTS.bacnet });
+});

@@ -1,4 +1,5 @@
 import type { Machine } from './machine.ts';
+import { secretRef } from './secret.ts';
 import { addressesOf, type Site } from './site.ts';
 
 /**
@@ -117,11 +118,14 @@ function rehearsedPools({ pools, machines, meters, uplinks, plant }: Site): Site
 export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>
   machines.map((machine) => ({ ...machine, address: onLoopback(machine.address) }));
 
-/** References to credentials are left out: the emulated devices have the factory's. */
-const isReference = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/** References to credentials are left out, with what they stand in: the emulated devices have the factory's. */
+const holdsReference = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (secretRef.safeParse(value).success || Object.values(value).some(holdsReference));
 
 function withoutCredentials(settings: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !isReference(value)));
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !holdsReference(value)));
 }
 
 const emulated = ({ driver, settings }: Device): Record<string, unknown> => ({
