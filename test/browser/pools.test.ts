@@ -60,7 +60,7 @@ describe.skipIf(executablePath === undefined)('pools and machines in depth on a 
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(site.api.signInLink());
     await page.locator('#pools').waitFor();
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await browser?.close();
     await site?.close();
