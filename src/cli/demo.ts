@@ -119,12 +119,16 @@ async function runDemo(site: string, given: Options): Promise<void> {
       },
     );
     started.push(server);
-    const { url, link } = (await server.ready) as ServerMessage;
+    const { url, link, warnings } = (await server.ready) as ServerMessage;
     line.clear();
     rememberLocalToken(url, join(options.data, 'local-token'));
     if (options.json === true)
       print(JSON.stringify({ url, link, from: isoUtc(time.now()), speed: clock.speed, resumed }));
-    else greet(options, url, link, clock, resumed);
+    else {
+      greet(options, url, link, clock, resumed);
+      for (const warning of warnings) print(`Note: ${warning}.`);
+      print('Ctrl-C ends it.');
+    }
   } catch (error) {
     line.clear();
     await end(false);
@@ -171,7 +175,6 @@ function greet(options: Run, url: string, link: string, { epochSiteMs, speed }: 
   print(`Busbar runs ${what} from ${isoUtc(epochSiteMs)}, ${speed} times as fast as life${again}.`);
   print(`  ${pages ? 'Page    ' : 'API (the pages are not built: npm run build)'} ${url}`);
   print(`  Sign in  ${link}  (good once)`);
-  print('Ctrl-C ends it.');
 }
 
 /** Goes on where a run was cut off; after a run that ended well, or with --fresh, the old one is set aside. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EMULATED_PORTS, rehearsedSite } from './rehearsal.ts';
+import { EMULATED_PORTS, notRehearsed, rehearsedMachines, rehearsedSite } from './rehearsal.ts';
 import { addressesOf, siteSchema } from './site.ts';
 
 const pool = (id: string, url: string) => ({ id, url, worker: 'site.{machine}', password: { env: 'POOL_PASSWORD' } });
@@ -55,4 +55,29 @@ test('credentials stay at home, wherever they stand; every other setting comes a
   const [played] = rehearsedSite(siteSchema.parse({ ...site, plant: [chiller] }), undefined).plant;
   expect(played).toMatchObject({ address: '127.1.1.1' });
   expect(played!.settings).toEqual({ points: { supply: 'analog-input,1' }, port: EMULATED_PORTS.bacnet });
+});
+
+test('a server that a program of this host would reach is played over the network, and that is said', () => {
+  const server = { kind: 'gpu-server', model: 'gpu-8x-h100', hall: 'a' };
+  const bmc = { ...server, id: 'bmc', driver: 'ipmi', addresses: '10.2.0.1-10.2.0.4', settings: { cipherSuite: 17 } };
+  const own = { ...server, id: 'own', driver: 'nvidia-smi', addresses: '127.0.0.1', settings: {} };
+  const real = siteSchema.parse({ ...site, machines: [...site.machines, bmc, own] });
+  const { machines } = rehearsedSite(real, undefined);
+  expect(machines.map(({ driver }) => driver)).toEqual(['luxos', 'luxos', 'redfish', 'gpu-server']);
+  expect(machines[2]!.settings).toMatchObject({ port: EMULATED_PORTS.redfish, scheme: 'http' });
+  expect(machines[2]!.settings).not.toHaveProperty('cipherSuite');
+  const [one] = rehearsedMachines([
+    {
+      id: 'bmc-0001',
+      kind: 'gpu-server',
+      modelId: 'gpu-8x-h100',
+      driver: 'ipmi',
+      hallId: 'a',
+      groupId: 'bmc',
+      address: '10.2.0.1',
+    },
+  ] as never);
+  expect(one).toMatchObject({ driver: 'redfish', address: '127.2.0.1' });
+  expect(notRehearsed(real)).toEqual([expect.stringContaining('ipmitool'), expect.stringContaining('nvidia-smi')]);
+  expect(notRehearsed(site)).toEqual([]);
 });

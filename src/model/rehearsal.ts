@@ -23,7 +23,6 @@ export const EMULATED_PORTS = {
   redfish: 8443,
   tpu: 2113,
   bacnet: 47808,
-  ipmi: 1623,
   stratum: 3337,
 } as const;
 
@@ -34,7 +33,6 @@ export const STANDARD_PORTS: Readonly<Record<keyof typeof EMULATED_PORTS, number
   webToo: 8080,
   modbus: 502,
   snmp: 161,
-  ipmi: 623,
   redfish: 443,
   tpu: 2112,
   stratum: 3333,
@@ -56,13 +54,45 @@ const PORT_SETTINGS: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   epic: { port: EMULATED_PORTS.cgminer },
   redfish: { port: EMULATED_PORTS.redfish, scheme: 'http' },
   'tpu-exporter': { port: EMULATED_PORTS.tpu },
-  ipmi: { port: EMULATED_PORTS.ipmi },
   'snmp-pdu': { port: EMULATED_PORTS.snmp },
   'bacnet-cooling': { port: EMULATED_PORTS.bacnet },
   'gpu-server': { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd },
   'modbus-meter': { port: EMULATED_PORTS.modbus, unitId: 1, map: 'schneider-iem3000' },
   'snmp-uplink': { port: EMULATED_PORTS.snmp },
 };
+
+/**
+ * Drivers that run a program of this host: `nvidia-smi` would reach its real GPUs, and nothing emulated speaks IPMI. Such a server
+ * is played by one that is read over the network, with the settings that its driver would have filled in.
+ */
+const STAND_INS: Readonly<Record<string, Device & { readonly about: string }>> = {
+  ipmi: {
+    driver: 'redfish',
+    settings: {
+      port: EMULATED_PORTS.redfish,
+      scheme: 'http',
+      certificate: 'verify',
+      auth: 'basic',
+      gracefulSeconds: 120,
+      timeoutMs: 5000,
+    },
+    about: 'servers of the driver ipmi are played by a BMC that speaks Redfish: ipmitool itself is not rehearsed',
+  },
+  'nvidia-smi': {
+    driver: 'gpu-server',
+    settings: { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd, timeoutMs: 3000 },
+    about:
+      'GPUs of the driver nvidia-smi are played by an emulated DCGM exporter: those of this computer are not touched',
+  },
+};
+const standInOf = (driver: string): Device | undefined =>
+  Object.hasOwn(STAND_INS, driver) ? STAND_INS[driver] : undefined;
+
+/** What a rehearsal of this site does not play as it is, in words. */
+export const notRehearsed = ({ machines }: Site): string[] =>
+  [...new Set(machines.map(({ driver }) => driver))].flatMap((driver) =>
+    Object.hasOwn(STAND_INS, driver) ? [STAND_INS[driver]!.about] : [],
+  );
 
 interface Device {
   readonly driver: string;
@@ -82,7 +112,8 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     machines: site.machines.map((group) => ({
       ...group,
       addresses: group.addresses.replaceAll(/\d+(?=\.\d+\.\d+\.\d+)/g, '127'),
-      settings: emulated(group),
+      driver: standInOf(group.driver)?.driver ?? group.driver,
+      settings: standInOf(group.driver)?.settings ?? emulated(group),
     })),
     meters: site.meters.map(moved),
     uplinks: site.uplinks.map(moved),
@@ -116,7 +147,11 @@ function rehearsedPools({ pools, machines, meters, uplinks, plant }: Site): Site
 }
 
 export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>
-  machines.map((machine) => ({ ...machine, address: onLoopback(machine.address) }));
+  machines.map((machine) => ({
+    ...machine,
+    address: onLoopback(machine.address),
+    driver: standInOf(machine.driver)?.driver ?? machine.driver,
+  }));
 
 /** References to credentials are left out, with what they stand in: the emulated devices have the factory's. */
 const holdsReference = (value: unknown): boolean =>

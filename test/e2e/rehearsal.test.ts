@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -23,8 +23,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-async function rehearse(name: string): Promise<{ sim: Sim; runtime: Runtime }> {
-  const file = join(ROOT, 'examples', name, 'site.yaml');
+const exampleFile = (name: string): string => join(ROOT, 'examples', name, 'site.yaml');
+
+async function rehearse(name: string, file = exampleFile(name)): Promise<{ sim: Sim; runtime: Runtime }> {
   const behaviour = join(dirname(file), 'sim.yaml');
   const { site, config, folder } = readFiles(file, existsSync(behaviour) ? behaviour : undefined);
   const clock = { epochSiteMs: Date.parse('2026-03-23T22:45:00Z'), epochUnixMs: Date.now(), speed: 60 };
@@ -121,6 +122,28 @@ test(
     expect(device('pdu-1')!.outlets!.length).toBeGreaterThan(0);
     expect(device('chiller-1')!.cooling).toMatchObject({ running: true, supplyC: expect.any(Number) });
     await until('a plan', () => runtime.plan());
+  },
+);
+
+test(
+  'servers that are read by ipmitool show their power in a rehearsal, as the emulated BMC measures it',
+  { timeout: LIMIT_MS },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'busbar-ipmi-'));
+    closers.push(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'site.yaml');
+    const text = readFileSync(exampleFile('every-firmware'), 'utf8');
+    const week = join(ROOT, 'examples', 'week-2026-03-23');
+    writeFileSync(file, text.replace('driver: redfish', 'driver: ipmi').replace('../week-2026-03-23', week));
+    const { runtime, sim } = await rehearse('ipmi', file);
+    const server = await until('its power', () => {
+      const member = runtime.fleet.byId('h100-bmc-0001');
+      return member?.reading?.powerW !== undefined && member;
+    });
+    expect(server.reading!.powerBasis).toBe('measured');
+    const endpoint = sim.world.byAddress.get(server.machine.address)!;
+    const trueW = sim.world.servers.state.serverW[endpoint.index]!;
+    expect(Math.abs(server.reading!.powerW! / trueW - 1)).toBeLessThan(0.05);
   },
 );
 
