@@ -3,7 +3,7 @@ import { Fault, run, secretRef, SLEEP, type BoardReading, type OperatingMode } f
 import { defineDriver } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { asFields } from './wire/http.ts';
 import { expectTold, parts } from './wire/parts.ts';
 import { webSession } from './wire/web-session.ts';
@@ -151,7 +151,7 @@ export const auradine = defineDriver({
             model: text(named['Model']) ?? text(report['model']) ?? text(built['Type']),
             firmware: text(report['version']) ?? text(built['GCMiner']),
             serial: text(report['SerialNo']),
-            mac: text(report['mac']),
+            mac: macAddress(report['mac']),
             hostname: text(report['hostname']),
             boards: boardsOf(devs, temps, list(report['HBSerialNo'])),
             fansRpm: rpms === undefined || rpms.length === 0 ? undefined : rpms,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Fault, run, SLEEP, type HttpReply, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver, type PoolSetting } from './driver.ts';
-import { amount, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { asObject, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
@@ -136,7 +136,7 @@ function toReading(at: Reading['at'], info: Fields): Reading {
     uptimeS: amount(info['uptimeSeconds']),
     model: modelOf(info),
     firmware: text(info['version']),
-    mac: text(info['macAddr']),
+    mac: macAddress(info['macAddr']),
     hostname: text(info['hostname']),
     boards: [{ index: 0, hashrateThs, temperatureC, chips: amount(info['asicCount']), powerW }],
     pool: active && { url: active.url, worker: active.worker },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Fault, run, secretRef, SLEEP, type BoardReading, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, optional, parts } from './wire/parts.ts';
 import { asObject, webSession } from './wire/web-session.ts';
 
@@ -74,7 +74,7 @@ export const epic = defineDriver({
             at: io.siteNow(),
             model: text(able['Model']) ?? text(able['Model Subtype']),
             serial: text(able['Miner Serial Number']) ?? text(fields(able['Control Board Version'])['cpuSerial']),
-            mac: text(first['mac_address']),
+            mac: macAddress(first['mac_address']),
             gaps,
           },
           address,

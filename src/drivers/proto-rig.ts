@@ -11,7 +11,7 @@ import {
   type Reading,
 } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
 import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
@@ -108,7 +108,7 @@ export const protoRig = defineDriver({
             model: text(system['product_name']) ?? text(system['model']),
             firmware: text(fields(system['os'])['version']),
             serial: text(system['cb_sn']) ?? text(fields(hardware['cb-info'])['serial_number']),
-            mac: text(network['mac']),
+            mac: macAddress(network['mac']),
             hostname: text(network['hostname']) ?? text(fields(system['os'])['hostname']),
             powerLimitW: status === undefined ? undefined : amount(status['power_target_watts']),
             boards: boardsOf(telemetry, hardware),

@@ -11,7 +11,7 @@ import {
 } from '../model/index.ts';
 import { defineDriver, type DriverIo } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, sharesOf } from './wire/cgminer.ts';
-import { amount, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectOk } from './wire/http.ts';
 import { expectTold, parts } from './wire/parts.ts';
 import { webSession } from './wire/web-session.ts';
@@ -105,7 +105,7 @@ export const sealminer = defineDriver({
             at: io.siteNow(),
             model: withMaker(text(named['Model']) ?? text(info['miner_type'])),
             firmware: text(row?.['Firmware']) ?? text(info['firmware_version']),
-            mac: text(row?.['MAC']) ?? text(info['macaddr']),
+            mac: macAddress(row?.['MAC']) ?? macAddress(info['macaddr']),
             hostname: text(info['hostname']),
             pools: poolList,
             pool: active && { url: active.url, worker: active.worker },
@@ -278,7 +278,7 @@ function toReading(at: Reading['at'], row: Fields): Reading {
     fanRpm: max(fans),
     uptimeS: amount(row['System Uptime']),
     firmware: text(row['Firmware']),
-    mac: text(row['MAC']),
+    mac: macAddress(row['MAC']),
     powerLimitW: amount(row['Power Limit']) || undefined,
     errors: errorsOf(row),
   };

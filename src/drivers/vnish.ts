@@ -12,7 +12,7 @@ import {
   type Reading,
 } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, boardIndex, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, boardIndex, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, optional, parts } from './wire/parts.ts';
 import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
@@ -145,7 +145,7 @@ export const vnish = defineDriver({
             model: text(info['miner']) ?? modelIn(miner),
             firmware: text(info['fw_version']) ?? versionIn(miner),
             serial: text(info['serial']) ?? text(fields(serials)['psu_serial']),
-            mac: text(fields(system['network_status'])['mac']),
+            mac: macAddress(fields(system['network_status'])['mac']),
             hostname: text(fields(system['network_status'])['hostname']),
             uptimeS: uptimeOf(text(system['uptime'])),
             powerLimitW: limitIn(settings) ?? limitIn(miner),

@@ -1,7 +1,7 @@
 import { Fault, run, SLEEP, type BoardReading, type PoolReading, type Reading } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { amount, boardIndex, dig, fields, list, max, num, text, type Fields } from './fields.ts';
+import { amount, boardIndex, dig, fields, list, macAddress, max, num, text, type Fields } from './fields.ts';
 import { expectOk } from './http.ts';
 import { expectTold, optional, parts } from './parts.ts';
 import { asObject, webSession } from './web-session.ts';
@@ -331,7 +331,7 @@ async function macOf(base: string, target: BraiinsTarget, io: DriverIo, password
   });
   const path = '/cgi-bin/luci/admin/network/iface_status/lan';
   const answer = await session.json(path, signal, 'web_net_conf');
-  const mac = text(dig(answer, 0, 'macaddr'));
+  const mac = macAddress(dig(answer, 0, 'macaddr'));
   if (mac === undefined) throw new Fault('garbled', `${where}: no macaddr`, { bytes: JSON.stringify(answer) });
   return mac;
 }

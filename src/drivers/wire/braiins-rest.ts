@@ -12,7 +12,7 @@ import {
 } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { amount, boardIndex, dig, fields, list, max, num, text, type Fields } from './fields.ts';
+import { amount, boardIndex, dig, fields, list, macAddress, max, num, text, type Fields } from './fields.ts';
 import { expectTold, optional, parts } from './parts.ts';
 import { tokenIn, webSession, type WebSession } from './web-session.ts';
 
@@ -231,7 +231,7 @@ async function inspect(web: WebSession, { address, io, events }: Around, signal?
     model: text(dig(details, 'miner_identity', 'miner_model')) ?? text(dig(details, 'miner_identity', 'name')),
     firmware: text(dig(details, 'bos_version', 'current')),
     serial: text(dig(details, 'serial_number')),
-    mac: text(dig(network, 'mac_address')) ?? text(dig(details, 'mac_address')),
+    mac: macAddress(dig(network, 'mac_address')) ?? macAddress(dig(details, 'mac_address')),
     hostname: text(dig(network, 'hostname')) ?? text(dig(details, 'hostname')),
     uptimeS: uptimeOf(details),
     boards: boardsOf(boards),

@@ -56,3 +56,11 @@ export function boardIndex(id: unknown, place: number): number {
   const n = num(id);
   return n !== undefined && Number.isInteger(n) && n >= 1 ? n - 1 : place;
 }
+
+/** A MAC as it was told, with colons where it had no marks; a damaged one is another machine's or nobody's, one of zeros none. */
+export function macAddress(value: unknown): string | undefined {
+  const said = text(value)?.trim();
+  if (said === undefined || !/^[\da-f]{2}(?:[:-]?[\da-f]{2}){5}$/i.test(said) || !/[1-9a-f]/i.test(said))
+    return undefined;
+  return said.length === 12 ? said.replaceAll(/(..)(?!$)/g, '$1:') : said;
+}
