@@ -1,5 +1,6 @@
 import type { Driver } from '../../../drivers/driver.ts';
 import { drivers } from '../../../drivers/index.ts';
+import { causeOf } from '../../../drivers/wire/parts.ts';
 import { openCapture, readCapture, type CaptureFolder } from './folder-io.ts';
 import { missingOf, plainReading, readAll, weight, type FullReading } from './read-all.ts';
 
@@ -89,7 +90,7 @@ function toResult(
   recognisedBy: ReplayResult['recognisedBy'],
 ): ReplayResult {
   const { reading, faults, modelId } = full;
-  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: null }));
+  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: causeOf(gap)?.bytes ?? null }));
   const whole = faults.map(({ part, fault }) => ({
     part,
     kind: fault.kind,
