@@ -108,15 +108,31 @@ test('sleep, low and normal through the configuration; the reload refuses 4028 f
   expect(power()).toBeGreaterThan(2900);
 });
 
-test('the key of the other firmware is passed over', async () => {
-  const host = '127.21.3.4';
-  const endpoint = t.sim.world.byAddress.get(host)!;
-  const other = modeKeyOf(endpoint.number, t.sim.world.seed) === 'miner-mode' ? 'bitmain-work-mode' : 'miner-mode';
-  await client(host).json('POST', '/cgi-bin/set_miner_conf.cgi', JSON.stringify({ [other]: 1 }));
+test('older firmware passes over the key of newer; `miner-mode` is what the page writes on both', async () => {
+  const hosts = Array.from({ length: 4 }, (_, n) => `127.21.3.${n + 1}`);
+  const keyOf = (host: string) => modeKeyOf(t.sim.world.byAddress.get(host)!.number, t.sim.world.seed);
+  const powerOf = (host: string) => t.sim.world.miners.state.powerW[t.sim.world.byAddress.get(host)!.index]!;
+  const older = hosts.find((host) => keyOf(host) === 'miner-mode');
+  const newer = hosts.find((host) => keyOf(host) === 'bitmain-work-mode');
+  await client(older!).json('POST', '/cgi-bin/set_miner_conf.cgi', JSON.stringify({ 'bitmain-work-mode': 1 }));
+  await client(newer!).json('POST', '/cgi-bin/set_miner_conf.cgi', JSON.stringify({ 'miner-mode': 1 }));
   t.pass(400);
-  expect(t.sim.world.miners.state.powerW[endpoint.index]).toBeGreaterThan(2900);
+  expect(powerOf(older!)).toBeGreaterThan(2900);
+  expect(powerOf(newer!)).toBeLessThan(100);
 });
 
 test('LuxOS machines have no CGI pages here', async () => {
   expect((await talk('127.21.1.1', t.sim.ports.web, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).end).toBe('reset');
+});
+
+test('asked with `new_api`, 4028 tells its boards as the page does; the page names the model', async () => {
+  const host = '127.21.3.1';
+  const { bytes } = await talk(host, t.sim.ports.cgminer, '{"command":"stats","new_api":true}');
+  const told = JSON.parse(bytes.toString().replace(/\0$/, '')) as unknown;
+  expect(at(told, 'STATS.0.chain.length')).toBe(3);
+  expect(at(told, 'STATS.0.chain.1')).toMatchObject({ index: 1, asic_num: expect.any(Number) as number });
+  expect(await client(host).json('GET', '/cgi-bin/miner_type.cgi')).toMatchObject({
+    miner_type: expect.stringContaining('Antminer') as string,
+    subtype: expect.stringContaining('AML') as string,
+  });
 });

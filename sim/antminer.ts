@@ -13,19 +13,24 @@ import type { Endpoint } from './world.ts';
  * Half of the machines carry firmware that names the work mode `miner-mode`, the other half `bitmain-work-mode`.
  */
 const DESCRIPTION = 'cgminer 1.0.0';
-const COMPILED = 'Tue Dec  6 16:12:30 CST 2022';
-const VERSIONS = { old: '49.0.1.3', new: 'uart_trans.1.3' } as const;
+const VERSIONS = {
+  'miner-mode': { miner: '49.0.1.3', compiled: 'Tue Dec  6 16:12:30 CST 2022' },
+  'bitmain-work-mode': { miner: 'uart_trans.1.3', compiled: 'Thu Jul 25 20:33:12 CST 2024' },
+} as const;
 const ACCOUNT = { user: 'root', password: 'root', realm: 'antMiner Configuration' };
 
 /** @param number of the endpoint */
 export const modeKeyOf = (number: number, seed: number): 'miner-mode' | 'bitmain-work-mode' =>
   unitAt(seed, PURPOSE.workMode, number) < 0.5 ? 'miner-mode' : 'bitmain-work-mode';
 
+const versionOf = (facts: MinerFacts, host: Host): (typeof VERSIONS)[keyof typeof VERSIONS] =>
+  VERSIONS[modeKeyOf(facts.number, host.world.seed)];
+
 const versionRow = (facts: MinerFacts, host: Host): object => ({
   API: '3.1',
   BMMiner: '1.0.0',
-  CompileTime: COMPILED,
-  Miner: modeKeyOf(facts.number, host.world.seed) === 'miner-mode' ? VERSIONS.old : VERSIONS.new,
+  CompileTime: versionOf(facts, host).compiled,
+  Miner: versionOf(facts, host).miner,
   Type: facts.typeName,
 });
 
@@ -39,8 +44,10 @@ export function stockReply(host: Host, endpoint: Endpoint, command: CgminerComma
   });
   switch (command.name) {
     case 'summary':
+      if (command.newApi === true) return newApi(webSummary(facts, host));
       return ok(11, 'Summary', { SUMMARY: [summaryRow(facts)] });
     case 'stats':
+      if (command.newApi === true) return newApi(webStats(facts, host));
       return ok(70, 'CGMiner stats', { STATS: [versionRow(facts, host), statsOf(facts)] });
     case 'version':
       return ok(22, 'CGMiner versions', { VERSION: [versionRow(facts, host)] });
@@ -50,6 +57,9 @@ export function stockReply(host: Host, endpoint: Endpoint, command: CgminerComma
       return { STATUS: status(host.siteNow(), 'E', 14, 'Invalid command', DESCRIPTION), id: 1 };
   }
 }
+
+/** Asked with `new_api` 4028 says what the page says. */
+const newApi = (page: object): CgminerReply => ({ ...page, id: 1 });
 
 function summaryRow(facts: MinerFacts): object {
   return {
@@ -131,7 +141,15 @@ function page(host: Host, endpoint: Endpoint, method: string, path: string, body
   const route = `${method} ${path.replace(/^\/cgi-bin\//, '')}`;
   switch (route) {
     case 'GET get_system_info.cgi':
-      return json(systemInfo(facts));
+      return json(systemInfo(facts, host));
+    case 'GET miner_type.cgi':
+      return json({
+        miner_type: facts.typeName,
+        subtype: 'AMLCtrl_BHB68603',
+        fw_version: versionOf(facts, host).compiled,
+      });
+    case 'GET get_network_info.cgi':
+      return json(networkInfo(facts));
     case 'GET summary.cgi':
       return json(webSummary(facts, host));
     case 'GET stats.cgi':
@@ -153,7 +171,7 @@ function page(host: Host, endpoint: Endpoint, method: string, path: string, body
   }
 }
 
-const systemInfo = (facts: MinerFacts): object => ({
+const systemInfo = (facts: MinerFacts, host: Host): object => ({
   minertype: facts.typeName,
   nettype: 'DHCP',
   netdevice: 'eth0',
@@ -165,9 +183,23 @@ const systemInfo = (facts: MinerFacts): object => ({
   dnsservers: '',
   system_mode: 'GNU/Linux',
   system_kernel_version: 'Linux 4.9.113 #1 SMP PREEMPT Thu Oct 9 18:55:45 CST 2025',
-  system_filesystem_version: 'Tue Dec  6 16:12:30 CST 2022',
+  system_filesystem_version: versionOf(facts, host).compiled,
   firmware_type: 'Release',
   serinum: facts.serial,
+});
+
+const networkInfo = (facts: MinerFacts): object => ({
+  nettype: 'DHCP',
+  netdevice: 'eth0',
+  macaddr: facts.mac.toUpperCase(),
+  ipaddress: facts.address,
+  netmask: '255.255.0.0',
+  conf_nettype: 'DHCP',
+  conf_hostname: 'Antminer',
+  conf_ipaddress: '',
+  conf_netmask: '',
+  conf_gateway: '',
+  conf_dnsservers: '',
 });
 
 const webStatus = (facts: MinerFacts): object => ({
@@ -177,10 +209,15 @@ const webStatus = (facts: MinerFacts): object => ({
   api_version: '1.0.0',
 });
 
+function infoOf(facts: MinerFacts, host: Host): object {
+  const { miner, compiled } = versionOf(facts, host);
+  return { miner_version: miner, CompileTime: compiled, type: facts.typeName };
+}
+
 function webSummary(facts: MinerFacts, host: Host): object {
   return {
     STATUS: webStatus(facts),
-    INFO: { miner_version: versionOf(facts, host), CompileTime: COMPILED, type: facts.typeName },
+    INFO: infoOf(facts, host),
     SUMMARY: [
       {
         elapsed: facts.elapsedS,
@@ -200,7 +237,7 @@ function webSummary(facts: MinerFacts, host: Host): object {
 function webStats(facts: MinerFacts, host: Host): object {
   return {
     STATUS: { ...webStatus(facts), Msg: 'stats' },
-    INFO: { miner_version: versionOf(facts, host), CompileTime: COMPILED, type: facts.typeName },
+    INFO: infoOf(facts, host),
     STATS: [
       {
         elapsed: facts.elapsedS,
@@ -232,9 +269,6 @@ function webStats(facts: MinerFacts, host: Host): object {
     ],
   };
 }
-
-const versionOf = (facts: MinerFacts, host: Host): string =>
-  modeKeyOf(facts.number, host.world.seed) === 'miner-mode' ? VERSIONS.old : VERSIONS.new;
 
 function minerConf(host: Host, endpoint: Endpoint, facts: MinerFacts): object {
   const mode = workModeOf(host.world.miners, endpoint.index);
@@ -270,9 +304,11 @@ function setMinerConf(host: Host, endpoint: Endpoint, body: string): HttpAnswer 
   }
   const fault = host.faults.onWrite(endpoint);
   if (fault === 'refused') return failed;
-  // Each firmware knows its own key and passes over the other.
-  const value = Number(given[modeKeyOf(endpoint.number, host.world.seed)]);
-  if (![0, 1, 3].includes(value) && given[modeKeyOf(endpoint.number, host.world.seed)] !== undefined) return failed;
+  // The page writes `miner-mode` on every firmware; what newer firmware shows is taken as well.
+  const own = modeKeyOf(endpoint.number, host.world.seed);
+  const said = given[own] ?? given['miner-mode'];
+  const value = Number(said);
+  if (![0, 1, 3].includes(value) && said !== undefined) return failed;
   const mode = Number.isNaN(value) ? workModeOf(host.world.miners, endpoint.index) : value;
   const pools = poolsIn(given['pools']);
   if (fault === undefined) {
@@ -294,8 +330,10 @@ function poolsIn(given: unknown): SimPool[] | undefined {
 
 /** Newer firmware takes JSON and answers a code, older a form and whether it blinks now. */
 function blink(host: Host, endpoint: Endpoint, body: string): HttpAnswer {
-  const isOld = modeKeyOf(endpoint.number, host.world.seed) === 'miner-mode';
-  const asked = isOld ? /action=(start|stop)Blink/.exec(body)?.[1] : /"blink"\s*:\s*"?(true|false)/.exec(body)?.[1];
+  const form = /action=(start|stop)Blink/.exec(body)?.[1];
+  // Newer firmware knows the JSON alone.
+  const isOld = modeKeyOf(endpoint.number, host.world.seed) === 'miner-mode' && form !== undefined;
+  const asked = isOld ? form : /"blink"\s*:\s*"?(true|false)/.exec(body)?.[1];
   if (asked === undefined) return json({ isBlinking: minerFacts(host, endpoint).locating });
   const on = asked === 'start' || asked === 'true';
   const fault = host.faults.onWrite(endpoint);

@@ -7,6 +7,8 @@ export type CgminerReply = Readonly<Record<string, unknown>>;
 export interface CgminerCommand {
   readonly name: string;
   readonly parameter: string;
+  /** Bitmain's flag beside the command: the answer in the shape of its web pages. */
+  readonly newApi?: boolean;
 }
 
 /** cgminer's STATUS block. @param code its message number: 14 is an invalid command */

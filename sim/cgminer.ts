@@ -21,10 +21,11 @@ export function answerCgminer(one: CgminerAnswer, host: Host, endpoint: Endpoint
 
 export function parseCommand(text: string): CgminerCommand | undefined {
   try {
-    const { command, parameter } = JSON.parse(text) as { command?: unknown; parameter?: unknown };
+    const message = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const { command, parameter } = message;
     if (typeof command !== 'string') return undefined;
     const given = typeof parameter === 'string' || typeof parameter === 'number' ? String(parameter) : '';
-    return { name: command, parameter: given };
+    return { name: command, parameter: given, newApi: message['new_api'] === true };
   } catch {
     return undefined;
   }

@@ -5,6 +5,8 @@ export interface SimPool {
   readonly url: string;
   readonly user: string;
   readonly password: string;
+  /** Of the firmware that parts its pools into groups. */
+  readonly group?: number;
 }
 
 /**

@@ -18,7 +18,23 @@ interface Session {
   usedAt: number;
 }
 
+export interface LuxosGroup {
+  readonly id: number;
+  readonly name: string;
+  readonly quota: number;
+}
+
+/** What a machine was told beside its pools and its profile, by its number; a restart of the site forgets it. */
+export interface LuxosSettings {
+  groups: readonly LuxosGroup[];
+  /** Whether it changes its profile by itself when it is warm. */
+  atm: boolean;
+  /** Its red light as it was last told. */
+  red: string;
+}
+
 interface Sessions {
+  readonly settings: Map<number, LuxosSettings>;
   readonly open: Map<number, Session>;
   /** Number of the pool that each machine was switched to; the first where it was to none. */
   readonly worked: Map<number, number>;
@@ -28,11 +44,19 @@ interface Sessions {
 const sessionsOf = new WeakMap<Host, Sessions>();
 function sessions(host: Host): Sessions {
   const known = sessionsOf.get(host) ?? {
+    settings: new Map<number, LuxosSettings>(),
     open: new Map<number, Session>(),
     worked: new Map<number, number>(),
     count: 0,
   };
   sessionsOf.set(host, known);
+  return known;
+}
+
+export function settingsOf(host: Host, number: number): LuxosSettings {
+  const { settings } = sessions(host);
+  const known = settings.get(number) ?? { groups: [{ id: 0, name: 'default', quota: 1 }], atm: true, red: 'auto' };
+  settings.set(number, known);
   return known;
 }
 
@@ -108,16 +132,20 @@ export const WRITES: Readonly<Record<string, Write>> = {
       if (!['red', 'green'].includes(color) || !['on', 'off', 'blink', 'auto'].includes(state))
         return refuse(host, 404, 'Invalid led state');
       return (
-        perform(host, endpoint, () =>
-          host.send({ op: 'locate', i: endpoint.index, on: state === 'blink' || state === 'on' }),
-        ) ?? accept(host, 332, 'LED set', {})
+        perform(host, endpoint, () => {
+          if (color === 'red') settingsOf(host, endpoint.number).red = state;
+          host.send({ op: 'locate', i: endpoint.index, on: state === 'blink' || state === 'on' });
+        }) ?? accept(host, 332, 'LED set', {})
       );
     }),
   // The pool commands of cgminer need no session.
   addpool: (host, endpoint, command) => {
-    const [url = '', user = '', password = ''] = command.parameter.split(',');
+    const [url = '', user = '', password = '', given = '0'] = command.parameter.split(',');
     if (url === '' || user === '') return refuse(host, 53, `Invalid addpool details '${command.parameter}'`);
-    return setPools(host, endpoint, (pools) => [...pools, { url, user, password }], 55, `Added pool '${url}'`);
+    const group = Number(given);
+    if (!settingsOf(host, endpoint.number).groups.some(({ id }) => id === group))
+      return refuse(host, 404, `Invalid group '${given}'`);
+    return setPools(host, endpoint, (pools) => [...pools, { url, user, password, group }], 55, `Added pool '${url}'`);
   },
   switchpool: (host, endpoint, command) => {
     const id = poolId(host, endpoint, command);
@@ -132,6 +160,55 @@ export const WRITES: Readonly<Record<string, Write>> = {
       return refuse(host, 67, `Cannot remove active pool ${id}`);
     return setPools(host, endpoint, (pools) => pools.filter((_, n) => n !== id), 68, `Removed pool ${id}`, id);
   },
+  // A group goes with its pools; the numbers of those that stay do not change.
+  removegroup: (host, endpoint, command) => {
+    const settings = settingsOf(host, endpoint.number);
+    const gone = settings.groups.find(({ id }) => String(id) === command.parameter.trim());
+    if (gone === undefined) return refuse(host, 404, `Invalid group '${command.parameter}'`);
+    const stay = (pool: SimPool): boolean => (pool.group ?? 0) !== gone.id;
+    return setPools(
+      host,
+      endpoint,
+      (pools) => pools.filter(stay),
+      325,
+      `Removed group ${gone.id}`,
+      undefined,
+      () => (settings.groups = settings.groups.filter((group) => group !== gone)),
+    );
+  },
+  addgroup: (host, endpoint, command) => {
+    const settings = settingsOf(host, endpoint.number);
+    const [name = '', quota = '1'] = command.parameter.split(',');
+    const id = settings.groups.reduce((most, group) => Math.max(most, group.id + 1), 0);
+    return (
+      perform(host, endpoint, () => {
+        settings.groups = [...settings.groups, { id, name, quota: Number(quota) || 1 }];
+      }) ?? accept(host, 324, `Added group ${id}`, {})
+    );
+  },
+  groupquota: (host, endpoint, command) => {
+    const settings = settingsOf(host, endpoint.number);
+    const [id = '', quota = ''] = command.parameter.split(',');
+    if (!settings.groups.some((group) => String(group.id) === id) || !/^\d+$/.test(quota))
+      return refuse(host, 404, `Invalid group '${command.parameter}'`);
+    const change = (group: LuxosGroup): LuxosGroup =>
+      String(group.id) === id ? { ...group, quota: Number(quota) } : group;
+    return (
+      perform(host, endpoint, () => {
+        settings.groups = settings.groups.map(change);
+      }) ?? accept(host, 326, `Quota of group ${id} set`, {})
+    );
+  },
+  atmset: (host, endpoint, command) =>
+    inSession(host, endpoint, command, (words) => {
+      const enabled = words.map((word) => /^enabled=(true|false)$/i.exec(word)?.[1]).find((word) => word !== undefined);
+      const act = (): void => {
+        if (enabled !== undefined) settingsOf(host, endpoint.number).atm = enabled.toLowerCase() === 'true';
+      };
+      return perform(host, endpoint, act) ?? accept(host, 338, 'ATM configuration updated', {});
+    }),
+  // The program starts again, and the machine with it.
+  resetminer: (host, endpoint, command) => WRITES['rebootdevice']!(host, endpoint, command),
   rebootdevice: (host, endpoint, command) =>
     inSession(
       host,
@@ -182,10 +259,12 @@ function setPools(
   code: number,
   message: string,
   removed?: number,
+  also?: () => void,
 ): CgminerReply {
   const pools = change(minerFacts(host, endpoint).pools);
   const refused = perform(host, endpoint, () => {
     host.send({ op: 'pools', i: endpoint.index, pools });
+    also?.();
     const { worked } = sessions(host);
     const now = worked.get(endpoint.index);
     if (removed !== undefined && now !== undefined && now > removed) worked.set(endpoint.index, now - 1);

@@ -41,6 +41,13 @@ test('every read command of the shape has its body', async () => {
     pools: 'POOLS',
     profiles: 'PROFILES',
     events: 'EVENTS',
+    groups: 'GROUPS',
+    tempctrl: 'TEMPCTRL',
+    atm: 'ATM',
+    limits: 'LIMITS',
+    coin: 'COIN',
+    asccount: 'ASCS',
+    devdetails: 'DEVDETAILS',
   };
   for (const [command, key] of Object.entries(bodies)) {
     expect(await cgminer(t.sim, HOST, command)).toHaveProperty(key, expect.any(Array));
@@ -117,4 +124,40 @@ test('shares grow with the work done', async () => {
   // 200 TH/s for an hour at a share difficulty of 524,288: 320 shares.
   expect((await accepted()) - before).toBeGreaterThan(290);
   expect((await accepted()) - before).toBeLessThan(350);
+});
+
+test('voltages and chips are told board by board', async () => {
+  expect(at(await cgminer(t.sim, HOST, 'voltageget', '1'), 'VOLTAGE.0')).toMatchObject({
+    Board: 1,
+    Voltage: expect.any(Number),
+  });
+  const chips = at(await cgminer(t.sim, HOST, 'healthchipget', '2'), 'CHIPS') as Record<string, unknown>[];
+  expect(chips.at(-1)).toMatchObject({ Board: 2, Chip: chips.length - 1, Healthy: 'Y' });
+});
+
+test('a group goes with its pools, and pools are added to a group that is there', async () => {
+  const host = '127.21.1.2';
+  expect(at(await cgminer(t.sim, host, 'groups'), 'GROUPS')).toEqual([{ GROUP: 0, Name: 'default', Quota: 1 }]);
+  expect(at(await cgminer(t.sim, host, 'removegroup', '0'), 'STATUS.0.STATUS')).toBe('S');
+  expect(at(await cgminer(t.sim, host, 'pools'), 'POOLS')).toEqual([]);
+  const pool = 'stratum+tcp://new.example:3333,a.w,x,0';
+  expect(at(await cgminer(t.sim, host, 'addpool', pool), 'STATUS.0.STATUS')).toBe('E');
+  expect(at(await cgminer(t.sim, host, 'addgroup', 'site,2'), 'STATUS.0.STATUS')).toBe('S');
+  expect(at(await cgminer(t.sim, host, 'groupquota', '0,3'), 'STATUS.0.STATUS')).toBe('S');
+  expect(at(await cgminer(t.sim, host, 'groups'), 'GROUPS')).toEqual([{ GROUP: 0, Name: 'site', Quota: 3 }]);
+  expect(at(await cgminer(t.sim, host, 'addpool', pool), 'STATUS.0.STATUS')).toBe('S');
+  expect(at(await cgminer(t.sim, host, 'pools'), 'POOLS.0')).toMatchObject({ GROUP: 0, User: 'a.w' });
+});
+
+test('the lamp and the thermal management read back what they were told', async () => {
+  const host = '127.21.1.3';
+  const id = await session(host);
+  const config = async (key: string): Promise<unknown> => at(await cgminer(t.sim, host, 'config'), `CONFIG.0.${key}`);
+  await cgminer(t.sim, host, 'ledset', `${id},red,blink`);
+  expect(await config('RedLed')).toBe('blink');
+  await cgminer(t.sim, host, 'ledset', `${id},red,off`);
+  expect(await config('RedLed')).toBe('off');
+  await cgminer(t.sim, host, 'atmset', `${id},enabled=False`);
+  expect(await config('IsAtmEnabled')).toBe(false);
+  expect(at(await cgminer(t.sim, host, 'atm'), 'ATM.0.Enabled')).toBe(false);
 });

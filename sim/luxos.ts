@@ -1,6 +1,7 @@
 import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from './cgminer-reply.ts';
 import { FAILURE, PHASE } from './miners.ts';
-import { LUXOS_DESCRIPTION, LUXOS_VERSION, WRITES, refuse } from './luxos-writes.ts';
+import { PARTS } from './luxos-parts.ts';
+import { LUXOS_DESCRIPTION, LUXOS_VERSION, settingsOf, WRITES, refuse, type LuxosSettings } from './luxos-writes.ts';
 import type { SimPool } from './command.ts';
 import type { Host } from './net.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
@@ -17,6 +18,13 @@ export function luxosReply(host: Host, endpoint: Endpoint, command: CgminerComma
   if (read !== undefined) {
     const facts = minerFacts(host, endpoint);
     const { code, message, body } = read(facts, host);
+    return { STATUS: status(host.siteNow(), 'S', code, message, LUXOS_DESCRIPTION), ...body, id: 1 };
+  }
+  const part = PARTS[command.name];
+  if (part !== undefined) {
+    const facts = minerFacts(host, endpoint);
+    const { groups, atm } = settingsOf(host, endpoint.number);
+    const { code, message, body } = part(facts, command, groups, atm);
     return { STATUS: status(host.siteNow(), 'S', code, message, LUXOS_DESCRIPTION), ...body, id: 1 };
   }
   const write = WRITES[command.name];
@@ -42,7 +50,11 @@ const READS: Readonly<Record<string, Read>> = {
     message: 'Power usage',
     body: { POWER: [{ PSU: false, Watts: Math.round(facts.reportedW) }] },
   }),
-  config: (facts) => ({ code: 33, message: 'LUXminer config', body: { CONFIG: [configOf(facts)] } }),
+  config: (facts, host) => ({
+    code: 33,
+    message: 'LUXminer config',
+    body: { CONFIG: [configOf(facts, settingsOf(host, facts.number))] },
+  }),
   temps: (facts) => ({
     code: 201,
     message: '3 Temp(s)',
@@ -147,7 +159,7 @@ function summaryOf(facts: MinerFacts): object {
   };
 }
 
-function configOf(facts: MinerFacts): object {
+function configOf(facts: MinerFacts, { atm, red }: LuxosSettings): object {
   const asleep = facts.phase === PHASE.asleep || facts.phase === PHASE.down;
   return {
     'ASC Count': 3,
@@ -167,7 +179,7 @@ function configOf(facts: MinerFacts): object {
     Hotplug: 'None',
     IPAddr: facts.address,
     ImmersionMode: false,
-    IsAtmEnabled: true,
+    IsAtmEnabled: atm,
     IsPowerSupplyOn: !asleep,
     IsSingleVoltage: true,
     IsTuning: false,
@@ -181,10 +193,10 @@ function configOf(facts: MinerFacts): object {
     'PGA Count': 0,
     PSUHwVersion: '75',
     PSULabel: 'APW121215e',
-    'Pool Count': 1,
+    'Pool Count': facts.pools.length,
     Profile: facts.point.name,
     ProfileStep: String(facts.point.step),
-    RedLed: facts.locating ? 'blink' : 'auto',
+    RedLed: facts.locating && red !== 'on' ? 'blink' : red,
     SerialNumber: facts.serial,
     Strategy: 'Failover',
     SystemStatus: asleep ? 'Sleep' : facts.phase === PHASE.wake ? 'Initializing' : 'Normal',
@@ -230,7 +242,7 @@ function boardOf(facts: MinerFacts, ths: number, board: number): object {
   };
 }
 
-function poolOf(facts: MinerFacts, { url, user }: SimPool, n: number): object {
+function poolOf(facts: MinerFacts, { url, user, group = 0 }: SimPool, n: number): object {
   const worked = n === 0;
   return {
     Accepted: worked ? facts.accepted : 0,
@@ -245,7 +257,7 @@ function poolOf(facts: MinerFacts, { url, user }: SimPool, n: number): object {
     'Difficulty Rejected': facts.rejected * facts.shareDifficulty,
     'Difficulty Stale': 0,
     Discarded: 0,
-    GROUP: 0,
+    GROUP: group,
     'Get Failures': 0,
     Getworks: Math.floor(facts.elapsedS / 5),
     'Has GBT': false,

@@ -54,6 +54,20 @@ const TH_PER_DIFF1 = 2 ** 32 / 1e12;
 const SHARE_DIFFICULTY = 524_288;
 const REJECTED = 0.0012;
 
+/** Chips of a board, as the makers build them; another model is taken for an S21. */
+const CHIPS: Readonly<Record<string, number>> = {
+  'antminer-s19-xp': 110,
+  'antminer-s19j-pro': 126,
+  'antminer-s19k-pro': 77,
+  'antminer-s21-plus': 55,
+  'antminer-s21-pro': 65,
+  'antminer-s21-xp': 91,
+  'avalon-a1566': 160,
+  'whatsminer-m50s': 135,
+  'whatsminer-m60s': 245,
+  'whatsminer-m66': 192,
+};
+
 export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
   const { miners } = host.world;
   const i = endpoint.index;
@@ -88,7 +102,7 @@ export function minerFacts(host: Host, endpoint: Endpoint): MinerFacts {
     intakeC: Math.round(chipC * 0.45 + 12),
     fanRpm: group.model.cooling === 'hydro' ? [] : [0, 1, 2, 3].map((fan) => fanPct * 62 + (fan % 2) * 120),
     fanPct,
-    chips: group.model.id === 'antminer-s19k-pro' ? 77 : 108,
+    chips: CHIPS[group.model.id] ?? 108,
     elapsedS,
     shareDifficulty: SHARE_DIFFICULTY,
     accepted: shares - rejected,

@@ -53,7 +53,19 @@ export function luxPoints(model: AsicModel): SimPoint[] {
   });
 }
 
-/** Stock firmware has work modes; the catalogue says what they draw. */
+/** Stock firmware has work modes; the catalogue says what they draw, and of a model that it knows one of, low is assumed. */
+export function workModePoints(model: AsicModel): SimPoint[] {
+  const points = stockPoints(model);
+  const [only] = points;
+  if (points.length !== 1 || only === undefined) return points;
+  const low = { ...only, name: 'low', powerW: Math.round(only.powerW * 0.72), step: -1 };
+  return [
+    { ...low, hashThs: Math.round(only.hashThs * 8) / 10, frequencyMhz: Math.round(only.frequencyMhz * 0.8) },
+    only,
+  ];
+}
+
+/** The points of the catalogue. */
 function stockPoints(model: AsicModel): SimPoint[] {
   return model.points.map((point, i) => ({
     name: point.profile,

@@ -103,6 +103,7 @@ export async function startSim(options: SimOptions): Promise<Sim> {
     faults: createFaults(world),
     siteNow: () => clock.now(),
     wallNow,
+    unixNow: options.unixNow,
     send(command: SimCommand) {
       const at = clock.now();
       advance(world, at);

@@ -107,6 +107,8 @@ export async function testSim(portOffset: number, more: Partial<SimOptions> = {}
     seed: 5,
     portOffset,
     unixNow: () => unix,
+    // Counts from when the process began, as it does in earnest: nothing that is dated may be taken from it.
+    wallNow: () => unix - UNIX_START + 60_000,
     timer: false,
     ...more,
   });

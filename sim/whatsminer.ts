@@ -25,9 +25,16 @@ export function whatsminerPoints(model: AsicModel): SimPoint[] {
   return [at('low', -1, 0.78, 0.85), at('normal', 0, 1, 1), at('high', 1, 1.14, 1.08)];
 }
 
+/** Board generation that each model came with; the maker built most models with several. */
+const VARIANTS: Readonly<Record<string, string>> = {
+  'whatsminer-m60s': 'VK30',
+  'whatsminer-m66': 'VK30',
+  'whatsminer-m79s': 'VM30',
+};
+
 /** `M50S_VH20`, as the firmware writes its model. */
-export const hardwareType = (facts: MinerFacts): string =>
-  `${facts.group.model.name.replace(/^Whatsminer\s*/i, '').replaceAll(/\s/g, '')}_VH20`;
+export const hardwareType = ({ group: { model } }: MinerFacts): string =>
+  `${model.name.replace(/^Whatsminer\s*/i, '').replaceAll(/\s/g, '')}_${VARIANTS[model.id] ?? 'VH20'}`;
 
 export const isOff = (facts: MinerFacts): boolean => facts.curtailed;
 

@@ -176,10 +176,11 @@ function listEndpoints(site: Site): Endpoint[] {
       add('slurm', cluster.id, cluster.id, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
-  for (const pool of site.pools)
-    add('pool', pool.id, pool.id, new URL(pool.url.replace(/^\S+?:/, 'http:')).hostname, -1);
   for (const one of site.plant) add(one.kind, one.id, one.id, one.address, hallIndex.get(one.hall)!);
   for (const uplink of site.uplinks) add('uplink', uplink.id, uplink.id, uplink.address, hallIndex.get(uplink.hall)!);
+  // Last: the list of pools may change while the machines, and what is saved of them, stay.
+  for (const pool of site.pools)
+    add('pool', pool.id, pool.id, new URL(pool.url.replace(/^\S+?:/, 'http:')).hostname, -1);
   return endpoints;
 }
 

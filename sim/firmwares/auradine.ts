@@ -23,6 +23,7 @@ export const auradine: Firmware = {
 const ACCOUNT = { user: 'admin', password: 'admin' };
 const VERSION = '2025-03.1';
 const GCMINER = '1.4.2';
+const FAN_RPM = 6_200;
 const TOKEN_MS = 3_600_000;
 const MODES = [
   { name: 'eco', power: 0.72, hash: 0.78 },
@@ -164,11 +165,28 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
     return json({ STATUS: say('E', 'Unauthorized: token missing or expired') }, 401);
   if (isPost) return written(host, endpoint, path, given, say);
   const facts = minerFacts(host, endpoint);
+  if (path === 'fan') return json({ STATUS: say('S', 'Fan'), Fan: fansOf(facts, fansSet(host).get(endpoint.index)) });
   const [key, part] = PAGES[path] ?? [COMMANDS[path]?.[0], COMMANDS[path]?.[2]];
   if (key === undefined || part === undefined)
     return { status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' };
   return json({ STATUS: say('S', key), [key]: part(facts) });
 }
+
+/** Percentages that fans were told to hold, by machine; a restart of the site lets them go. */
+const held = new WeakMap<Host, Map<number, number>>();
+function fansSet(host: Host): Map<number, number> {
+  const known = held.get(host) ?? new Map<number, number>();
+  held.set(host, known);
+  return known;
+}
+
+const fansOf = (facts: MinerFacts, pct: number | undefined): object[] =>
+  facts.fanRpm.map((rpm, i) => ({
+    ID: i + 1,
+    Speed: pct === undefined ? rpm : Math.round((pct / 100) * FAN_RPM),
+    Target: Math.round(((pct ?? facts.fanPct) / 100) * FAN_RPM),
+    Max: FAN_RPM,
+  }));
 
 const PAGES: Readonly<Record<string, readonly [key: string, part: Part]>> = {
   ipreport: [
@@ -199,11 +217,6 @@ const PAGES: Readonly<Record<string, readonly [key: string, part: Part]>> = {
         Temperature1: `${facts.intakeC + 12}C`,
       },
     ],
-  ],
-  fan: [
-    'Fan',
-    (facts) =>
-      facts.fanRpm.map((rpm, i) => ({ ID: i + 1, Speed: rpm, Target: Math.round(facts.fanPct * 62), Max: 6_200 })),
   ],
   led: ['LED', ledPage],
   temperature: [
@@ -280,6 +293,11 @@ const WRITES: Readonly<Record<string, Write>> = {
   led(host, endpoint, { code }, acts) {
     if (typeof code !== 'number') return 'code expected';
     if (acts) host.send({ op: 'locate', i: endpoint.index, on: code === 3 });
+    return undefined;
+  },
+  fan(host, endpoint, { percentage }, acts) {
+    if (typeof percentage !== 'number' || percentage < 0 || percentage > 100) return 'percentage expected';
+    if (acts) fansSet(host).set(endpoint.index, percentage);
     return undefined;
   },
   restart(host, endpoint, _, acts) {

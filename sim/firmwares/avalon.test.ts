@@ -12,7 +12,7 @@ afterAll(() => t.close());
 const raw = (n: number, command: string, parameter?: string) => cgminer(t.sim, t.address(n), command, parameter);
 
 test('version and stats have the shape of the firmware, and are recognised', async () => {
-  expect(at(await raw(1, 'version'), 'VERSION.0.PROD')).toBe('AvalonMiner 1566');
+  expect(at(await raw(1, 'version'), 'VERSION.0.PROD')).toBe('AvalonMiner 15');
   expect(at(await raw(1, 'stats'), 'STATS.0.MM ID0')).toMatch(/PS\[0 1214 1316 \d+ \d+ 1320 \d+\]/);
   expect(at(await raw(1, 'litestats'), 'STATUS.0')).toMatchObject({ STATUS: 'E', Code: 14 });
   const { bytes } = await talk(t.address(1), t.sim.ports.cgminer, '{"command":"version"}');
@@ -38,7 +38,7 @@ test('the driver reads and inspects it', async () => {
     mode: { kind: 'run', profile: 'normal' },
   });
   const slow = await device.inspect!();
-  expect(slow).toMatchObject({ model: 'AvalonMiner 1566', firmware: '24102401_25462b2_9ddf522' });
+  expect(slow).toMatchObject({ model: 'AvalonMiner 15-194', firmware: '24102401_25462b2_9ddf522' });
   expect(slow.boards).toHaveLength(3);
   expect(slow.gaps).toBeUndefined();
 });
@@ -81,4 +81,16 @@ test('another password of the web page is told as such', async () => {
   await expect(t.open(3, { password: { env: 'AV' } }, 'wrong').setPools!(pools)).rejects.toMatchObject({
     kind: 'unauthorised',
   });
+});
+
+test('a level is a mode, watts are a limit, and `restart` starts it again', async () => {
+  expect(at(await raw(4, 'ascset', '0,worklevel,set,2900'), 'STATUS.0.Msg')).toBe('ASC 0 set OK');
+  t.pass(90);
+  const limited = await t.open(4).read();
+  expect(limited).toMatchObject({ powerLimitW: 2900 });
+  expect(limited.powerW).toBeLessThan(3000);
+  expect(at(await raw(4, 'ascset', '0,worklevel,set,9'), 'STATUS.0.STATUS')).toBe('E');
+  expect(await raw(4, 'restart')).toEqual({ STATUS: 'RESTART' });
+  t.pass(1);
+  await expect(t.open(4, { timeoutMs: 100 }).read()).rejects.toMatchObject({ kind: 'timeout' });
 });

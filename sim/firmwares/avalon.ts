@@ -22,6 +22,7 @@ export const avalon: Firmware = {
       answer(host, endpoint, text) {
         const command = parseCommand(text);
         const dropped = command?.name === 'ascset' && /^0,(softon|reboot)\b/.test(command.parameter);
+        if (command?.name === 'restart') return restart(host, endpoint);
         const answer = answerCgminer(reply, host, endpoint, text);
         return dropped && answer.includes('"S"') ? undefined : answer;
       },
@@ -85,7 +86,15 @@ function reply(host: Host, endpoint: Endpoint, command: CgminerCommand): Cgminer
   }
 }
 
+/** cgminer's own: it says the one word, and starts again. */
+function restart(host: Host, endpoint: Endpoint): string {
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === undefined) host.send({ op: 'reboot', i: endpoint.index });
+  return '{"STATUS":"RESTART"}\0';
+}
+
 type Said = { readonly letter: 'S' | 'E' | 'I'; readonly message: string };
+const LEAST_LIMIT_W = 500;
 const HELP = 'help|fan-spd|led|workmode|worklevel|reboot|softon|softoff|time|';
 
 function ascset(host: Host, endpoint: Endpoint, parameter: string): Said {
@@ -118,6 +127,15 @@ function ascset(host: Host, endpoint: Endpoint, parameter: string): Said {
       if (miners.groups[miners.group[i]!]!.table.points[point] === undefined) return failed('Invalid parameter');
       return done(() => host.send({ op: 'point', i, point }));
     }
+    case 'worklevel': {
+      // `set,0` on are its levels; public clients send watts as well, and `MPO` tells what it keeps to.
+      const wanted = rest[0] === 'set' ? Number.parseFloat(rest[1] ?? '') : NaN;
+      const { miners } = host.world;
+      if (miners.groups[miners.group[i]!]!.table.points[wanted] !== undefined)
+        return done(() => host.send({ op: 'point', i, point: wanted }));
+      if (!(wanted >= LEAST_LIMIT_W && wanted < 99_999)) return failed('Invalid parameter');
+      return done(() => host.send({ op: 'limit', i, watts: Math.round(wanted) }));
+    }
     case 'led': {
       const on = /^1-([01])$/.exec(rest[0] ?? '')?.[1];
       return on === undefined
@@ -143,14 +161,21 @@ function setPool(host: Host, endpoint: Endpoint, facts: MinerFacts, parameter: s
   return true;
 }
 
-/** `Avalon A1566` is `AvalonMiner 1566`. */
-const numberOf = (facts: MinerFacts): string => /\d+/.exec(facts.group.model.name)?.[0] ?? '1566';
+/** `Avalon A1246` says 1246 of itself, an A1566 no more than 15. */
+function numberOf(facts: MinerFacts): string {
+  const number = /\d+/.exec(facts.group.model.name)?.[0] ?? '1566';
+  return number.startsWith('15') ? '15' : number;
+}
+
+/** What it calls its model: with the hashrate it was sold for, and an A1566 with that of the best of its bins. */
+const modelOf = (facts: MinerFacts): string =>
+  `${numberOf(facts)}-${facts.group.model.id === 'avalon-a1566' ? 194 : Math.round(facts.group.model.nameplateThs)}`;
 
 const versionOf = (facts: MinerFacts): object => ({
   CGMiner: '4.11.1',
   API: '3.7',
   PROD: `AvalonMiner ${numberOf(facts)}`,
-  MODEL: `${numberOf(facts)}-${Math.round(facts.group.model.nameplateThs)}`,
+  MODEL: modelOf(facts),
   HWTYPE: 'MM4v2_X3',
   SWTYPE: 'MM317',
   VERSION: '24102401_25462b2_9ddf522',
@@ -191,12 +216,15 @@ const poolOf = (facts: MinerFacts, { url, user }: SimPool, n: number): object =>
   'Has Stratum': true,
 });
 
+/** What the boards take of what the supply draws; assumed. */
+const PSU_SHARE = 0.94;
+
 function statsOf(facts: MinerFacts): object {
   const idle = facts.hashThs === 0;
   const list = (value: (board: number) => number | string): string => [0, 1, 2].map(value).join(' ');
   const watts = Math.round(facts.reportedW);
   const said = [
-    `Ver[${numberOf(facts)}-${Math.round(facts.group.model.nameplateThs)}-24102401_25462b2_9ddf522]`,
+    `Ver[${modelOf(facts)}-24102401_25462b2_9ddf522]`,
     `DNA[${facts.serial.slice(0, 16).toLowerCase()}]`,
     'MEMFREE[1201472.0]',
     'NETFAIL[0 0 0 0 0 0 0 0]',
@@ -210,14 +238,17 @@ function statsOf(facts: MinerFacts): object {
     ...facts.fanRpm.map((rpm, n) => `Fan${n + 1}[${rpm}]`),
     `FanR[${facts.fanPct}%]`,
     'Vo[329]',
-    `PS[0 1214 1316 ${Math.round(watts / 13.2)} ${watts} 1320 ${Math.round(watts / 0.94)}]`,
+    `PS[0 1214 1316 ${Math.round(watts / 13.2)} ${Math.round(watts * PSU_SHARE)} 1320 ${watts}]`,
     `GHSspd[${(facts.hashThs * 1000).toFixed(2)}]`,
     `GHSmm[${(facts.point.hashThs * 1000).toFixed(2)}]`,
     `GHSavg[${(facts.lifeThs * 1000).toFixed(2)}]`,
     `Freq[${facts.point.frequencyMhz}]`,
     `Led[${facts.locating ? 1 : 0}]`,
     `MGHS[${list((board) => (facts.boardThs[board]! * 1000).toFixed(2))}]`,
+    `ITemp[${facts.intakeC}]`,
     `MTmax[${list((board) => (idle ? 0 : facts.exhaustC - board))}]`,
+    `MTavg[${list(() => (idle ? 0 : Math.round((facts.exhaustC + facts.intakeC) / 2)))}]`,
+    `MVavg[${list(() => (idle ? 0 : facts.point.voltage * 100))}]`,
     `TA[${facts.chips * 3}]`,
     'Core[A3201]',
     'PING[17]',
@@ -227,7 +258,12 @@ function statsOf(facts: MinerFacts): object {
     ...[0, 1, 2].map(
       (board) => `PVT_T${board}[${Array.from({ length: facts.chips }, () => facts.exhaustC).join(' ')}]`,
     ),
-    `MPO[${facts.point.powerW}]`,
+    ...[0, 1, 2].map(
+      (board) =>
+        `MW${board}[${Array.from({ length: facts.chips }, () => (facts.boardThs[board]! > 0 ? 21_500 : 0)).join(' ')}]`,
+    ),
+    `MPO[${Math.round(facts.limitW ?? facts.point.powerW)}]`,
+    `WALLPOWER[${watts}]`,
     `WORKMODE[${facts.group.table.points.findIndex(({ name }) => name === facts.point.name)}]`,
   ];
   return {

@@ -109,7 +109,7 @@ function actOf(host: Host, endpoint: Endpoint, name: string, command: Command): 
       return () => host.send({ op: 'point', i, point });
     }
     case 'adjust_power_limit': {
-      const watts = typeof command['power_limit'] === 'string' ? Number(command['power_limit']) : NaN;
+      const watts = Number(command['power_limit'] ?? NaN);
       return watts > 0 && watts < 99_999 ? () => host.send({ op: 'limit', i, watts }) : 'wrong';
     }
     case 'set_led':

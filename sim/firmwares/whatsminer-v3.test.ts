@@ -65,7 +65,7 @@ test('the driver reads and inspects it', async () => {
     mode: { kind: 'run', profile: 'normal' },
   });
   const slow = await device.inspect!();
-  expect(slow).toMatchObject({ model: 'M60S_VH20', firmware: '20251209.16.Rel2', hostname: 'WhatsMiner' });
+  expect(slow).toMatchObject({ model: 'M60S_VK30', firmware: '20251209.16.Rel2', hostname: 'WhatsMiner' });
   expect(slow.boards).toHaveLength(3);
   expect(slow.gaps).toBeUndefined();
 });

@@ -86,7 +86,7 @@ function answer(host: Host, endpoint: Endpoint, text: string): object {
 }
 
 /** The clock of the machine. */
-const nowS = (host: Host): number => Math.floor(host.wallNow() / 1000);
+const nowS = (host: Host): number => Math.floor(host.unixNow() / 1000);
 const saltAt = (host: Host, { number }: Endpoint): string => saltOf(host.world.seed, number, 3);
 
 function read(host: Host, endpoint: Endpoint, cmd: string, { param }: Command): Answer {
@@ -153,6 +153,8 @@ function actOf(
       if (param === 'stop' || param === 'disable') return () => host.send({ op: 'sleep', i });
       if (param === 'start' || param === 'enable') return () => host.send({ op: 'wake', i });
       return param === 'restart' ? () => host.send({ op: 'reboot', i }) : 'wrong';
+    // Firmware and its clients have both names for it.
+    case 'set.miner.mode':
     case 'set.miner.power_mode': {
       const point = typeof param === 'string' ? pointNamed(host, endpoint, param) : -1;
       return point < 0 ? 'wrong' : () => host.send({ op: 'point', i, point });

@@ -23,11 +23,13 @@ import {
   samePools,
   tellsPower,
   troublesOf,
+  wattsIn,
 } from './wire/antminer.ts';
-import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
+import { chainSources } from './wire/antminer-chains.ts';
+import { askCgminer, expectSuccess, parseReply, part, poolsOf, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields, expectOk } from './wire/http.ts';
+import { expectOk } from './wire/http.ts';
 import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
@@ -46,6 +48,8 @@ const WORK_MODES: ReadonlyMap<number, string> = new Map([
   [3, 'low'],
 ]);
 const SLEEP_MODE = 1;
+/** Firmware from 2023-07 on stands still under this number too. */
+const STANDSTILL_MODE = 5;
 /** What Bitmain ships; a miner that still has it is reported as a finding by discovery, not here. */
 const FACTORY_PASSWORD = 'root';
 
@@ -77,12 +81,17 @@ export const antminerStock = defineDriver({
     const target = { host: address, port: settings.port, timeoutMs: settings.timeoutMs };
     let known: KnownConfig | undefined;
     const power = powerMeter(address, settings.timeoutMs, io);
+    const sources = chainSources(
+      address,
+      (command, signal) => askCgminer(io.tcp, target, command, undefined, signal),
+      cgi,
+    );
 
     async function currentConfig(hashing: boolean, signal?: AbortSignal): Promise<Fields | undefined> {
       const now = io.wallNow();
       if (known !== undefined && now - known.readAt < CONFIG_HOLDS_MS) {
         if (known.value === undefined) return undefined;
-        const saysAsleep = workMode(known.value) === SLEEP_MODE;
+        const saysAsleep = toMode(known.value)?.kind === 'sleep';
         if (saysAsleep !== hashing) return known.value;
       }
       const value = await cgi.get('get_miner_conf', signal).catch(noneWhereUnsupported);
@@ -110,17 +119,26 @@ export const antminerStock = defineDriver({
 
     return {
       async read(signal) {
-        const reply = await askCgminer(io.tcp, target, 'stats', undefined, signal);
-        const chains = requirePart(reply, 'stats', 'STATS', 'GHS 5s', `${address} stats`);
+        const { chains, type = asic?.name, gaps } = await sources(signal);
         const hashrateThs = thsOf(chains);
         const hashing = hashrateThs !== undefined && hashrateThs > 0;
-        const conf = await currentConfig(hashing, signal);
-        const type = text(part(reply, 'stats', 'STATS').find((row) => 'Type' in row)?.['Type']) ?? asic?.name;
-        const metered = tellsPower(type) ? await power(signal) : undefined;
-        return toReading(io.siteNow(), chains, conf, hashrateThs, { asic, modelId, metered });
+        const conf = await currentConfig(hashing, signal).catch((error: unknown) => {
+          // What hashes is known without the mode.
+          if (!(error instanceof Fault) || error.kind !== 'garbled') throw error;
+          return error;
+        });
+        const said = wattsIn(chains);
+        const metered = said ?? (tellsPower(type) ? await power(signal) : undefined);
+        const reading = toReading(io.siteNow(), chains, conf instanceof Fault ? {} : conf, hashrateThs, {
+          asic,
+          modelId,
+          metered,
+        });
+        const unread = conf instanceof Fault ? [{ part: 'mode', kind: conf.kind, message: conf.message }] : [];
+        return gaps === undefined && unread.length === 0 ? reading : { ...reading, gaps: [...(gaps ?? []), ...unread] };
       },
       inspect: (signal) =>
-        inspect(cgi, (command) => askCgminer(io.tcp, target, command, undefined, signal), io, address, signal),
+        inspect(cgi, (command) => askCgminer(io.tcp, target, command, undefined, signal), sources, io, address, signal),
       sleep: (signal) => setWorkMode(SLEEP_MODE, signal),
       wake: (signal) => setWorkMode(0, signal),
       async setMode(profile, signal) {
@@ -186,7 +204,7 @@ function cgiClient(address: string, settings: Config, io: DriverIo) {
       signal,
       ...(body === undefined ? {} : { body }),
     };
-    return asFields(expectOk(await io.http.ask(request), where), where);
+    return parseReply(expectOk(await io.http.ask(request), where).body, where);
   };
   return {
     get: (name: string, signal?: AbortSignal) => object('GET', name, undefined, JSON_TYPE, signal),
@@ -202,7 +220,7 @@ const workMode = (conf: Fields): number | undefined => num(conf['bitmain-work-mo
 function toMode(conf: Fields): OperatingMode | undefined {
   const mode = workMode(conf);
   if (mode === undefined) return undefined;
-  if (mode === SLEEP_MODE) return SLEEP;
+  if (mode === SLEEP_MODE || mode === STANDSTILL_MODE) return SLEEP;
   const word = WORK_MODES.get(mode);
   return word === undefined ? undefined : run(word);
 }
@@ -256,6 +274,7 @@ function thsOf(chains: Fields): number | undefined {
 async function inspect(
   cgi: CgiClient,
   ask: (command: string) => Promise<Fields>,
+  sources: ReturnType<typeof chainSources>,
   io: DriverIo,
   address: string,
   signal?: AbortSignal,
@@ -277,20 +296,22 @@ async function inspect(
     (await collected.get('identity', () =>
       page('get_system_info', ['minertype', 'macaddr', 'system_filesystem_version']),
     )) ?? {};
-  const stats = await told('boards', 'stats');
+  const { chains, type } = (await collected.get('boards', () => sources(signal))) ?? {};
   const pools = await told('pools', 'pools');
   const version = await told('version', 'version');
   const summary = await collected.get('errors', () => page('summary', ['SUMMARY', 'STATUS']));
   const gaps = collected.gaps();
-  const chains = stats === undefined ? undefined : part(stats, 'stats', 'STATS').find((row) => 'GHS 5s' in row);
   const row = version === undefined ? {} : (part(version, 'version', 'VERSION')[0] ?? {});
+  const named = text(info['minertype']) ?? text(row['Type']) ?? type;
+  // Firmware that does not say it there has a page for it alone.
+  const typed = named === undefined ? await cgi.get('miner_type', signal).catch(ignoreFault) : undefined;
   const poolList = pools === undefined ? undefined : poolsOf(pools);
   const active = poolList?.find((pool) => pool.active === true);
   return {
     at: io.siteNow(),
-    model: text(info['minertype']) ?? text(row['Type']),
+    model: named ?? text(typed?.['miner_type']),
     firmware: text(info['system_filesystem_version']) ?? text(row['CompileTime']),
-    serial: text(info['serinum']),
+    serial: text(info['serinum']) ?? text(info['serial_no']),
     mac: text(info['macaddr']),
     hostname: text(info['hostname']),
     boards: chains === undefined ? undefined : boardsOf(chains),

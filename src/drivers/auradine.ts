@@ -87,9 +87,9 @@ export const auradine = defineDriver({
     }
 
     /** A list of its HTTP API under its key; some pages say STATUS too, and not all versions do. */
-    async function page(path: string, key: string, signal?: AbortSignal, name = path): Promise<readonly Fields[]> {
+    async function page(path: string, key: string, signal?: AbortSignal): Promise<readonly Fields[]> {
       const where = `${address} ${path}`;
-      const reply = await fresh(() => rest.get(`/${path}`, signal, name));
+      const reply = await fresh(() => rest.get(`/${path}`, signal, path));
       if (Array.isArray(reply[key])) return list(reply[key]).map(fields);
       if ('STATUS' in reply) expectSuccess(reply, where);
       throw new Fault('garbled', `${where}: no ${key}`, { bytes: JSON.stringify(reply) });
@@ -135,7 +135,7 @@ export const auradine = defineDriver({
         const version = await asked.get('version', () => rpc('version', signal));
         const details = await asked.get('model', () => rpc('devdetails', signal));
         const devs = await asked.get('boards', () => rpc('devs', signal));
-        const temps = await asked.get('temperatures', () => page('temperature', 'Temperature', signal, 'temp'));
+        const temps = await asked.get('temperatures', () => page('temperature', 'Temperature', signal));
         const fans = await asked.get('fans', () => page('fan', 'Fan', signal));
         const led = (await asked.get('errors', () => page('led', 'LED', signal)))?.[0];
         const pools = await asked.get('pools', () => rpc('pools', signal));

@@ -14,7 +14,7 @@ import {
   workModesOf,
   type Module,
 } from './wire/avalon.ts';
-import { askCgminer, expectSuccess, parseReply, part, poolsOf, sharesOf } from './wire/cgminer.ts';
+import { askCgminer, expectSuccess, parseReply, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
@@ -105,8 +105,22 @@ export const avalon = defineDriver({
 
     return {
       async read(signal) {
-        const { modules } = await now(signal);
-        return toReading(io.siteNow(), modules, modelId);
+        const collected = parts();
+        const told = await collected.get('stats', () => now(signal));
+        if (told !== undefined) return toReading(io.siteNow(), told.modules, modelId);
+        // Where the strings are not there or not understood, cgminer's own rows still tell the hashrate.
+        const devs = await collected.get('devs', () => ask('devs', undefined, signal));
+        const rows = devs === undefined ? [] : part(devs, 'devs', 'DEVS');
+        const mhs = rows.map((row) => amount(row['MHS 5s']) ?? amount(row['MHS 1m']));
+        const [first] = rows;
+        if (devs !== undefined && first === undefined) requirePart(devs, 'devs', 'DEVS', 'MHS 1m', `${address} devs`);
+        const gaps = collected.gaps();
+        return {
+          at: io.siteNow(),
+          hashrateThs: mhs.includes(undefined) ? undefined : mhs.reduce<number>((all, one) => all + one! / 1e6, 0),
+          uptimeS: amount(first?.['Device Elapsed']) ?? amount(first?.['Elapsed']),
+          gaps,
+        };
       },
       inspect: (signal) => inspect(ask, () => stats(SLOW, signal), io.siteNow, address, signal),
       async sleep(signal) {
@@ -267,7 +281,7 @@ async function inspect(
   const errors = boards?.modules.flatMap(troublesOf) ?? [];
   return {
     at: siteNow(),
-    model: text(row['PROD']) ?? text(row['MODEL']),
+    model: modelName(row),
     firmware: text(row['LVERSION']) ?? text(row['VERSION']) ?? text(row['CGVERSION']),
     serial: text(row['DNA']),
     mac: toMac(row['MAC']),
@@ -281,21 +295,41 @@ async function inspect(
   };
 }
 
+/** Of the 15 series the product name tells no more than that it is one: `AvalonMiner 15` with the model `15-194`. */
+function modelName(row: Fields): string | undefined {
+  const [product, model] = [text(row['PROD']), text(row['MODEL'])];
+  const series = product === undefined ? undefined : /\b\d\d$/.exec(product)?.[0];
+  if (series === undefined || model === undefined || !model.startsWith(`${series}-`)) return product ?? model;
+  return `${product}${model.slice(series.length)}`;
+}
+
 /** The A series writes `b4a2eb3d0102`. */
 function toMac(said: unknown): string | undefined {
   const mac = text(said);
   return mac !== undefined && /^[0-9a-f]{12}$/i.test(mac) ? mac.replaceAll(/(..)(?!$)/g, '$1:') : mac;
 }
 
+/** The means of the boards, and what was last read of their chips, outlast the work. */
+const isHashing = (module: Module): boolean => (numberIn(module, 'GHSspd') ?? 1) > 0;
+
+/** The hottest of a board, by its chips where it tells no more; a cooled one tells the water behind it. */
+const boardTemperature = (module: Module, board: number): number | undefined =>
+  numberIn(module, 'MTmax', board) ||
+  // A machine of one board tells the machine's.
+  ((module.get('MGHS')?.length ?? 0) === 1 ? numberIn(module, 'TMax') : undefined) ||
+  (isHashing(module) ? max((module.get(`PVT_T${board}`) ?? []).map((said) => num(said) || undefined)) : undefined) ||
+  numberIn(module, 'HBOTemp', board) ||
+  undefined;
+
 function toBoards(modules: readonly Module[]): Reading['boards'] {
   const boards = modules.flatMap((module) => {
-    const hashing = (numberIn(module, 'GHSspd') ?? 0) > 0;
+    const hashing = isHashing(module);
     return (module.get('MGHS') ?? []).map((said, i) => {
       const ghs = hashing ? amount(num(said)) : undefined;
       const chips = module.get(`PVT_T${i}`)?.filter((reading) => Number(reading) > 0).length;
       return {
         hashrateThs: ghs === undefined ? undefined : ghs / 1000,
-        temperatureC: numberIn(module, 'MTmax', i) || (i === 0 ? numberIn(module, 'TMax') : undefined) || undefined,
+        temperatureC: boardTemperature(module, i),
         chips: chips === 0 ? undefined : chips,
       };
     });

@@ -2,11 +2,20 @@ import { z } from 'zod';
 import { Fault, secretRef, SLEEP, type OperatingMode, type Reading, type WallMs } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { btminer, expectDone, FACTORY_PASSWORD } from './wire/btminer.ts';
-import { part, poolsOf } from './wire/cgminer.ts';
+import { part, poolsOf, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
-import { BLINK, errorWords, MODE_HOLDS_MS, powerMode, threePools, toProfile, toRunning } from './wire/whatsminer.ts';
+import {
+  BLINK,
+  countedTroubles,
+  MODE_HOLDS_MS,
+  powerMode,
+  threePools,
+  toProfile,
+  toRunning,
+  troublesOf,
+} from './wire/whatsminer.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -84,7 +93,7 @@ export const whatsminerV2 = defineDriver({
           expectDone(reply, `${address} summary`);
           throw new Fault('garbled', `${address}: a summary without a time`, { bytes: JSON.stringify(reply) });
         }
-        const mhs = amount(row['HS RT']) ?? amount(row['MHS 1m']) ?? amount(row['MHS av']);
+        const mhs = amount(row['HS RT']) ?? amount(row['MHS 5s']) ?? amount(row['MHS 1m']) ?? amount(row['MHS av']);
         const hashing = mhs === undefined ? undefined : mhs > 0;
         let told: KnownStatus | undefined;
         try {
@@ -178,11 +187,12 @@ function toReading(
     temperatureC: hottest(row['Chip Temp Max'], row['Temperature'], row['Env Temp']),
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
-    uptimeS: amount(row['Uptime']) ?? amount(row['Elapsed']),
+    uptimeS: amount(row['Elapsed']) ?? amount(row['Uptime']),
     mac: text(row['MAC']),
     acceptedShares: amount(row['Accepted']),
     rejectedShares: amount(row['Rejected']),
     powerLimitW: amount(row['Power Limit']) || undefined,
+    errors: countedTroubles(row),
     points: factoryPoints(modelId),
   };
 }
@@ -225,8 +235,10 @@ async function inspect(
     boards: boards === undefined ? undefined : toBoards(boards),
     pools: poolList,
     pool: active && { url: active.url, worker: active.worker },
+    acceptedShares: sharesOf(poolList, 'acceptedShares'),
+    rejectedShares: sharesOf(poolList, 'rejectedShares'),
     powerLimitW: amount(status['power_limit_set']) || undefined,
-    errors: errors === undefined ? undefined : toErrors(errors),
+    errors: errors === undefined ? undefined : troublesOf(fields(errors['Msg'])['error_code']),
     gaps,
   };
 }
@@ -237,7 +249,7 @@ function ignoreFault(error: unknown): undefined {
 
 function toBoards(reply: Fields): Reading['boards'] {
   const boards = part(reply, 'devs', 'DEVS').map((row, i) => {
-    const mhs = amount(row['MHS 1m']) ?? amount(row['MHS av']);
+    const mhs = amount(row['MHS 1m']) ?? amount(row['MHS 5s']) ?? amount(row['MHS av']);
     return {
       index: amount(row['Slot']) ?? amount(row['ASC']) ?? i,
       hashrateThs: mhs === undefined ? undefined : mhs / MHS_PER_THS,
@@ -247,23 +259,4 @@ function toBoards(reply: Fields): Reading['boards'] {
     };
   });
   return boards.length === 0 ? undefined : boards;
-}
-
-/** `[{"218": "2024-06-15 10:30:00"}]`; older firmware gives the bare codes. */
-function toErrors(reply: Fields): Reading['errors'] {
-  const said = fields(reply['Msg'])['error_code'];
-  if (!Array.isArray(said)) return undefined;
-  const errors = said.flatMap((entry: unknown) => {
-    if (typeof entry !== 'object') return wordsOf(entry, undefined);
-    return Object.entries(fields(entry)).flatMap(([code, since]) => wordsOf(code, since));
-  });
-  // An empty list says that nothing is wrong; one of which nothing is understood says nothing.
-  return said.length > 0 && errors.length === 0 ? undefined : errors;
-}
-
-function wordsOf(code: unknown, since: unknown): string[] {
-  const number = num(code);
-  if (number === undefined) return [];
-  const when = text(since);
-  return [when === undefined ? errorWords(number) : `${errorWords(number)}, since ${when}`];
 }

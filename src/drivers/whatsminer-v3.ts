@@ -5,7 +5,7 @@ import { factoryPoints } from './wire/factory-points.ts';
 import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
 import { FACTORY_PASSWORD, whatsminerFrames, type WhatsminerFrames } from './wire/whatsminer-frames.ts';
-import { BLINK, errorWords, MODE_HOLDS_MS, powerMode, threePools, toProfile, toRunning } from './wire/whatsminer.ts';
+import { BLINK, MODE_HOLDS_MS, powerMode, threePools, toProfile, toRunning, troublesOf } from './wire/whatsminer.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4433),
@@ -189,7 +189,7 @@ async function inspect(api: WhatsminerFrames, siteNow: () => Reading['at'], sign
     boards: edevs === undefined ? undefined : toBoards(edevs, miner),
     pools,
     pool: active && { url: active.url, worker: active.worker },
-    errors: toErrors(info['error-code']),
+    errors: troublesOf(info['error-code']),
     gaps,
   };
 }
@@ -228,20 +228,4 @@ function toPools(message: Fields): Reading['pools'] {
       };
     });
   return pools.length === 0 ? undefined : pools;
-}
-
-/** Captured reply: `[{"264": "2026-05-23 09:19:10", "reason": "..."}]`, a code as the key and since when. */
-function toErrors(said: unknown): Reading['errors'] {
-  const errors = list(said)
-    .map(fields)
-    .flatMap((entry) =>
-      Object.entries(entry).flatMap(([key, since]) => {
-        const code = num(key);
-        if (code === undefined) return [];
-        const words = errorWords(code, text(entry['reason']));
-        const when = text(since);
-        return [when === undefined ? words : `${words}, since ${when}`];
-      }),
-    );
-  return errors.length === 0 ? undefined : errors;
 }

@@ -16,7 +16,7 @@ function temperatures(value: unknown): (number | undefined)[] {
 
 export const boardTemperatures = (chains: Fields): (number | undefined)[] =>
   Object.entries(chains)
-    .filter(([key]) => /^temp(_chip|_pcb|\d*_)?\d+/.test(key))
+    .filter(([key]) => /^temp(_chip|_pcb|_(in|out)_(chip|pcb)_|\d*_)?\d+/.test(key))
     .flatMap(([, value]) => temperatures(value));
 
 /** Every fan up to the last that turns; 0 stands for a fan that is not there. */
@@ -33,18 +33,68 @@ export function boardsOf(chains: Fields): readonly BoardReading[] | undefined {
     if (chips === undefined && ghs === undefined) return [];
     // Places without a board read 0; a board of the machine that reads 0 is a board that is ill.
     if (n > count && (chips ?? 0) === 0 && (ghs ?? 0) === 0) return [];
-    const sensors = [`temp_chip${n}`, `temp_pcb${n}`, `temp2_${n}`, `temp${n}`];
+    // Newer firmware parts the air that comes in from the air that goes out.
+    const parted = ['in_chip', 'out_chip', 'in_pcb', 'out_pcb'].map((where) => `temp_${where}_${n}`);
+    const sensors = [`temp_chip${n}`, `temp_pcb${n}`, `temp2_${n}`, `temp${n}`, ...parted];
+    const serial = text(chains[`chain_sn${n}`]);
     return [
       {
         index: n - 1,
         hashrateThs: ghs === undefined ? undefined : ghs / 1000,
         temperatureC: max(sensors.flatMap((key) => temperatures(chains[key]))),
         chips,
+        ...(serial === undefined ? {} : { serial }),
       },
     ];
   });
   return boards.length === 0 ? undefined : boards;
 }
+
+/**
+ * The page `stats.cgi` (and `stats` asked with `new_api`) under the names of 4028: `rate_5s`, `fan: [...]`, and a row for
+ * each `chain` with `rate_real`, `asic_num` and its sensors in lists.
+ */
+export function chainsOfPage(page: Fields): Fields | undefined {
+  const row = list(page['STATS'])
+    .map(fields)
+    .find((entry) => 'rate_5s' in entry || 'chain' in entry);
+  if (row === undefined) return undefined;
+  const chains: Record<string, unknown> = {
+    'GHS 5s': row['rate_5s'],
+    Elapsed: row['elapsed'],
+    rate_unit: row['rate_unit'],
+    miner_count: row['chain_num'],
+    ...Object.fromEntries(POWER_FIELDS.filter((key) => key in row).map((key) => [key, row[key]])),
+  };
+  list(row['fan']).forEach((rpm, i) => (chains[`fan${i + 1}`] = rpm));
+  list(row['chain']).forEach((said, i) => {
+    const chain = fields(said);
+    const n = (amount(chain['index']) ?? i) + 1;
+    chains[`chain_rate${n}`] = chain['rate_real'];
+    chains[`chain_acn${n}`] = chain['asic_num'];
+    chains[`chain_sn${n}`] = chain['sn'];
+    for (const key of ['temp_chip', 'temp_pcb'])
+      if (Array.isArray(chain[key])) chains[`${key}${n}`] = chain[key].join('-');
+  });
+  return chains;
+}
+
+/** The page `summary.cgi` under the names of 4028. */
+export function chainsOfSummaryPage(page: Fields): Fields | undefined {
+  const row = list(page['SUMMARY'])
+    .map(fields)
+    .find((entry) => 'rate_5s' in entry);
+  return row && { 'GHS 5s': row['rate_5s'], Elapsed: row['elapsed'], rate_unit: row['rate_unit'] };
+}
+
+/** Watts, spelt by each model in its own way; `chain_power` is "3250 W". */
+const POWER_FIELDS = ['chain_power', 'power', 'Power', 'watt'];
+
+export const wattsIn = (chains: Fields): number | undefined =>
+  POWER_FIELDS.map((key) => {
+    const said = chains[key];
+    return amount(typeof said === 'string' ? said.replace(/\s*W$/i, '') : said) || undefined;
+  }).find((watts) => watts !== undefined);
 
 /** What `summary.cgi` finds wrong: `{"type": "fans", "status": "s", "code": 0, "msg": ""}` is a thing that is well. */
 export function troublesOf(summary: Fields): readonly string[] | undefined {

@@ -1,6 +1,6 @@
 import { run, SLEEP, type OperatingMode } from '../../model/index.ts';
 import { part } from './cgminer.ts';
-import { amount, fields, list, max, num, type Fields } from './fields.ts';
+import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
 
 /**
  * What an Avalon says of itself: strings of `KEY[value value]` in the rows of `stats`, `estats` and `litestats`, one for
@@ -13,7 +13,9 @@ const MOST_VALUES = 2_000;
 
 export function modulesOf(reply: Fields, command: string): readonly Module[] {
   return part(reply, command, 'STATS').flatMap((row) => {
-    const chips = toModule(row['HBinfo']);
+    const chips = boardsIn(row['HBinfo']);
+    const elapsed = text(row['Elapsed']) ?? num(row['Elapsed'])?.toString();
+    if (elapsed !== undefined) chips.set('Elapsed', [elapsed]);
     return Object.entries(row).flatMap(([key, said]) => {
       // "MM ID0", "MM ID0:Summary", and on older controllers "MM ID1" and on.
       if (!/^MM ID\d+(:Summary)?$/.test(key)) return [];
@@ -21,6 +23,25 @@ export function modulesOf(reply: Fields, command: string): readonly Module[] {
       return module.size === 0 ? [] : [new Map([...chips, ...module])];
     });
   });
+}
+
+/**
+ * Chips of board after board: `'HB0':{PVT_T0[...]} 'HB1':{PVT_T0[...]}`. Each counts its own from 0 or goes on with the
+ * board's number; here they go by the board.
+ */
+function boardsIn(said: unknown): Map<string, readonly string[]> {
+  const parsed = Object.entries(fields(said));
+  const sections: readonly (readonly [string, unknown])[] =
+    typeof said === 'string'
+      ? [...said.matchAll(/'(HB\d+)':\{([^}]*)\}/g)].map(([, name, inner]) => [name!, inner] as const)
+      : parsed;
+  const chips = new Map<string, readonly string[]>();
+  for (const [name, inner] of sections) {
+    const board = /^HB(\d+)$/.exec(name)?.[1];
+    if (board === undefined) continue;
+    for (const [key, values] of toModule(inner)) chips.set(key.replace(/\d+$/, board), values);
+  }
+  return chips;
 }
 
 /** A text of `KEY[...]`, or the same as an object: some captures come parsed. */
@@ -104,12 +125,12 @@ export function modeOf(module: Module): OperatingMode | undefined {
 /** A sensor that is not there reads 0. */
 export function hottestOf(module: Module): number | undefined {
   const boards = (module.get('MTmax') ?? []).map(Number);
-  const single = ['TMax', 'Temp', 'ITemp', 'HBITemp', 'HBOTemp'].map((key) => numberIn(module, key));
-  return max([...single, ...boards].map((value) => num(value) || undefined));
+  const others = ['TMax', 'Tmax', 'Temp', 'ITemp', 'HBITemp', 'HBOTemp'].flatMap((key) => module.get(key) ?? []);
+  return max([...others.map(Number), ...boards].map((value) => num(value) || undefined));
 }
 
 export const fansOf = (module: Module): (number | undefined)[] =>
-  [1, 2, 3, 4, 5, 6].filter((n) => module.has(`Fan${n}`)).map((n) => amount(numberIn(module, `Fan${n}`)));
+  [1, 2, 3, 4, 5, 6, 7, 8].filter((n) => module.has(`Fan${n}`)).map((n) => amount(numberIn(module, `Fan${n}`)));
 
 /** Numbers that are 0 while all is well, in words. */
 const TROUBLES: readonly (readonly [key: string, words: string])[] = [

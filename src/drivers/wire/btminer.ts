@@ -3,6 +3,7 @@ import { Fault, MINUTE, type SecretRef } from '../../model/index.ts';
 import type { DriverIo } from '../driver.ts';
 import { parseReply } from './cgminer.ts';
 import { fields, list, num, text, type Fields } from './fields.ts';
+import { parseJson, textOf } from './loose-json.ts';
 import { md5crypt } from './md5crypt.ts';
 
 /**
@@ -38,7 +39,7 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
   async function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
     const data = JSON.stringify(message);
     const reply = await io.tcp.ask({ host, port, data, timeoutMs, name, complete: whole, signal });
-    return parseReply(reply.toString('utf8'), `${host} ${name}`);
+    return parseReply(textOf(reply), `${host} ${name}`);
   }
 
   async function freshToken(signal?: AbortSignal): Promise<Token> {
@@ -99,12 +100,7 @@ function whole(received: Buffer): boolean {
   const last = received[received.length - 1];
   if (last === 0 || last === 10) return true;
   if (last !== 0x7d) return false;
-  try {
-    JSON.parse(received.toString('utf8'));
-    return true;
-  } catch {
-    return false;
-  }
+  return parseJson(textOf(received)) !== undefined;
 }
 
 /** The documentation has texts; a firmware that writes a number means its digits. */

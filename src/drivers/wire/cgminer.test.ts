@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Fault, type TcpRequest } from '../../model/index.ts';
 import { askCgminer, expectSuccess, parseReply, part, requirePart } from './cgminer.ts';
+import { textOf } from './loose-json.ts';
 
 const kindOf = (act: () => unknown): string => {
   try {
@@ -27,8 +28,32 @@ describe('damage whose meaning is plain is mended', () => {
     ['bare inf', '{"a":inf,"b": -Infinity }', { a: null, b: null }],
     ['a key with no value', '{"a" : ,"b":2}', { a: null, b: 2 }],
     ['a last key with no value', '{"b":2,"a":}', { a: null, b: 2 }],
+    ['a byte order mark', '\uFEFF{"a":1}', { a: 1 }],
+    ['no comma between pairs', '{"a":"x""temp0":5,"b":1 "c":2}', { a: 'x', temp0: 5, b: 1, c: 2 }],
+    ['commas twice', '{"a":1,,"b":[1,,2]}', { a: 1, b: [1, 2] }],
+    [
+      'a list shaped like a dict',
+      '{"error_code":["329":"2023-01-06 13:42:42","540":"x"]}',
+      { error_code: { 329: '2023-01-06 13:42:42', 540: 'x' } },
+    ],
+    ['a dict shaped like a list', '{"error_code":{"329","540"}}', { error_code: ['329', '540'] }],
+    ['a raw line break in a text', '{"Msg":"a\nb\tc","b":1}', { Msg: 'a\nb\tc', b: 1 }],
+    ['quotes in a text', '{"Msg":"pool "main" is dead","b":1}', { Msg: 'pool "main" is dead', b: 1 }],
+    ['a quote at the end of a text', '{"Msg":"pool "main"","b":1}', { Msg: 'pool "main"', b: 1 }],
+    ['a backslash that escapes nothing', '{"a":"C:\\dir\\é","b":"\\x41"}', { a: 'C:\\dir\\é', b: '\\x41' }],
+    [
+      'damage, and a text that looks like it',
+      '{"Msg":"odd }{ ,} :nan, text","b":nan,}',
+      { Msg: 'odd }{ ,} :nan, text', b: null },
+    ],
     ['texts of nan and inf stay texts', '{"a":"inf","b":"nan"}', { a: 'inf', b: 'nan' }],
   ])('%s', (_, raw, expected) => expect(parseReply(raw, 'here')).toEqual(expected));
+});
+
+test('bytes that are no UTF-8 are Latin-1, and a capture saved as UTF-16 is read too', () => {
+  expect(textOf(Buffer.from('{"User":"josé"}', 'latin1'))).toBe('{"User":"josé"}');
+  expect(textOf(Buffer.from('{"User":"josé"}\0', 'utf8'))).toBe('{"User":"josé"}');
+  expect(textOf(Buffer.from('\uFEFF{"a":1}', 'utf16le'))).toBe('{"a":1}');
 });
 
 test('a whole reply is not touched, whatever its texts look like', () => {
@@ -36,12 +61,26 @@ test('a whole reply is not touched, whatever its texts look like', () => {
   expect(parseReply(JSON.stringify(reply), 'here')).toEqual(reply);
 });
 
-test.each(['', '\0', 'nan', '42', '"x"', '[1]', 'null', '{"a":1}{"b":2}', '<html>', '{"a":tru}'])(
-  '%j is garbled',
-  (raw) => {
-    expect(kindOf(() => parseReply(raw, 'here'))).toBe('garbled');
-  },
-);
+test.each([
+  '{"a":"x" y" z":1}',
+  '{"a":1 b}',
+  '{"a":[1,"b":2]}',
+  '{"a":12 W}',
+  '{"a":"b',
+  '[[['.repeat(40),
+  '',
+  '\0',
+  'nan',
+  '42',
+  '"x"',
+  '[1]',
+  'null',
+  '{"a":1}{"b":2}',
+  '<html>',
+  '{"a":tru}',
+])('%j is garbled', (raw) => {
+  expect(kindOf(() => parseReply(raw, 'here'))).toBe('garbled');
+});
 
 test('a garbled reply keeps its bytes, cut for a log', () => {
   const raw = `{"a":${'x'.repeat(2000)}`;

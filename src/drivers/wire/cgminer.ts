@@ -1,5 +1,6 @@
 import { Fault, type PoolReading, type TcpPort } from '../../model/index.ts';
 import { amount, fields, list, num, text, type Fields } from './fields.ts';
+import { parseJson, textOf } from './loose-json.ts';
 
 /** The cgminer API (TCP 4028): one JSON command, one reply that ends in NUL, in a newline, or with the connection. */
 export interface CgminerTarget {
@@ -25,34 +26,14 @@ export async function askCgminer(
   const { host, port, timeoutMs } = target;
   const name = parameter === undefined ? command : `${command}_${parameter}`;
   const reply = await tcp.ask({ host, port, data, timeoutMs, name, complete: ended, signal });
-  return parseReply(reply.toString('utf8'), `${host} ${command}`);
+  return parseReply(textOf(reply), `${host} ${command}`);
 }
 
 /** @throws Fault garbled, with the bytes, when the reply cannot be understood without guessing. */
 export function parseReply(raw: string, where: string): Fields {
-  const reply = raw.replaceAll('\0', '').trim();
-  const parsed = tryParse(reply) ?? tryParse(mend(reply));
-  if (parsed === undefined) throw new Fault('garbled', `${where}: not JSON`, { bytes: raw });
-  return parsed;
-}
-
-function tryParse(reply: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(reply);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Damage seen in the field whose meaning is plain. A truncated tail is not mended: what is missing is unknown. */
-export function mend(reply: string): string {
-  return reply
-    .replaceAll(/\}\s*\{/g, '},{')
-    .replaceAll(/,\s*([}\]])/g, '$1')
-    .replaceAll(/([[{])\s*,/g, '$1')
-    .replaceAll(/:\s*(?:-?nan|-?inf(?:inity)?)\s*(?=[,}\]])/gi, ':null')
-    .replaceAll(/:\s*(?=[,}])/g, ':null');
+  const parsed = parseJson(raw);
+  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Fields;
+  throw new Fault('garbled', `${where}: not JSON`, { bytes: raw });
 }
 
 /** One command's part of a joined reply, or the whole of a single one. */

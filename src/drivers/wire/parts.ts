@@ -13,19 +13,11 @@ export interface Parts {
   gaps(): readonly Gap[] | undefined;
 }
 
-/** What a gap was made of, for those who want the bytes. */
-const causes = new WeakMap<Gap, Fault>();
-export const causeOf = (gap: Gap): Fault | undefined => causes.get(gap);
-
 export function parts(): Parts {
   const gaps: Gap[] = [];
   let first: unknown;
   let answered = 0;
-  function add(part: string, fault: Fault): void {
-    const gap = { part, kind: fault.kind, message: fault.message };
-    causes.set(gap, fault);
-    gaps.push(gap);
-  }
+  const add = (part: string, { kind, message }: Fault): void => void gaps.push({ part, kind, message });
   return {
     async get(part, ask) {
       try {

@@ -1,7 +1,7 @@
 import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
-import { mend } from './cgminer.ts';
 import type { Fields } from './fields.ts';
 import { expectOk } from './http.ts';
+import { parseJson } from './loose-json.ts';
 
 type Method = HttpRequest['method'];
 type Headers = Readonly<Record<string, string>>;
@@ -118,15 +118,9 @@ export function tokenIn(reply: HttpReply, where: string, ...keys: string[]): str
 
 /** Any JSON value, mended where that is unambiguous. @throws Fault garbled, with the bytes */
 export function asJson(reply: HttpReply, where: string): unknown {
-  const said = reply.body.replaceAll(/[\0\uFEFF]/g, '').trim();
-  for (const text of [said, mend(said)]) {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      // Told below, with what was sent.
-    }
-  }
-  throw new Fault('garbled', `${where}: not JSON`, { bytes: reply.body });
+  const value = parseJson(reply.body);
+  if (value === undefined) throw new Fault('garbled', `${where}: not JSON`, { bytes: reply.body });
+  return value;
 }
 
 /** The same, where it is an object. */

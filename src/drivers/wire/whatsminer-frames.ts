@@ -3,6 +3,7 @@ import { Fault, type SecretRef } from '../../model/index.ts';
 import type { DriverIo } from '../driver.ts';
 import { expectSuccess, parseReply } from './cgminer.ts';
 import { fields, num, text, type Fields } from './fields.ts';
+import { textOf } from './loose-json.ts';
 
 /**
  * The API of newer Whatsminers on 4433 (MicroBT, apidoc.whatsminer.com, API 3.0): JSON behind its length in four bytes,
@@ -119,8 +120,7 @@ function framed(body: string): Buffer {
 const whole = (received: Buffer): boolean => received.length >= 4 && received.length >= 4 + received.readUInt32LE(0);
 
 /** What stands behind the length. Something else that answers on the port sends none, and its words are the answer. */
-const bodyOf = (reply: Buffer): string =>
-  (whole(reply) ? reply.subarray(4, 4 + reply.readUInt32LE(0)) : reply).toString('utf8');
+const bodyOf = (reply: Buffer): string => textOf(whole(reply) ? reply.subarray(4, 4 + reply.readUInt32LE(0)) : reply);
 
 const saidBy = (reply: Fields): string => text(reply['msg']) ?? `code ${String(num(reply['code']) ?? 'unknown')}`;
 

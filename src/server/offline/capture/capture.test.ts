@@ -66,6 +66,10 @@ test.each([
   ['AntMiner S21+', 'antminer-s21-plus'],
   ['S21 Pro', 'antminer-s21-pro'],
   ['Antminer S19 XP', 'antminer-s19-xp'],
+  ['AvalonMiner 1566', 'avalon-a1566'],
+  ['AT2880', 'auradine-at2880'],
+  ['A2', 'sealminer-a2'],
+  ['AvalonMiner 15-194', 'avalon-a1566'],
   ['Antminer Z99', undefined],
 ])('"%s" is %s', (said, id) => expect(modelIdOf(said, ['asic'])).toBe(id));
 

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { DriverIo, Fingerprint } from '../../../drivers/driver.ts';
+import { parseJson, textOf } from '../../../drivers/wire/loose-json.ts';
 import { drivers } from '../../../drivers/index.ts';
 import { Fault, siteMs, wallMs, type HttpReply, type HttpRequest, type TcpRequest } from '../../../model/index.ts';
 import { fileFor, httpName } from './names.ts';
@@ -16,6 +17,11 @@ export interface CaptureFolder {
   readonly notThere: Set<string>;
 }
 
+/** Endings of files that may hold an answer. */
+const KINDS: ReadonlySet<string> = new Set(
+  ['json', 'txt', 'html', 'htm', 'xml', 'cgi', 'raw', 'log', 'out', 'bin'].map((ending) => `.${ending}`).concat(''),
+);
+
 /** A capture is small: the largest real answer is a hundredth of this. */
 const LARGEST_FILE = 4 * 1024 * 1024;
 
@@ -26,13 +32,40 @@ export function readCapture(folder: string): ReadonlyMap<string, string> {
   for (const file of entries.sort()) {
     const path = join(folder, file);
     const found = statSync(path);
-    if (!found.isFile() || !['.json', '.txt', '.html', '.htm', '.xml', ''].includes(extname(file))) continue;
+    if (!found.isFile() || !KINDS.has(extname(file).toLowerCase())) continue;
     if (found.size > LARGEST_FILE) throw new Error(`${path}: more than ${LARGEST_FILE} bytes is no miner's answer`);
-    files.set(file.slice(0, file.length - extname(file).length), readFileSync(path, 'utf8'));
+    files.set(file.slice(0, file.length - extname(file).length), textOf(readFileSync(path)));
   }
   if (files.size === 0)
     throw new Error(`${folder}: no captured answer; expected files such as summary.json, one for each command`);
-  return files;
+  return unpacked(files);
+}
+
+/**
+ * A file may hold several answers, under the name of the command each: as a joined reply of cgminer has them, and as
+ * public clients keep them (`rpc_summary`, `web_stats`). Each stands beside the files, which win over it.
+ */
+function unpacked(files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const all = new Map(files);
+  for (const text of files.values()) {
+    const held = parseJson(text);
+    if (typeof held !== 'object' || held === null || Array.isArray(held)) continue;
+    // One answer of its own.
+    if ('STATUS' in held || 'code' in held) continue;
+    for (const [name, value] of Object.entries(held)) {
+      const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
+      if (all.has(name) || !isAnswer(name, one)) continue;
+      all.set(name, typeof one === 'string' ? one : JSON.stringify(one));
+    }
+  }
+  return all;
+}
+
+/** Named as a client names an answer, or with the status that every answer of a miner's own API begins with. */
+function isAnswer(name: string, value: unknown): boolean {
+  if (/^(rpc|web)_[a-z]/i.test(name)) return value !== null && value !== '';
+  if (typeof value !== 'object' || value === null) return false;
+  return 'STATUS' in value || ('code' in value && 'msg' in value);
 }
 
 /** Logging in needs no file: a capture of readings holds none, and none should hold a token. */
@@ -65,18 +98,29 @@ export function openCapture(files: ReadonlyMap<string, string>, now: number): Ca
 
   /** `summary+power` is put together from the files there are, as the firmware would: a list for each command. */
   const takeRpc = (name: string): string => {
-    if (!name.includes('+') || fileFor(files, name, 'rpc') !== undefined) return take(name, 'rpc');
-    const parts = name.split('+').flatMap((part) => {
+    if (fileFor(files, name, 'rpc') !== undefined) return take(name, 'rpc');
+    if (!name.includes('+')) return take(withoutParameter(name), 'rpc');
+    const found = name.split('+').flatMap((part) => {
       try {
-        return [`${JSON.stringify(part)}:[${take(part, 'rpc').replaceAll('\0', '').trim()}]`];
+        return [{ part, text: take(part, 'rpc') }];
       } catch (error) {
         if (error instanceof Fault) return [];
         throw error;
       }
     });
-    if (parts.length === 0) throw new Fault('unsupported', `${name}: not in the capture`);
-    return `{${parts.join(',')},"id":1}`;
+    const [first] = found;
+    if (first === undefined) throw new Fault('unsupported', `${name}: not in the capture`);
+    // One part that is damaged beyond repair must not take the others with it; it is told of beside the reading.
+    const whole = found.flatMap(({ part, text }) => {
+      const value = parseJson(text);
+      return value === undefined ? [] : [[part, [value]] as const];
+    });
+    return whole.length === 0 ? first.text : JSON.stringify({ ...Object.fromEntries(whole), id: 1 });
   };
+
+  /** `get_miner_status_summary` is told in `get_miner_status` as well, where that was kept whole. */
+  const withoutParameter = (name: string): string =>
+    fileFor(files, name, 'rpc') === undefined && name.startsWith('get_miner_status_') ? 'get_miner_status' : name;
 
   async function tcp({ name, data, complete }: TcpRequest): Promise<Buffer> {
     const text = Buffer.from(takeRpc(name));

@@ -21,6 +21,18 @@ const bare = (name: string): string => {
   }
 };
 
+/** Other names of the same answer: public clients call `get_miner_conf` so. */
+const SAME: ReadonlyMap<string, string> = new Map([['conf', 'miner_conf']]);
+
+/** Words that collectors put around a command to tell one capture from another. */
+const AROUND =
+  /^(avalon_[aq]|new_api|old|new)_(?=.)|_(with_[a-z_]+|parsed|raw|malformed|damaged|broken|old|new|v?\d+(_\d+)*)$/g;
+
+const core = (name: string): string => {
+  const rest = bare(bare(name).replaceAll(AROUND, ''));
+  return SAME.get(rest) ?? rest;
+};
+
 /** Name of an HTTP answer where the driver gave none: `/api/v1/miner/details` is `miner_details`. */
 export function httpName(request: Pick<HttpRequest, 'url' | 'name'>): string {
   if (request.name !== undefined) return request.name;
@@ -30,7 +42,10 @@ export function httpName(request: Pick<HttpRequest, 'url' | 'name'>): string {
   return squeezed([path.replace(/\.(cgi|json|html?)$/, ''), ...level].join('_')) || 'index';
 }
 
-/** The file meant by a name: the very name, one for this transport, then one that differs in such words alone. */
+/**
+ * The file meant by a name: the very name, one for this transport, one that differs in such words alone, and at last the
+ * only one that differs in a collector's words.
+ */
 export function fileFor(
   files: ReadonlyMap<string, string>,
   name: string,
@@ -45,5 +60,10 @@ export function fileFor(
   const close = [...files.keys()].filter(
     (file) => bare(file) === bare(name) && !squeezed(file).startsWith(`${other}_`),
   );
-  return close.find((file) => squeezed(file).startsWith(`${transport}_`)) ?? close[0];
+  const found = close.find((file) => squeezed(file).startsWith(`${transport}_`)) ?? close[0];
+  if (found !== undefined) return found;
+  const alike = [...files.keys()].filter(
+    (file) => core(file) === core(name) && !squeezed(file).startsWith(`${other}_`),
+  );
+  return alike.length === 1 ? alike[0] : undefined;
 }

@@ -6,6 +6,7 @@ import {
   type Fault,
   overSlow,
   type DeviceKind,
+  type MachineModel,
   type Reading,
 } from '../../../model/index.ts';
 
@@ -49,6 +50,12 @@ export async function readAll(driver: Driver, address: string, settings: unknown
   return { driver: driver.name, modelId, ...second };
 }
 
+/** What a maker calls a model beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`. */
+const MAKERS_WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^AvalonMiner\s+15-1[89]\d$/i, 'Avalon A1566'],
+  [/^AvalonMiner\s+(?=\d{4})/i, 'Avalon A'],
+];
+
 /** `AntMiner S19k Pro`, `S19K Pro` and `antminer-s19k-pro` are one model. */
 export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[]): string | undefined {
   if (said === undefined) return undefined;
@@ -57,9 +64,11 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
       .toLowerCase()
       .replaceAll('+', 'plus')
       .replaceAll(/[^a-z0-9]/g, '');
-  const name = plain(said);
+  const name = plain(MAKERS_WORDS.reduce((text, [words, ours]) => text.replace(words, ours), said));
   const candidates = [...CATALOGUE.values()].filter(({ kind }) => serves.includes(kind));
-  const exact = candidates.find((model) => plain(model.name) === name || plain(model.id) === name);
+  const exact = candidates.find((model) =>
+    [model.name, model.id, ...otherNames(model)].some((one) => plain(one) === name),
+  );
   if (exact !== undefined) return exact.id;
   // Makers add a batch or a voltage behind the name, or leave their own name out.
   return candidates
@@ -71,6 +80,8 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
     )
     .sort((a, b) => b.key.length - a.key.length)[0]?.model.id;
 }
+
+const otherNames = (model: MachineModel): readonly string[] => (model.kind === 'asic' ? (model.alsoCalled ?? []) : []);
 
 /** How much a reading tells: values that are there, in depth. */
 export function weight(value: unknown): number {

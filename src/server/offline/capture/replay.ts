@@ -1,6 +1,7 @@
 import type { Driver } from '../../../drivers/driver.ts';
+import { parseJson } from '../../../drivers/wire/loose-json.ts';
+import type { Gap } from '../../../model/index.ts';
 import { drivers } from '../../../drivers/index.ts';
-import { causeOf } from '../../../drivers/wire/parts.ts';
 import { openCapture, readCapture, type CaptureFolder } from './folder-io.ts';
 import { missingOf, plainReading, readAll, weight, type FullReading } from './read-all.ts';
 
@@ -90,13 +91,19 @@ function toResult(
   recognisedBy: ReplayResult['recognisedBy'],
 ): ReplayResult {
   const { reading, faults, modelId } = full;
-  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: causeOf(gap)?.bytes ?? null }));
+  const broken = brokenFiles(capture.files);
+  const inReading = (reading?.gaps ?? []).map((gap) => ({ ...gap, bytes: bytesOf(gap, capture.files) }));
   const whole = faults.map(({ part, fault }) => ({
     part,
     kind: fault.kind,
     message: fault.message,
     bytes: fault.bytes ?? null,
   }));
+  const told = [...whole, ...inReading].filter(({ kind }) => kind === 'garbled');
+  // A driver may do without a part and say nothing of it: that its answer was damaged is told all the same.
+  const silent = [...broken]
+    .filter(([, bytes]) => !told.some((entry) => entry.bytes !== null && bytes.startsWith(entry.bytes)))
+    .map(([file, bytes]) => ({ part: file, kind: 'garbled', message: `${file}: not JSON`, bytes }));
   return {
     folder,
     driver: driver.name,
@@ -105,8 +112,27 @@ function toResult(
     reading: reading === undefined ? null : plainReading({ ...reading, gaps: undefined }),
     missing: reading === undefined ? [] : missingOf(reading, driver.serves),
     // What is not there was not misunderstood.
-    notUnderstood: [...whole, ...inReading].filter(({ kind }) => kind !== 'unsupported'),
+    notUnderstood: [...whole, ...inReading, ...silent].filter(({ kind }) => kind !== 'unsupported'),
     notCaptured: [...capture.notThere].sort(),
     unusedFiles: [...capture.files.keys()].filter((file) => !capture.used.has(file)),
   };
+}
+
+/** How much of an answer that was not understood is shown, as in a fault. */
+const SHOWN_BYTES = 500;
+
+/** Answers that should be JSON and are none that could be understood without guessing. */
+function brokenFiles(files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const broken = [...files].filter(([, text]) => /^\s*([{[]|$)/.test(text) && parseJson(text) === undefined);
+  return new Map(broken.map(([file, text]) => [file, text.slice(0, SHOWN_BYTES)]));
+}
+
+/** The bytes of the file that a gap speaks of: its message names what was asked. */
+function bytesOf({ kind, message }: Gap, files: ReadonlyMap<string, string>): string | null {
+  if (kind !== 'garbled') return null;
+  const plain = (words: string): string => `_${words.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')}_`;
+  const said = plain(message);
+  const named = [...files.keys()].filter((file) => said.includes(plain(file.replace(/^(rpc|web)_/i, ''))));
+  const longest = named.toSorted((a, b) => b.length - a.length)[0];
+  return longest === undefined ? null : files.get(longest)!.slice(0, SHOWN_BYTES);
 }

@@ -58,14 +58,14 @@ function onlyReads({ data }: TcpRequest): boolean {
   }
 }
 
-const LOGIN = /\/(login|unlock|auth|token|sessions?)\b/i;
+const LOGIN = /\/(login|unlock|auth|token|sessions?|luci)\b/i;
 
 function carriesCredentials({ digest, headers, url }: HttpRequest): boolean {
   if (digest !== undefined || LOGIN.test(new URL(url).pathname)) return true;
   return Object.keys(headers ?? {}).some((name) => /^(authorization|cookie|x-auth-token)$/i.test(name));
 }
 
-/** A GET that is none by name (`reboot.cgi`; `presets` is), and GraphQL that asks and changes nothing. */
+/** A GET that is none by name: `reboot.cgi`, and not `presets`. */
 const WRITES_BY_GET = /reboot|restart|(?<!p)reset|blink|locate|identify|set_|pause|resume|start|stop/i;
 
 function reads({ method, url, body }: HttpRequest): boolean {
