@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Fault, run, secretRef, SLEEP, type BoardReading, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
-import { expectTold, optional, parts } from './wire/parts.ts';
+import { expectTold, parts } from './wire/parts.ts';
 import { asObject, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
@@ -65,8 +65,8 @@ export const epic = defineDriver({
         const said = await asked.get('summary', () => summary(signal));
         const able = (await asked.get('identity', () => rest.get('/capabilities', signal))) ?? {};
         const network = (await asked.get('network', () => rest.get('/network', signal))) ?? {};
+        const sensors = await asked.extra('temperatures', () => rest.json('/temps', signal));
         const gaps = asked.gaps();
-        const sensors = await optional(rest.json('/temps', signal));
         const first = fields(Object.values(network).find((one) => text(fields(one)['mac_address']) !== undefined));
         return expectTold(
           {

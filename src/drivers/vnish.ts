@@ -13,7 +13,7 @@ import {
 } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, boardIndex, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
-import { expectTold, optional, parts } from './wire/parts.ts';
+import { expectTold, parts } from './wire/parts.ts';
 import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
@@ -132,10 +132,12 @@ export const vnish = defineDriver({
         const info = (await asked.get('identity', () => rest.get('/info', signal))) ?? {};
         const points = (await asked.get('profiles', () => presets(signal)))?.flatMap(toPoint);
         const serials = await asked.get('serials', () => rest.json('/chains/factory-info', signal));
-        const gaps = asked.gaps();
         // What each chip does: `chains` until 1.2, `boards` from 1.3 on (API pages of 1.2.6 and 1.3.4).
-        const chips = (await optional(rest.json('/chains', signal))) ?? (await optional(rest.json('/boards', signal)));
-        const settings = fields((await optional(rest.get('/settings', signal)))?.['miner']);
+        const chips =
+          (await asked.extra('chips', () => rest.json('/chains', signal))) ??
+          (await asked.extra('chips', () => rest.json('/boards', signal)));
+        const settings = fields((await asked.extra('settings', () => rest.get('/settings', signal)))?.['miner']);
+        const gaps = asked.gaps();
         const miner = told?.miner ?? {};
         const system = { ...told?.system, ...fields(info['system']) };
         return expectTold(

@@ -3,7 +3,7 @@ import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
 import { amount, boardIndex, dig, fields, list, macAddress, max, num, text, type Fields } from './fields.ts';
 import { expectOk } from './http.ts';
-import { expectTold, optional, parts } from './parts.ts';
+import { expectTold, parts } from './parts.ts';
 import { asObject, webSession } from './web-session.ts';
 
 /** A machine as it was installed has no password. */
@@ -142,7 +142,7 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
       const serial = serialField(text(dig(told, 'bos', 'info', 'version', 'full')));
       const boards = await asked.get('boards', () => query('gql_boards', boardsQuery(serial), signal));
       const pools = await asked.get('pools', () => query('gql_pools', POOLS, signal));
-      const tuning = await optional(query('gql_tuning', TUNING, signal));
+      const tuning = await asked.extra('settings', () => query('gql_tuning', TUNING, signal));
       const errors = await asked.get('errors', () => events(signal));
       const mac = await asked.get('network', () => macOf(base, target, io, secret(), signal));
       const gaps = asked.gaps();

@@ -214,8 +214,8 @@ async function inspect(web: WebSession, { address, io, events }: Around, signal?
   const cooling = await get('fans', '/cooling/state');
   const pools = await get('pools', '/pools');
   const tuner = await get('profiles', '/performance/tuner-state');
-  const settings = await optional(web.json('/configuration/miner', signal));
-  const listed = await optional(web.json('/performance/target-profiles', signal));
+  const settings = await asked.extra('settings', () => web.json('/configuration/miner', signal));
+  const listed = await asked.extra('profiles', () => web.json('/performance/target-profiles', signal));
   const errors = await asked.get('errors', () =>
     errorsOf(web, address, signal).catch((error: unknown) => {
       if (error instanceof Fault && error.kind === 'unsupported') return events(signal);

@@ -69,7 +69,7 @@ test.each(FAMILIES.filter(({ spoilt }) => spoilt !== undefined))(
     expect(Object.keys(files)).toContain(spoilt);
     const whole = files[spoilt!]!;
     const result = await replayFolder(capture({ ...files, [spoilt!]: whole.slice(0, -4) }), undefined, 0);
-    expect(result).toMatchObject({ driver, notUnderstood: [{ kind: 'garbled' }] });
+    expect(result).toMatchObject({ driver, notUnderstood: [{ kind: 'garbled', bytes: whole.slice(0, -4) }] });
     expect(result.reading).toMatchObject({ powerW: expect.any(Number) as number });
   },
 );
