@@ -278,7 +278,6 @@ async function inspect(
   const row = version === undefined ? {} : (part(version, 'version', 'VERSION')[0] ?? {});
   const poolList = pools === undefined ? undefined : poolsOf(pools);
   const active = poolList?.find((pool) => pool.active === true);
-  const errors = boards?.modules.flatMap(troublesOf) ?? [];
   return {
     at: siteNow(),
     model: modelName(row),
@@ -290,7 +289,7 @@ async function inspect(
     pool: active && { url: active.url, worker: active.worker },
     acceptedShares: sharesOf(poolList, 'acceptedShares'),
     rejectedShares: sharesOf(poolList, 'rejectedShares'),
-    errors: errors.length === 0 ? undefined : errors,
+    errors: allTroubles(boards?.modules ?? []),
     gaps,
   };
 }
@@ -301,6 +300,12 @@ function modelName(row: Fields): string | undefined {
   const series = product === undefined ? undefined : /\b\d\d$/.exec(product)?.[0];
   if (series === undefined || model === undefined || !model.startsWith(`${series}-`)) return product ?? model;
   return `${product}${model.slice(series.length)}`;
+}
+
+/** What is wrong with any of them; undefined where none of them tells. */
+function allTroubles(modules: readonly Module[]): Reading['errors'] {
+  const told = modules.map(troublesOf).filter((troubles) => troubles !== undefined);
+  return told.length === 0 ? undefined : told.flat();
 }
 
 /** The means of the boards, and what was last read of their chips, outlast the work. */

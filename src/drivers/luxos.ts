@@ -160,7 +160,6 @@ async function inspect(
   const fans = (fanRows ?? []).map((row) => amount(row['RPM']));
   const pools = poolRows === undefined ? undefined : poolsOf({ POOLS: poolRows });
   const active = pools?.find((pool) => pool.active === true);
-  const errors = (events ?? []).flatMap(toError);
   return {
     at: siteNow(),
     model: text(config_['Model']) ?? text(version['Type']),
@@ -174,7 +173,7 @@ async function inspect(
     pools,
     pool: active && { url: active.url, worker: active.worker },
     points: points.length === 0 ? undefined : points,
-    errors: errors.length === 0 ? undefined : errors,
+    errors: events?.flatMap(toError),
     gaps,
   };
 }

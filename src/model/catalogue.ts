@@ -8,8 +8,6 @@ export interface AsicModel {
   readonly id: string;
   readonly kind: 'asic';
   readonly name: string;
-  /** What its firmware calls it, where that is another word than `name` with or without the maker's. */
-  readonly alsoCalled?: readonly string[];
   readonly nameplateW: number;
   readonly nameplateThs: number;
   /** What the machine draws asleep: control board, and fans at idle. */
@@ -109,8 +107,8 @@ const ASICS: readonly AsicModel[] = [
   plain('whatsminer-m79s', 'Whatsminer M79S', 12555, 930, 60, 'hydro', 'normal'),
   plain('avalon-a1566', 'Avalon A1566', 3420, 185, 30, 'air', 'normal'),
   plain('proto-rig', 'Proto Rig', 12000, 819, 60, 'air'),
-  plain('auradine-at2880', 'Auradine Teraflux AT2880', 4160, 260, 40, 'air', 'default', ['AT2880']),
-  plain('sealminer-a2', 'SealMiner A2', 3730, 226, 30, 'air', 'default', ['A2']),
+  plain('auradine-at2880', 'Auradine Teraflux AT2880', 4160, 260, 40, 'air'),
+  plain('sealminer-a2', 'SealMiner A2', 3730, 226, 30, 'air'),
 ];
 
 /** A model of which only the nameplate is known. */
@@ -122,10 +120,9 @@ function plain(
   sleepW: number,
   cooling: AsicModel['cooling'],
   profile = 'default',
-  alsoCalled: readonly string[] = [],
 ): AsicModel {
   const points = [{ profile, powerW: watts, hashrateThs: ths }];
-  return { id, kind: 'asic', name, alsoCalled, nameplateW: watts, nameplateThs: ths, sleepW, cooling, points };
+  return { id, kind: 'asic', name, nameplateW: watts, nameplateThs: ths, sleepW, cooling, points };
 }
 
 const GPU_SERVERS: readonly GpuServerModel[] = [

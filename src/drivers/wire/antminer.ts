@@ -99,7 +99,8 @@ export const wattsIn = (chains: Fields): number | undefined =>
 /** What `summary.cgi` finds wrong: `{"type": "fans", "status": "s", "code": 0, "msg": ""}` is a thing that is well. */
 export function troublesOf(summary: Fields): readonly string[] | undefined {
   const row = fields(list(summary['SUMMARY'])[0]);
-  const errors = list(row['status'])
+  if (!Array.isArray(row['status'])) return undefined;
+  return list(row['status'])
     .map(fields)
     .flatMap((entry) => {
       const [type, state] = [text(entry['type']), text(entry['status'])];
@@ -108,7 +109,6 @@ export function troublesOf(summary: Fields): readonly string[] | undefined {
       const words = text(entry['msg']) ?? (state === 'e' || state === 'f' ? 'failed' : 'warning');
       return [`${type}: ${words}${code === undefined || code === 0 ? '' : ` (code ${code})`}`];
     });
-  return errors.length === 0 ? undefined : errors;
 }
 
 /** Newer firmware answers `stats: "success"`, other captures show `success: true`. */

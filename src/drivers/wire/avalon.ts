@@ -140,7 +140,9 @@ const TROUBLES: readonly (readonly [key: string, words: string])[] = [
   ['PCOMM_E', 'the power supply does not answer'],
 ];
 
-export function troublesOf(module: Module): string[] {
+/** @returns undefined where it tells none of them */
+export function troublesOf(module: Module): string[] | undefined {
+  if (!module.has('PS') && !TROUBLES.some(([key]) => module.has(key))) return undefined;
   const errors = TROUBLES.flatMap(([key, words]) =>
     (module.get(key) ?? []).flatMap((said, i, all) => {
       const code = num(said);

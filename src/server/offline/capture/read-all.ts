@@ -7,7 +7,6 @@ import {
   overSlow,
   type DeviceKind,
   type GpuServerModel,
-  type MachineModel,
   type Reading,
 } from '../../../model/index.ts';
 
@@ -51,10 +50,15 @@ export async function readAll(driver: Driver, address: string, settings: unknown
   return { driver: driver.name, modelId, ...second };
 }
 
-/** What a maker calls a model beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`. */
+/**
+ * What a machine calls itself beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`, an
+ * Auradine Teraflux `AT2880`, a SealMiner `A2`.
+ */
 const MAKERS_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^AvalonMiner\s+15-1[89]\d$/i, 'Avalon A1566'],
   [/^AvalonMiner\s+(?=\d{4})/i, 'Avalon A'],
+  [/^AT(?=\d{4}$)/i, 'Auradine Teraflux AT'],
+  [/^A(?=\d$)/i, 'SealMiner A'],
 ];
 
 /** `NVIDIA GeForce RTX 4090` is the part `rtx4090`; one on a PCIe card draws half of what an SXM module does. */
@@ -75,9 +79,7 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
       .replaceAll(/[^a-z0-9]/g, '');
   const name = plain(MAKERS_WORDS.reduce((text, [words, ours]) => text.replace(words, ours), said));
   const candidates = [...CATALOGUE.values()].filter(({ kind }) => serves.includes(kind));
-  const exact = candidates.find((model) =>
-    [model.name, model.id, ...otherNames(model)].some((one) => plain(one) === name),
-  );
+  const exact = candidates.find((model) => plain(model.name) === name || plain(model.id) === name);
   if (exact !== undefined) return exact.id;
   const [, gpus, partName] = /^(\d+)x (.+)$/.exec(said) ?? [];
   if (partName !== undefined)
@@ -94,8 +96,6 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
     )
     .sort((a, b) => b.key.length - a.key.length)[0]?.model.id;
 }
-
-const otherNames = (model: MachineModel): readonly string[] => (model.kind === 'asic' ? (model.alsoCalled ?? []) : []);
 
 /** How much a reading tells: values that are there, in depth. */
 export function weight(value: unknown): number {
