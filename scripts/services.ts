@@ -55,6 +55,17 @@ export const SERVICES: readonly Service[] = [
     from: { debianPackages: ['chromium'] },
   },
   {
+    name: 'ipmi_sim',
+    suites: 'the driver ipmi before a BMC (test/conformance/ipmi.test.ts)',
+    find: () => {
+      // One without the other tests nothing.
+      const tool = firstThatExists(['/usr/bin/ipmitool', '/usr/local/bin/ipmitool', '/opt/homebrew/bin/ipmitool']);
+      const simulator = firstThatExists([process.env['IPMI_SIM_PATH'] ?? '', '/usr/bin/ipmi_sim']);
+      return tool === undefined ? undefined : simulator;
+    },
+    from: { debianPackages: ['openipmi', 'ipmitool'] },
+  },
+  {
     name: 'bcoin',
     suites: 'the Bitcoin node read by the feed bitcoind (test/conformance/bitcoind.test.ts)',
     find: () =>

@@ -6,7 +6,29 @@ import type { Host, HttpAnswer } from './net.ts';
 import type { Endpoint } from './world.ts';
 import { carryOut, json, objectIn, poolRows, tokens } from './web.ts';
 
-/** Braiins OS 24.09: GraphQL with a session in a cookie for writes, and LuCI for the network (captured answers). */
+/**
+ * Braiins OS 24.09: GraphQL with a session in a cookie for writes, and LuCI for the network (captured answers). GraphQL is
+ * there beside REST later on as well: clients ask it for model and version, whatever they speak then.
+ */
+
+/** What differs from release to release. */
+interface Release {
+  readonly version: string;
+  /** Of root; a machine without one lets any in. */
+  readonly passwords: readonly string[];
+  /** From 25.03 on boards tell their serials. */
+  readonly hasSerials: boolean;
+}
+export const WITHOUT_REST: Release = {
+  version: '2024-10-17-0-75912fc7-24.09-plus',
+  passwords: ['', 'root'],
+  hasSerials: false,
+};
+export const BESIDE_REST: Release = {
+  version: '2025-08-06-0-3881c51d-25.07-plus',
+  passwords: ['root'],
+  hasSerials: true,
+};
 
 const session = tokens(3_600_000);
 const NOT_FOUND: HttpAnswer = { status: 404, headers: { 'content-type': 'text/html' }, body: '<h1>Not Found</h1>' };
@@ -16,21 +38,23 @@ const VOID = { __typename: 'VoidResult', void: 'void' };
 export function braiinsGraphqlPage(host: Host, endpoint: Endpoint, request: IncomingMessage, body: string): HttpAnswer {
   const route = `${request.method ?? 'GET'} ${(request.url ?? '/').split('?')[0]!}`;
   if (route === 'GET /') return { status: 200, headers: { 'content-type': 'text/html' }, body: ROOT };
-  if (route === 'POST /graphql') return graphql(host, endpoint, request, objectIn(body));
+  if (route === 'POST /graphql') return graphqlPage(WITHOUT_REST, host, endpoint, request, body);
   if (route === 'POST /cgi-bin/luci') {
     const given = new URLSearchParams(body);
-    if (!mayEnter(given.get('luci_username'), given.get('luci_password'))) return { status: 403, body: 'Forbidden' };
-    return { status: 302, headers: { location: '/cgi-bin/luci', ...cookieOf(host, endpoint) }, body: '' };
+    if (!mayEnter(WITHOUT_REST, given.get('luci_username'), given.get('luci_password'))) return FORBIDDEN;
+    const headers = { 'content-type': 'text/html', ...cookieOf(host, endpoint) };
+    return { status: 200, headers, body: ROOT };
   }
-  if (route === 'GET /cgi-bin/luci/admin/network/iface_status/lan')
-    return isKnown(host, endpoint, request)
-      ? json([{ macaddr: minerFacts(host, endpoint).mac, ipaddrs: [{ addr: endpoint.address }] }])
-      : { status: 403, body: 'Forbidden' };
-  return NOT_FOUND;
+  if (!route.startsWith('GET /cgi-bin/luci/')) return NOT_FOUND;
+  if (!isKnown(host, endpoint, request)) return FORBIDDEN;
+  if (route.endsWith('/admin/network/iface_status/lan'))
+    return json([{ macaddr: minerFacts(host, endpoint).mac, ipaddrs: [{ addr: endpoint.address }] }]);
+  return route.endsWith('/bos/info') ? json({ version: WITHOUT_REST.version, mode: 'NAND' }) : NOT_FOUND;
 }
 
-/** A machine as it was installed: root without a password. */
-const mayEnter = (user: unknown, password: unknown): boolean => user === 'root' && password === '';
+const FORBIDDEN: HttpAnswer = { status: 403, body: 'Forbidden' };
+const mayEnter = ({ passwords }: Release, user: unknown, password: unknown): boolean =>
+  user === 'root' && passwords.includes(String(password));
 const cookieOf = (host: Host, endpoint: Endpoint): { 'set-cookie': string } => ({
   'set-cookie': `session_id=${session.grant(host, endpoint)}; Path=/; HttpOnly`,
 });
@@ -39,19 +63,21 @@ const isKnown = (host: Host, endpoint: Endpoint, request: IncomingMessage): bool
 
 const declined = (message: string): HttpAnswer => json({ data: null, errors: [{ message }] });
 
-function graphql(
+export function graphqlPage(
+  release: Release,
   host: Host,
   endpoint: Endpoint,
   request: IncomingMessage,
-  given: Readonly<Record<string, unknown>>,
+  body: string,
 ): HttpAnswer {
+  const given = objectIn(body);
   const query = given['query'];
   if (typeof query !== 'string') return { status: 400, body: 'no query' };
   const variables = (given['variables'] ?? {}) as Readonly<Record<string, unknown>>;
-  if (!/^\s*mutation\b/.test(query)) return answer(treeOf(minerFacts(host, endpoint)), query);
+  if (!/^\s*mutation\b/.test(query)) return answer(treeOf(minerFacts(host, endpoint), release), query);
   if (/\blogin\s*\(/.test(query)) {
     const word = (name: string) => variables[name] ?? new RegExp(`${name}\\s*:\\s*"([^"]*)"`).exec(query)?.[1];
-    if (!mayEnter(word('username'), word('password')))
+    if (!mayEnter(release, word('username'), word('password')))
       return json({ data: { auth: { login: { __typename: 'AuthError', message: 'Invalid credentials' } } } });
     const entered = answer({ auth: { login: VOID } }, query);
     return { ...entered, headers: { ...entered.headers, ...cookieOf(host, endpoint) } };
@@ -112,13 +138,14 @@ const literal = (word: string | undefined): unknown =>
   word === undefined ? undefined : word === 'true' ? true : word === 'false' ? false : Number(word);
 
 /** Everything that can be asked for. */
-function treeOf(facts: MinerFacts): object {
+function treeOf(facts: MinerFacts, release: Release): object {
   return {
     bos: {
       hostname: facts.id,
       faultLight: facts.locating,
-      info: { version: { full: '2024-10-17-0-75912fc7-24.09-plus' } },
+      info: { version: { full: release.version } },
       uptime: { durationS: facts.elapsedS },
+      log: [`${facts.when} bosminer: ${facts.curtailed ? 'paused' : 'running'}`],
     },
     bosminer: {
       config: {
@@ -126,8 +153,9 @@ function treeOf(facts: MinerFacts): object {
         autotuning: { enabled: true, mode: 'POWER_TARGET', powerTarget: limitOf(facts), hashrateTarget: null },
         groups: [{ id: '0', strategy: { __typename: 'QuotaStrategy', quota: 1 } }],
       },
+      metadata: { autotuning: { powerTarget: boundsOf(facts) } },
       // The mining program tells nothing of itself while it is stopped.
-      info: facts.curtailed || facts.phase === PHASE.boot ? null : infoOf(facts),
+      info: facts.curtailed || facts.phase === PHASE.boot ? null : infoOf(facts, release),
     },
     events: { appeals: eventsOf(facts) },
   };
@@ -135,7 +163,13 @@ function treeOf(facts: MinerFacts): object {
 
 const limitOf = (facts: MinerFacts): number => Math.round(facts.limitW ?? facts.point.powerW);
 
-function infoOf(facts: MinerFacts): object {
+const boundsOf = ({ group: { model } }: MinerFacts): object => ({
+  default: model.nameplateW,
+  min: Math.round(model.nameplateW * 0.3),
+  max: Math.round(model.nameplateW * 1.25),
+});
+
+function infoOf(facts: MinerFacts, { hasSerials }: Release): object {
   return {
     modelName: facts.typeName,
     fans: facts.fanRpm.map((rpm, i) => ({ name: String(i), rpm, speed: facts.fanPct })),
@@ -151,6 +185,7 @@ function infoOf(facts: MinerFacts): object {
           chips: facts.failure === FAILURE.board && i === 1 ? 0 : facts.chips,
           frequencyMhz: facts.point.frequencyMhz,
           voltageV: facts.point.voltage,
+          ...(hasSerials ? { hbSerialNumber: `${facts.serial}${i}` } : {}),
         },
         temperatures: [
           { name: 'Board', degreesC: facts.exhaustC - 15 },

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { FAILURE, PHASE } from './miners.ts';
+import { BESIDE_REST, graphqlPage } from './braiins-graphql.ts';
 import { minerFacts, type MinerFacts } from './miner-facts.ts';
 import type { SimPool } from './command.ts';
 import type { Host, HttpAnswer } from './net.ts';
@@ -19,6 +20,7 @@ export function braiinsRestPage(host: Host, endpoint: Endpoint, request: Incomin
   const path = (request.url ?? '/').split('?')[0]!;
   const route = `${request.method ?? 'GET'} ${path.replace(/^\/api\/v1/, '').replace(/(?<=.)\/$/, '')}`;
   if (route === 'GET /') return { status: 200, headers: { 'content-type': 'text/html' }, body: ROOT };
+  if (route === 'POST /graphql') return graphqlPage(BESIDE_REST, host, endpoint, request, body);
   if (!path.startsWith('/api/v1')) return NOT_FOUND;
   if (route === 'GET /version') return json({ major: 1, minor: 7, patch: 0 });
   if (route === 'POST /auth/login') {
@@ -105,8 +107,8 @@ function details(facts: MinerFacts): object {
     bos_mode: 4,
     bos_version: {
       bos_plus: true,
-      current: '2025-08-06-0-3881c51d-25.07-plus',
-      major: '2025-08-06-0-3881c51d-25.07-plus',
+      current: BESIDE_REST.version,
+      major: BESIDE_REST.version,
     },
     bosminer_uptime_s: facts.elapsedS,
     control_board_soc_family: 3,

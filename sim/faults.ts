@@ -35,8 +35,8 @@ export function createFaults(world: World): Faults {
         const draw = unitAt(seed, PURPOSE.request, endpoint.number, step() + 7_000_003);
         return draw < wanted.rate ? wanted.fault : undefined;
       }
-      // Meters are the ground truth: they fail only where a test says so.
-      if (endpoint.kind === 'meter') return undefined;
+      // Meters are the ground truth, and a pool is asked seldom and by one: they fail only where somebody says so.
+      if (endpoint.kind === 'meter' || endpoint.kind === 'pool') return undefined;
       let draw = unitAt(seed ^ port, PURPOSE.request, endpoint.number, step()) * 100;
       for (const [fault, pct] of chances) {
         if (draw < pct) return fault;
@@ -55,6 +55,8 @@ export function createFaults(world: World): Faults {
   };
 }
 
+const BARE_NUMBER = /("\s*:\s*)-?\d+(?:\.\d*)?(?:e[+-]?\d+)?/i;
+
 /**
  * Breaks a JSON text the way firmware in the field does: `}{` between objects, `,}`, a bare `nan`, a cut tail.
  * @param n chooses the way
@@ -67,8 +69,9 @@ export function garble(text: string, n: number): string {
       const end = text.lastIndexOf('}');
       return `${text.slice(0, end)},${text.slice(end)}`;
     }
+    // A number of its own, never a part of a text: a port of `nan` would be another pool, and not a garbled answer.
     case 2:
-      return text.replace(/:(-?\d+\.?\d*)/, ':nan');
+      return BARE_NUMBER.test(text) ? text.replace(BARE_NUMBER, '$1nan') : `${text}nan`;
     default:
       return text.slice(0, Math.max(1, Math.floor(text.length * 0.6)));
   }

@@ -6,8 +6,8 @@ import type { Host, HttpAnswer } from './net.ts';
 import type { SimPoint } from './points.ts';
 import type { Endpoint } from './world.ts';
 
-/** Where miners listen. `web` is port 80 on a real machine, `webToo` 8080. */
-export type MinerPort = 'cgminer' | 'web' | 'webToo' | 'whatsminer';
+/** Where miners listen. `web` is port 80 on a real machine, `webToo` 8080, `grpc` 50051. */
+export type MinerPort = 'cgminer' | 'web' | 'webToo' | 'whatsminer' | 'grpc';
 
 /** How one port of one firmware is spoken: one text in and one out, or HTTP, or bytes of its own making. */
 export type PortSpeech =

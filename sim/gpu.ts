@@ -10,13 +10,14 @@ import type { Endpoint, World } from './world.ts';
 /** What DCGM gives for a value it could not read (DCGM_INT64_BLANK and above). */
 const SENTINELS = ['9223372036854775794', '9223372036854775792', '9.223372036854776e+18'];
 
-/** A server that is off or dead says nothing; one of TPUs refuses, as nothing of NVIDIA's runs on it. */
+/** A server that is off or dead says nothing; one of TPUs refuses, as nothing of NVIDIA's runs on it, and so does a BMC. */
 const alive =
   (host: Host) =>
   (endpoint: Endpoint): 'yes' | 'silent' | 'refused' => {
     const { servers } = host.world;
     const up = serverUp(servers, endpoint.index, host.siteNow()) && isSupplied(servers, endpoint.index, host.world);
     if (!up) return 'silent';
+    if (endpoint.driver === 'redfish' || endpoint.driver === 'ipmi') return 'refused';
     return isTpu(servers.models[servers.model[endpoint.index]!]!.gpuModel) ? 'refused' : 'yes';
   };
 

@@ -34,7 +34,7 @@ export function listen(server: Server, port: number): Promise<void> {
   });
 }
 
-/** A TCP listener that hands each socket over with the endpoint at the address it came in on; others are closed. */
+/** A TCP listener that hands each socket over with the endpoint at the address it came in on; where none is, nobody listens. */
 export function tcpServer(
   host: Host,
   wanted: readonly Endpoint['kind'][],
@@ -43,7 +43,7 @@ export function tcpServer(
   return createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => socket.destroy());
     const endpoint = endpointOf(host, socket, wanted);
-    if (endpoint === undefined) socket.destroy();
+    if (endpoint === undefined) socket.resetAndDestroy();
     else onSocket(socket, endpoint);
   });
 }
@@ -77,9 +77,9 @@ export function httpServer(
   answer: (request: IncomingMessage, body: string, endpoint: Endpoint) => HttpAnswer,
 ): Server {
   const server = createHttpServer({ keepAliveTimeout: 15_000 }, httpListener(host, alive, wanted, answer));
-  // A foreign peer is dropped before it can say anything.
+  // A foreign peer, or one that asks where no such machine is, is dropped before it can say anything.
   server.on('connection', (socket: Socket) => {
-    if (!isLoopback(socket.remoteAddress)) socket.destroy();
+    if (endpointOf(host, socket, wanted) === undefined) socket.resetAndDestroy();
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   return server;

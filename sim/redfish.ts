@@ -31,7 +31,8 @@ function bmcOf(host: Host, endpoint: Endpoint): Bmc {
 }
 
 export function redfishServer(host: Host): Server {
-  const alive = ({ index, hall }: Endpoint): 'yes' | 'silent' => {
+  const alive = ({ index, hall, driver }: Endpoint): 'yes' | 'silent' | 'refused' => {
+    if (driver === 'tpu-exporter') return 'refused';
     const { servers, halls, state } = host.world;
     const live = state.feeder.breaker.closesAt === undefined && halls[hall]!.state.breaker.closesAt === undefined;
     return live && isSupplied(servers, index, host.world) ? 'yes' : 'silent';

@@ -20,8 +20,13 @@ export const simSchema = z.strictObject({
     .optional()
     .describe('without it: a constant 20 C, dew point 12 C'),
   pool: z
-    .strictObject({ url: z.string(), account: z.string() })
-    .default({ url: 'stratum+tcp://stratum.pool.example:3333', account: 'site' }),
+    .strictObject({
+      url: z.string().default('stratum+tcp://stratum.pool.example:3333'),
+      account: z.string().default('site'),
+      jobSeconds: z.number().positive().default(30).describe('how often a pool gives new work'),
+    })
+    .prefault({})
+    .describe('of miners whose site file names no pools: url and account'),
   awakePct: z.record(z.string(), pct).default({}).describe('by machine group: hashing when the run starts; else all'),
   reportBiasPct: z.number().default(-2).describe('mean error of the watts a miner reports'),
   failures: z

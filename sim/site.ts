@@ -181,6 +181,7 @@ const LISTENERS: Partial<Readonly<Record<keyof SimPorts, (host: Host, port: numb
   web: (host, port) => minerServer(host, port, 'web'),
   webToo: (host, port) => minerServer(host, port, 'webToo'),
   whatsminer: (host, port) => minerServer(host, port, 'whatsminer'),
+  grpc: (host, port) => minerServer(host, port, 'grpc'),
   dcgm: dcgmServer,
   zeusd: zeusdServer,
   modbus: modbusServer,

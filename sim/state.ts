@@ -46,8 +46,9 @@ export interface Store {
 /** No file: nothing is kept. */
 export const NO_STORE: Store = { record() {}, async save() {}, saveNow() {}, close() {} };
 
-/** A site file that names other machines is another site. */
-const fingerprint = (world: World): string => world.endpoints.map((e) => `${e.id}=${e.address}`).join(',');
+/** A site file that names other machines is another site; its pools are nobody's state. */
+const fingerprint = (world: World): string =>
+  world.endpoints.flatMap(({ kind, id, address }) => (kind === 'pool' ? [] : [`${id}=${address}`])).join(',');
 
 export function openStore(path: string, world: World, now: number, wallStepsAfterKill: number): Store {
   const journalPath = `${path}.journal`;

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import type { RequestFault } from './faults.ts';
 import { keepSilent, tcpServer, type Host } from './net.ts';
 import { hash32 } from './random.ts';
 import type { Endpoint } from './world.ts';
@@ -7,30 +8,33 @@ import type { Endpoint } from './world.ts';
  * A pool that gives work and takes none: Stratum version 1 (mining.subscribe, mining.authorize, mining.notify), as the site's own
  * probes ask for it. A worker whose name begins with `nobody` is refused.
  */
-const NEW_JOB_MS = 30_000;
 const LONGEST_REQUEST = 8_192;
 
 export function stratumServer(host: Host, port: number): Server {
   return tcpServer(host, ['pool'], (socket, endpoint) => {
-    const fault = host.faults.onRequest(endpoint, port);
-    if (fault === 'refused') return void socket.resetAndDestroy();
-    if (fault === 'silent') return keepSilent(socket);
-    return serve(host, endpoint, socket, fault === 'late');
+    const fault = () => host.faults.onRequest(endpoint, port);
+    if (fault() === 'refused') socket.resetAndDestroy();
+    else if (fault() === 'silent') keepSilent(socket);
+    else serve(host, endpoint, socket, fault);
   });
 }
 
-/** @param late a pool that lags: it answers, and gives no new work */
-function serve(host: Host, endpoint: Endpoint, socket: Socket, late: boolean): void {
+/** @param fault what is wrong with the pool now; one that is `late` answers, and gives no new work */
+function serve(host: Host, endpoint: Endpoint, socket: Socket, fault: () => RequestFault | undefined): void {
   let rest = '';
   let jobs = 0;
   let timer: NodeJS.Timeout | undefined;
   const say = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
   const giveWork = (): void => {
+    if (fault() === 'refused') return void socket.resetAndDestroy();
+    if (fault() !== undefined) return undefined;
     jobs += 1;
     say({ id: null, method: 'mining.notify', params: jobOf(host, endpoint, jobs) });
+    return undefined;
   };
   socket.on('close', () => clearInterval(timer));
   socket.on('data', (chunk: Buffer) => {
+    if (fault() === 'silent') return undefined;
     rest += chunk.toString('utf8');
     if (rest.length > LONGEST_REQUEST) return void socket.destroy();
     const lines = rest.split('\n');
@@ -58,7 +62,7 @@ function serve(host: Host, endpoint: Endpoint, socket: Socket, late: boolean): v
         if (!isKnown || timer !== undefined) continue;
         say({ id: null, method: 'mining.set_difficulty', params: [65_536] });
         giveWork();
-        timer = setInterval(() => !late && giveWork(), NEW_JOB_MS);
+        timer = setInterval(giveWork, 1000 * host.world.config.pool.jobSeconds);
       } else if (method === 'mining.configure') say({ id, result: {}, error: null });
       else if (method === 'mining.submit') say({ id, result: null, error: [21, 'Job not found', null] });
       else if (id !== null) say({ id, result: null, error: [20, 'Unknown method', null] });

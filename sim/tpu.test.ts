@@ -6,6 +6,7 @@ import { deviceWorld } from '../test/support/device-world.ts';
 import { CALM, calmConfig, smallSite, talk, testSim, type TestSim } from './small-site.ts';
 
 const ADDRESS = '127.21.7.1';
+const BMC_ADDRESS = '127.21.7.2';
 const base = smallSite();
 const site = siteSchema.parse({
   ...base,
@@ -18,6 +19,15 @@ const site = siteSchema.parse({
       driver: 'tpu-exporter',
       hall: 'g',
       addresses: ADDRESS,
+      settings: {},
+    },
+    {
+      id: 'tpu-bmc',
+      kind: 'gpu-server',
+      model: 'tpu-4x-v4',
+      driver: 'redfish',
+      hall: 'g',
+      addresses: BMC_ADDRESS,
       settings: {},
     },
   ],
@@ -71,8 +81,9 @@ test('a host of TPUs has no DCGM, a host of GPUs no TPU metrics; its BMC measure
   const get = 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n';
   expect(await talk(ADDRESS, t.sim.ports.dcgm, get)).toMatchObject({ end: 'reset' });
   await expect(open('127.21.5.1').read()).rejects.toMatchObject({ kind: 'unreachable' });
+  expect(await talk(ADDRESS, t.sim.ports.redfish, get)).toMatchObject({ end: 'reset' });
   const config = redfish.config.parse({ port: t.sim.ports.redfish, scheme: 'http' });
-  const bmc = redfish.open({ address: ADDRESS, modelId: 'tpu-4x-v4', config }, world.io);
+  const bmc = redfish.open({ address: BMC_ADDRESS, modelId: 'tpu-4x-v4', config }, world.io);
   expect((await bmc.read()).powerW!).toBeGreaterThan(300);
   await expect(bmc.setPowerLimit!(1000)).rejects.toMatchObject({ kind: 'unsupported' });
 });

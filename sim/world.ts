@@ -24,6 +24,8 @@ export interface Endpoint {
   readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink' | 'pdu' | 'cooling' | 'pool';
   readonly id: string;
   readonly groupId: string;
+  /** Which driver the site file has for it: what else a real one speaks, it speaks at another address. */
+  readonly driver: string;
   readonly address: string;
   readonly index: number;
   /** Hall index; -1 at the connection. */
@@ -157,29 +159,31 @@ function listEndpoints(site: Site): Endpoint[] {
   const endpoints: Endpoint[] = [];
   const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0, pdu: 0, cooling: 0, pool: 0 };
   const hallIndex = new Map(site.halls.map((hall, index) => [hall.id, index]));
-  const add = (kind: Endpoint['kind'], id: string, groupId: string, address: string, hall: number): void => {
-    endpoints.push({ kind, id, groupId, address, index: counts[kind]++, hall, number: endpoints.length });
+  const add = (kind: Endpoint['kind'], id: string, groupId: string, driver: string, address: string, hall: number) => {
+    endpoints.push({ kind, id, groupId, driver, address, index: counts[kind]++, hall, number: endpoints.length });
   };
   for (const group of site.machines) {
     const kind = group.kind === 'asic' ? 'miner' : 'server';
     addressesOf(group.addresses).forEach((address, i) =>
-      add(kind, machineId(group.id, i), group.id, address, hallIndex.get(group.hall)!),
+      add(kind, machineId(group.id, i), group.id, group.driver, address, hallIndex.get(group.hall)!),
     );
   }
   for (const meter of site.meters) {
     const hall = meter.measures === 'connection' ? -1 : hallIndex.get(meter.measures.hall)!;
-    add('meter', meter.id, meter.id, meter.address, hall);
+    add('meter', meter.id, meter.id, meter.driver, meter.address, hall);
   }
   for (const cluster of site.clusters) {
     const url = cluster.settings['url'];
     if (typeof url === 'string') {
-      add('slurm', cluster.id, cluster.id, new URL(url).hostname, hallIndex.get(cluster.hall)!);
+      add('slurm', cluster.id, cluster.id, cluster.driver, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
+  for (const one of site.plant) add(one.kind, one.id, one.id, one.driver, one.address, hallIndex.get(one.hall)!);
+  for (const uplink of site.uplinks)
+    add('uplink', uplink.id, uplink.id, uplink.driver, uplink.address, hallIndex.get(uplink.hall)!);
+  // Last: the list of pools may change while the machines, and what is saved of them, stay.
   for (const pool of site.pools)
-    add('pool', pool.id, pool.id, new URL(pool.url.replace(/^\S+?:/, 'http:')).hostname, -1);
-  for (const one of site.plant) add(one.kind, one.id, one.id, one.address, hallIndex.get(one.hall)!);
-  for (const uplink of site.uplinks) add('uplink', uplink.id, uplink.id, uplink.address, hallIndex.get(uplink.hall)!);
+    add('pool', pool.id, pool.id, 'stratum', new URL(pool.url.replace(/^\S+?:/, 'http:')).hostname, -1);
   return endpoints;
 }
 

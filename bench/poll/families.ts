@@ -34,18 +34,18 @@ interface Recorded {
 }
 
 /**
- * Bytes of the captured answers, where a capture of the family was at hand: recordings keep only the fields a driver reads, and are
- * filled up to this with fields it passes over.
+ * Bytes of captured answers by a word of what was asked, where a capture of the family was at hand: recordings keep only the fields a
+ * driver reads, and are filled up to this with rows it passes over.
  */
-const CAPTURED_BYTES: Readonly<Record<string, readonly number[]>> = {
-  luxos: [3_600],
-  'antminer-stock': [2_300, 470, 700],
-  'whatsminer-v2': [700, 280],
-  'whatsminer-v3': [700],
-  avalon: [3_900],
-  braiins: [1_400, 480],
-  'proto-rig': [4_200],
-  bitaxe: [1_000],
+const CAPTURED_BYTES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  luxos: { 'summary+power+config+temps': 4_069 },
+  'antminer-stock': { stats: 2_501 },
+  'whatsminer-v2': { summary: 751, status: 293 },
+  'whatsminer-v3': { summary: 746, 'get.device.info': 1_354 },
+  avalon: { litestats: 1_167, stats: 4_018 },
+  braiins: { 'miner/stats': 1_481, 'miner/details': 876, 'cooling/state': 476 },
+  'proto-rig': { mining: 572 },
+  bitaxe: { 'system/info': 1_039 },
 };
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'test', 'recordings');
@@ -57,8 +57,7 @@ export function families(): Family[] {
     .flatMap(({ name }) => {
       const recorded = runningOf(name);
       if (recorded === undefined) return [];
-      const sizes = CAPTURED_BYTES[name] ?? [];
-      const answers = recorded.exchanges.map((exchange, i) => toAnswer(exchange, sizes[i] ?? 0));
+      const answers = recorded.exchanges.map((exchange) => toAnswer(exchange, bytesOf(name, exchange)));
       return [{ driver: name, modelId: recorded.modelId, config: recorded.config, answers }];
     });
 }
@@ -83,6 +82,15 @@ function runningOf(name: string): Recorded | undefined {
 const succeeded = ({ http, reply }: RecordedExchange): boolean =>
   http === undefined || ((reply as { status?: number }).status ?? 200) < 300;
 
+/** Of several words the longest that fits: `litestats` holds `stats` too. */
+function bytesOf(driver: string, { tcp, http, reply }: RecordedExchange): number {
+  const asked = tcp === undefined ? (http?.path ?? '') : JSON.stringify(tcp.ask);
+  // That a firmware has no such command is told in a line.
+  if (/invalid command/i.test(JSON.stringify(reply))) return 0;
+  const words = Object.entries(CAPTURED_BYTES[driver] ?? {}).filter(([word]) => asked.includes(word));
+  return words.sort(([a], [b]) => b.length - a.length)[0]?.[1] ?? 0;
+}
+
 function toAnswer({ tcp, http, reply }: RecordedExchange, bytes: number): FamilyAnswer {
   if (tcp !== undefined)
     return { kind: 'rpc', ask: tcp.ask, framed: tcp.framed === true, text: filled(textOf(reply), bytes) };
@@ -93,11 +101,15 @@ function toAnswer({ tcp, http, reply }: RecordedExchange, bytes: number): Family
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? ''));
 
-/** As long as the captured answer: numbers under names nobody reads, at the end of the outermost object. */
+/** As long as the captured answer: rows as firmware writes them, with the same names in each, at the end of the outermost object. */
 function filled(text: string, bytes: number): string {
   const end = text.lastIndexOf('}');
   if (end < 0 || text.length >= bytes) return text;
-  let more = '';
-  for (let i = 0; text.length + more.length < bytes; i += 1) more += `,"unread ${i}":${(i * 7919) % 100_000}`;
-  return text.slice(0, end) + more + text.slice(end);
+  const rows: string[] = [];
+  for (let i = 0, length = text.length; length < bytes; i += 1) {
+    const row = `{"ASC":${i},"Name":"SM","ID":${i},"Enabled":"Y","Status":"Alive","Temperature":${60 + (i % 9)}.25,"MHS av":${35_210_023 + i * 7919}.4,"MHS 5s":${35_187_442 + i * 6311}.7,"Accepted":${4_418 + i},"Rejected":${3 + i},"Hardware Errors":${i}}`;
+    rows.push(row);
+    length += row.length + 1;
+  }
+  return `${text.slice(0, end)},"not read":[${rows.join(',')}]${text.slice(end)}`;
 }

@@ -36,7 +36,7 @@ describe.each([
   test('one answer tells everything', async () => {
     const reading = await t.open(1).read();
     expect(reading).toMatchObject({
-      model: 'BM1370',
+      model: 'Bitaxe Gamma',
       firmware: version,
       powerBasis: 'measured',
       mode: { kind: 'run', profile: 'default' },

@@ -40,7 +40,7 @@ function page(release: Release, host: Host, endpoint: Endpoint, request: Incomin
       // A pause does not outlive a restart.
       if (release.canPause) host.send({ op: 'wake', i });
       host.send({ op: 'reboot', i });
-      return { status: 200, headers: HTML, body: 'System will restart shortly.' };
+      return json({ message: 'System will restart shortly.' });
     case 'POST /api/system/identify': {
       if (!release.canPause) return NOT_FOUND;
       const on = !minerFacts(host, endpoint).locating;
@@ -64,18 +64,20 @@ function patch(host: Host, endpoint: Endpoint, given: Readonly<Record<string, un
     const url = given[`${prefix}URL`];
     if (url === '') return [];
     if (typeof url !== 'string') return before === undefined ? [] : [before];
+    // Some clients write the whole address into the field of the host.
+    const [, host, port = 3333] = /^(?:.*:\/\/)?([^:/]*)(?::(\d+))?/.exec(url) ?? [];
     const word = (key: string, otherwise: string): string =>
       typeof given[`${prefix}${key}`] === 'string' ? (given[`${prefix}${key}`] as string) : otherwise;
     return [
       {
-        url: `stratum+tcp://${url.replace(/^.*:\/\//, '')}:${Number(given[`${prefix}Port`] ?? 3333)}`,
+        url: `stratum+tcp://${host}:${Number(given[`${prefix}Port`] ?? port)}`,
         user: word('User', before?.user ?? ''),
         password: word('Password', before?.password ?? ''),
       },
     ];
   });
   const done = carryOut(host, endpoint, () => host.send({ op: 'pools', i: endpoint.index, pools }));
-  return done ? { status: 200, headers: HTML, body: '' } : BUSY;
+  return done ? json({}) : BUSY;
 }
 
 function info({ version, canPause }: Release, host: Host, endpoint: Endpoint): object {
@@ -109,6 +111,7 @@ function info({ version, canPause }: Release, host: Host, endpoint: Endpoint): o
     boardVersion: '601',
     runningPartition: 'ota_0',
     overheat_mode: 0,
+    autofanspeed: 1,
     fanspeed: facts.fanPct,
     fanrpm: facts.fanRpm[0] ?? 0,
     ...(canPause

@@ -1,11 +1,19 @@
-import { braiinsGraphqlPage } from '../braiins-graphql.ts';
+import { BESIDE_REST, braiinsGraphqlPage, WITHOUT_REST } from '../braiins-graphql.ts';
+import { braiinsGrpc, type GrpcRelease } from '../braiins-grpc.ts';
 import { braiinsRestPage } from '../braiins-rest.ts';
 import { answerCgminer } from '../cgminer.ts';
 import { status, type CgminerCommand, type CgminerReply } from '../cgminer-reply.ts';
-import type { Firmware } from '../firmware.ts';
+import type { Firmware, PortSpeech } from '../firmware.ts';
+import { serveGrpc } from '../grpc.ts';
 import { minerFacts, type MinerFacts } from '../miner-facts.ts';
 import type { Host } from '../net.ts';
+import { carryOut } from '../web.ts';
 import type { Endpoint } from '../world.ts';
+
+const grpc = (release: GrpcRelease): PortSpeech => ({
+  kind: 'bytes',
+  serve: (host, endpoint, socket) => serveGrpc(socket, (...call) => braiinsGrpc(release, host, endpoint, call)),
+});
 
 /** Braiins OS 25.07 with REST; a group whose settings name GraphQL carries 24.09. */
 export const braiins: Firmware = {
@@ -13,16 +21,20 @@ export const braiins: Firmware = {
   ports: {
     cgminer: { kind: 'text', answer: (host, endpoint, text) => answerCgminer(boserReply, host, endpoint, text) },
     web: { kind: 'http', answer: braiinsRestPage },
+    grpc: grpc(BESIDE_REST),
   },
   variant: ({ api }) =>
     api === 'graphql'
-      ? { ...braiins, ports: { ...braiins.ports, web: { kind: 'http', answer: braiinsGraphqlPage } } }
+      ? {
+          ...braiins,
+          ports: { ...braiins.ports, web: { kind: 'http', answer: braiinsGraphqlPage }, grpc: grpc(WITHOUT_REST) },
+        }
       : braiins,
 };
 
 const DESCRIPTION = 'BOSer boser-buildroot 0.1.0-75912fc7';
 
-/** 4028 reads and never writes: the commands of the Bosminer API documentation, one row set each. */
+/** 4028: the commands of the Bosminer API documentation, one row set each; of writes it knows the pause alone. */
 function boserReply(host: Host, endpoint: Endpoint, command: CgminerCommand): CgminerReply {
   const ok = (code: number, message: string, body: object): CgminerReply => ({
     STATUS: status(host.siteNow(), 'S', code, message, DESCRIPTION),
@@ -31,6 +43,12 @@ function boserReply(host: Host, endpoint: Endpoint, command: CgminerCommand): Cg
   });
   if (command.name === 'version')
     return ok(22, 'BOSer versions', { VERSION: [{ API: '3.7', BOSer: DESCRIPTION.slice(6) }] });
+  if (command.name === 'pause' || command.name === 'resume') {
+    const act = () => host.send({ op: command.name === 'pause' ? 'sleep' : 'wake', i: endpoint.index });
+    if (!carryOut(host, endpoint, act))
+      return { STATUS: status(host.siteNow(), 'E', 23, 'Failed to carry it out', DESCRIPTION), id: 1 };
+    return ok(command.name === 'pause' ? 24 : 25, command.name, { [command.name.toUpperCase()]: [true] });
+  }
   const table = Object.hasOwn(TABLES, command.name) ? TABLES[command.name] : undefined;
   if (table === undefined) return { STATUS: status(host.siteNow(), 'E', 14, 'Invalid command', DESCRIPTION), id: 1 };
   const rows = table.rows(minerFacts(host, endpoint));

@@ -7,9 +7,19 @@ import type { Host, HttpAnswer } from '../net.ts';
 import type { Endpoint } from '../world.ts';
 
 /** An ePIC control board: HTTP on the port where others speak the cgminer API. */
-export const epic: Firmware = { name: 'epic', ports: { cgminer: { kind: 'http', answer: page } } };
+export const epic: Firmware = {
+  name: 'epic',
+  ports: { cgminer: { kind: 'http', answer: page }, web: { kind: 'http', answer: dashboard } },
+};
 
 const PASSWORD = 'letmein';
+function dashboard(_host: Host, _endpoint: Endpoint, request: IncomingMessage): HttpAnswer {
+  const isHere = request.method === 'GET' && (request.url ?? '/').split('?')[0] === '/';
+  const headers = { 'content-type': 'text/html' };
+  if (!isHere) return { status: 404, headers, body: 'Not Found' };
+  return { status: 200, headers, body: '<!doctype html><html><head><title>Miner Web Dashboard</title></head></html>' };
+}
+
 const HEADERS = { 'content-type': 'application/json' };
 const json = (value: unknown, status = 200): HttpAnswer => ({ status, headers: HEADERS, body: JSON.stringify(value) });
 const done = json({ result: true, error: null });
@@ -36,7 +46,13 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
 
 const isAwake = ({ phase }: MinerFacts): boolean => phase === PHASE.run || phase === PHASE.wake;
 const stateOf = (facts: MinerFacts): string =>
-  facts.phase === PHASE.wake ? 'Autotuning' : isAwake(facts) ? 'Mining' : 'Idling';
+  facts.phase === PHASE.wake
+    ? 'Initializing'
+    : isAwake(facts)
+      ? 'Mining'
+      : facts.phase === PHASE.down
+        ? 'Stopping'
+        : 'Idling';
 
 const READS: Readonly<Record<string, (facts: MinerFacts) => unknown>> = {
   'GET /summary': summary,
@@ -72,7 +88,9 @@ const READS: Readonly<Record<string, (facts: MinerFacts) => unknown>> = {
     })),
   'GET /temps/chip': (facts) =>
     facts.boardThs.map((_, Index) => ({ Index, Data: Array.from({ length: facts.chips }, () => facts.exhaustC) })),
-  'GET /voltages': (facts) => facts.boardThs.map((_, Index) => ({ Index, Data: [] })),
+  'GET /voltages': (facts) =>
+    facts.boardThs.map((_, Index) => ({ Index, Data: Array.from({ length: facts.chips }, () => 0.33) })),
+  'GET /hashratesplit/config': () => ({ enabled: false, hashrate_splits: [] }),
   'GET /clocks': (facts) =>
     facts.boardThs.map((_, Index) => ({
       Index,
@@ -90,7 +108,8 @@ function summary(facts: MinerFacts): object {
     Stratum: {
       'Config Id': 0,
       'Worker Unique Id': false,
-      'Current Pool': isAwake(facts) ? first?.url : '',
+      // Without the scheme that the list of its pools has.
+      'Current Pool': isAwake(facts) ? first?.url.replace(/^.*:\/\//, '') : '',
       'Current User': isAwake(facts) ? first?.user : '',
       'Average Latency': 42.2,
       IsPoolConnected: isAwake(facts),
@@ -140,38 +159,28 @@ function summary(facts: MinerFacts): object {
     Fans: { 'Fans Speed': facts.fanPct, 'Fan Mode': { Auto: { 'Target Temperature': 65, 'Idle Speed': 20 } } },
     'Fans Rpm': Object.fromEntries(facts.fanRpm.map((rpm, i) => [`Fans Speed ${i + 1}`, rpm])),
     Misc: { 'Locate Miner State': facts.locating, 'Shutdown Temp': 80, 'Critical Temp': 90 },
-    PerpetualTune: {
-      Running: facts.limitW !== undefined,
-      Algorithm:
-        facts.limitW === undefined
-          ? {
-              ChipTune: {
-                Optimized: true,
-                Target: Math.round(facts.point.hashThs),
-                'Min Throttle Target': 50,
-                'Throttle Step': 5,
-                'Throttle Target': Math.round(facts.point.hashThs),
-                Unit: 'TH',
-              },
-            }
-          : {
-              PowerTune: {
-                Optimized: true,
-                Target: facts.limitW,
-                'Min Throttle Target': 1_000,
-                'Throttle Step': 100,
-                'Throttle Target': facts.limitW,
-                Unit: 'W',
-              },
-            },
-    },
+    PerpetualTune: { Running: true, Algorithm: tunersOf(facts) },
   };
+}
+
+/** The tuner in charge first; the one for hashrate is there on every machine. */
+function tunersOf(facts: MinerFacts): object {
+  const stats = (target: number, least: number, step: number, unit: string): object => ({
+    Optimized: true,
+    Target: target,
+    'Min Throttle Target': least,
+    'Throttle Step': step,
+    'Throttle Target': target,
+    Unit: unit,
+  });
+  const byHashrate = { ChipTune: stats(Math.round(facts.point.hashThs), 50, 5, 'TH') };
+  return facts.limitW === undefined ? byHashrate : { PowerTune: stats(facts.limitW, 1_000, 100, 'W'), ...byHashrate };
 }
 
 type Write = (host: Host, endpoint: Endpoint, param: unknown, acts: boolean) => HttpAnswer;
 const WRITES: Readonly<Record<string, Write>> = {
   'POST /miner': (host, { index: i }, param, acts) => {
-    if (param !== 'Stop' && param !== 'Autostart') return failed('Unknown parameter');
+    if (param !== 'Stop' && param !== 'Autostart' && param !== 'Start') return failed('Unknown parameter');
     if (acts) host.send({ op: param === 'Stop' ? 'sleep' : 'wake', i });
     return done;
   },
@@ -188,7 +197,8 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /perpetualtune/algo': (host, { index: i }, param, acts) => {
     const { algo, target } = (param ?? {}) as { algo?: unknown; target?: unknown };
     if (typeof target !== 'number') return failed('Invalid target');
-    if (algo === 'PowerTune' && acts) host.send({ op: 'limit', i, watts: target });
+    // The others aim at a hashrate, and keep to no watts.
+    if (acts) host.send({ op: 'limit', i, watts: algo === 'PowerTune' || algo === 'Power' ? target : 0 });
     return done;
   },
   'POST /coin': (host, { index: i }, param, acts) => {
@@ -205,6 +215,10 @@ const WRITES: Readonly<Record<string, Write>> = {
     return done;
   },
   'POST /hashratesplit/enable': () => done,
+  // How it is cooled is the affair of the hall.
+  'POST /fanspeed': () => done,
+  'POST /shutdowntemp': () => done,
+  'POST /criticaltemp': () => done,
 };
 
 function reboot(host: Host, { index: i }: Endpoint, _param: unknown, acts: boolean): HttpAnswer {

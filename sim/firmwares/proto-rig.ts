@@ -9,11 +9,12 @@ import type { Endpoint } from '../world.ts';
 /** A Proto Rig: the REST API of ProtoOS 1.8. Reads of status are open; hardware, pools and writes want a token. */
 export const protoRig: Firmware = { name: 'proto-rig', ports: { web: { kind: 'http', answer: page } } };
 
-/** None was set on it. */
-const PASSWORD = '';
+/** As it left the factory: public clients know it without a password, and its maker's own with this one. */
+const PASSWORDS = ['', 'proto'];
 const HEADERS = { 'content-type': 'application/json' };
 const json = (value: unknown, status = 200): HttpAnswer => ({ status, headers: HEADERS, body: JSON.stringify(value) });
-const wrong = (status: number, message: string): HttpAnswer => json({ error: { code: status, message } }, status);
+const wrong = (status: number, message: string): HttpAnswer =>
+  json({ error: { code: String(status), message } }, status);
 
 const tokens = new WeakMap<Host, Set<string>>();
 function tokensOf(host: Host): Set<string> {
@@ -29,19 +30,20 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
     return { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Proto OS</title>' };
   const facts = minerFacts(host, endpoint);
   if (route === 'POST auth/login') {
-    if (parse(body)['password'] !== PASSWORD) return wrong(401, 'Invalid password');
+    if (!PASSWORDS.includes(String(parse(body)['password']))) return wrong(401, 'Invalid password');
     const token = `${endpoint.number}.${hash32(host.world.seed, endpoint.number, tokensOf(host).size).toString(16)}`;
     tokensOf(host).add(token);
     return json({ access_token: token, refresh_token: `${token}.r`, token_type: 'bearer', expires_in: 3600 });
   }
   const open = OPEN[route];
   if (open !== undefined) return json(open(facts));
+  const levels = new URLSearchParams((request.url ?? '').split('?')[1]).get('level')?.split(',');
   const read = READS[route];
   const write = WRITES[route];
   if (read === undefined && write === undefined) return wrong(404, 'Not found');
   if (!tokensOf(host).has((request.headers.authorization ?? '').replace(/^Bearer /, '')))
     return wrong(401, 'Unauthorized');
-  if (read !== undefined) return json(read(facts));
+  if (read !== undefined) return json(read(facts, levels));
   const fault = host.faults.onWrite(endpoint);
   if (fault === 'refused') return wrong(503, 'Mining service is busy');
   return write!(host, endpoint, facts, body, fault === undefined);
@@ -68,8 +70,11 @@ const boundsOf = ({ group: { model } }: MinerFacts) => ({
   most: Math.round(model.nameplateW * 1.1),
 });
 
-type Read = (facts: MinerFacts) => unknown;
+/** @param levels of telemetry that are asked for; undefined for all but the chips */
+type Read = (facts: MinerFacts, levels?: readonly string[]) => unknown;
 const OPEN: Readonly<Record<string, Read>> = {
+  'GET pairing/info': (facts) => ({ mac: facts.mac.toUpperCase(), cb_sn: facts.serial }),
+  'GET system/status': () => ({ default_password_active: false, onboarded: true, password_set: true }),
   'GET system': (facts) => ({
     'system-info': {
       board: 'C3',
@@ -127,24 +132,29 @@ const READS: Readonly<Record<string, Read>> = {
         board: 'B4',
         hb_sn: `HB${facts.serial}${i}`,
         mining_asic: 'BZM',
-        mining_asic_count: 120,
+        mining_asic_count: CHIPS,
         port: i,
         slot: i + 1,
       })),
     },
   }),
-  'GET telemetry': (facts) => ({
+  'GET system/logs': (facts) => ({ logs: { content: [`${facts.when} mcdd: ${statusOf(facts)}`], lines: 1 } }),
+  'GET telemetry': (facts, levels) => ({
     timestamp: new Date(facts.when * 1000).toISOString(),
     miner: {
       hashrate: { unit: 'TH/s', value: facts.hashThs },
       power: { unit: 'W', value: facts.reportedW },
       temperature: { unit: '°C', value: facts.exhaustC },
+      efficiency: { unit: 'J/TH', value: facts.hashThs > 0 ? facts.reportedW / facts.hashThs : 0 },
     },
     hashboards: facts.boardThs.map((ths, index) => ({
       index,
       serial_number: `HB${facts.serial}${index}`,
       hashrate: { unit: 'TH/s', value: ths },
       power: { unit: 'W', value: facts.reportedW / 3 },
+      voltage: { unit: 'V', value: facts.point.voltage },
+      current: { unit: 'A', value: facts.reportedW / 3 / facts.point.voltage },
+      ...(levels?.includes('asic') === true ? { asics: chipsOf(facts, ths) } : {}),
       temperature: {
         unit: '°C',
         inlet: facts.intakeC,
@@ -154,7 +164,10 @@ const READS: Readonly<Record<string, Read>> = {
     })),
     psus: [0, 1].map((index) => ({
       index,
+      voltage: { input: 240, output: 54, unit: 'V' },
+      current: { input: facts.reportedW / 480, output: (facts.reportedW * 0.47) / 54, unit: 'A' },
       power: { input: facts.reportedW / 2, output: facts.reportedW * 0.47, unit: 'W' },
+      temperature: { hotspot: facts.intakeC + 14, unit: '°C' },
     })),
   }),
   'GET pools': (facts) => ({
@@ -182,15 +195,30 @@ const READS: Readonly<Record<string, Read>> = {
   }),
   'GET errors': (facts) =>
     facts.failure === FAILURE.board
-      ? [{ source: 'hashboard 2', error_code: 'HashboardLost', message: 'hashboard does not answer' }]
+      ? [
+          {
+            source: 'hashboard',
+            slot: 2,
+            error_code: 'HashboardLost',
+            message: 'hashboard does not answer',
+            timestamp: Math.floor(facts.sinceMs / 1000),
+          },
+        ]
       : [],
   'GET mining/target': (facts) => ({
     power_target_watts: targetOf(facts),
     power_target_min_watts: boundsOf(facts).least,
     power_target_max_watts: boundsOf(facts).most,
     default_power_target_watts: facts.group.model.nameplateW,
+    performance_mode: 'MaximumHashrate',
   }),
 };
+
+const CHIPS = 120;
+const chipsOf = (facts: MinerFacts, ths: number): object => ({
+  hashrate: { unit: 'TH/s', values: Array.from({ length: CHIPS }, () => ths / CHIPS) },
+  temperature: { unit: '°C', values: Array.from({ length: CHIPS }, () => facts.exhaustC) },
+});
 
 type Write = (host: Host, endpoint: Endpoint, facts: MinerFacts, body: string, acts: boolean) => HttpAnswer;
 const tell =
@@ -208,13 +236,16 @@ const WRITES: Readonly<Record<string, Write>> = {
     return json({ message: 'Locating' }, 202);
   },
   'PUT mining/target': (host, { index: i }, facts, body, acts) => {
-    const watts = parse(body)['power_target_watts'];
+    const { power_target_watts: given, performance_mode: mode = 'MaximumHashrate' } = parse(body);
+    const watts = given ?? targetOf(facts);
     const { least, most } = boundsOf(facts);
     if (typeof watts !== 'number' || watts < least || watts > most)
       return wrong(400, `power target must be within ${least} and ${most} W`);
     if (acts) host.send({ op: 'limit', i, watts });
-    return json({ power_target_watts: watts });
+    return json({ power_target_watts: watts, performance_mode: mode });
   },
+  /** How it is cooled is the affair of the hall; what is asked for is taken and changes nothing. */
+  'PUT cooling': (_, __, ___, body) => json(parse(body)),
   'POST pools': (host, { index: i }, _, body, acts) => {
     const given = parse(body) as unknown;
     if (!Array.isArray(given)) return wrong(400, 'expected a list of pools');

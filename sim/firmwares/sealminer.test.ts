@@ -59,7 +59,7 @@ test('the driver reads and inspects it', async () => {
   expect(read.hashrateThs).toBeCloseTo(226, -2);
   const slow = await device.inspect!();
   expect(slow).toMatchObject({
-    model: 'A2',
+    model: 'SealMiner A2',
     firmware: '2025061201_A2',
     hostname: 'one-0002',
     pools: [{ worker: 'site.one-0002', active: true, alive: true }],

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AsicModel } from '../../src/model/index.ts';
-import { round2 } from '../cgminer-reply.ts';
+import { answerCgminer } from '../cgminer.ts';
+import { round2, statsOf, status, type CgminerCommand, type CgminerReply } from '../cgminer-reply.ts';
 import type { SimPool } from '../command.ts';
 import type { Firmware } from '../firmware.ts';
 import { minerFacts, type MinerFacts } from '../miner-facts.ts';
@@ -14,7 +15,10 @@ import type { Endpoint } from '../world.ts';
 export const vnish: Firmware = {
   name: 'vnish',
   points: presetsOf,
-  ports: { web: { kind: 'http', answer: page } },
+  ports: {
+    cgminer: { kind: 'text', answer: (host, endpoint, text) => answerCgminer(cgminerReply, host, endpoint, text) },
+    web: { kind: 'http', answer: page },
+  },
 };
 
 const VERSION = '1.2.6';
@@ -32,6 +36,58 @@ function presetsOf(model: AsicModel): SimPoint[] {
     step: i - SHARES.indexOf(1),
   }));
 }
+
+/** 4028 reads and never writes: what Antminer's own program answers there, under the name of this firmware. */
+function cgminerReply(host: Host, endpoint: Endpoint, { name }: CgminerCommand): CgminerReply {
+  const facts = minerFacts(host, endpoint);
+  const say = (kind: 'S' | 'E', code: number, message: string): CgminerReply => ({
+    STATUS: status(host.siteNow(), kind, code, message, 'cgminer 1.0.0'),
+    id: 1,
+  });
+  const about = { Miner: `Vnish ${VERSION}`, CompileTime: BUILT };
+  switch (name) {
+    case 'version':
+      // Without the name of the machine: clients take one that says "Antminer" here for Bitmain's own.
+      return { ...say('S', 22, 'CGMiner versions'), VERSION: [{ CGMiner: '1.0.0', API: '3.1', ...about }] };
+    case 'summary':
+      return {
+        ...say('S', 11, 'Summary'),
+        SUMMARY: [
+          {
+            Elapsed: facts.elapsedS,
+            'GHS 5s': round2(facts.hashThs * 1000),
+            'GHS av': round2(facts.averageThs * 1000),
+            Accepted: facts.accepted,
+            Rejected: facts.rejected,
+            Utility: facts.utility,
+          },
+        ],
+      };
+    case 'stats':
+      return {
+        ...say('S', 70, 'CGMiner stats'),
+        STATS: [{ ...about, Type: `${facts.typeName} (Vnish ${VERSION})` }, statsOf(facts)],
+      };
+    case 'pools':
+      return {
+        ...say('S', 7, `${facts.pools.length} Pool(s)`),
+        POOLS: facts.pools.map(({ url, user }, n) => ({
+          POOL: n,
+          URL: url,
+          Status: 'Alive',
+          Priority: n,
+          Accepted: n === 0 ? facts.accepted : 0,
+          Rejected: n === 0 ? facts.rejected : 0,
+          User: user,
+          'Stratum Active': n === 0 && !facts.curtailed,
+        })),
+      };
+    default:
+      return say('E', 14, 'Invalid command');
+  }
+}
+
+const BUILT = '2025-03-11 10:02:17';
 
 const tokens = new WeakMap<Host, Set<string>>();
 const tokensOf = (host: Host): Set<string> => {
@@ -60,8 +116,10 @@ function page(host: Host, endpoint: Endpoint, request: IncomingMessage, body: st
   }
   const write = WRITES[route];
   if (write === undefined) return json({ err: 'Not found' }, 404);
+  // Anybody may ask where it stands.
+  const isOpen = route === 'POST find-miner';
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
-  if (!tokensOf(host).has(token)) return json({ err: 'Unauthorized' }, 401);
+  if (!isOpen && !tokensOf(host).has(token)) return json({ err: 'Unauthorized' }, 401);
   const fault = host.faults.onWrite(endpoint);
   if (fault === 'refused') return json({ err: 'Miner is busy' }, 500);
   return write(host, endpoint, facts, given, fault === undefined);
@@ -90,7 +148,7 @@ const READS: Readonly<Record<string, Read>> = {
     fw_version: VERSION,
     platform: 'aml',
     install_type: 'nand',
-    build_time: '2025-03-11 10:02:17',
+    build_time: BUILT,
     algorithm: 'sha256d',
     hr_measure: 'GH/s',
     serial: facts.serial,
@@ -109,7 +167,8 @@ const READS: Readonly<Record<string, Read>> = {
     current_preset: presetOf(facts.point, facts.group.table.points.indexOf(facts.point)),
     preset_switcher: { enabled: false },
   }),
-  'GET autotune/presets': (_, facts) => facts.group.table.points.map(presetOf),
+  /** Bare on its API page; public clients know it under `presets` as well, and some under that alone. */
+  'GET autotune/presets': (_, facts) => ({ presets: facts.group.table.points.map(presetOf) }),
   'GET settings': (_, facts) => ({
     miner: {
       overclock: {
@@ -119,11 +178,11 @@ const READS: Readonly<Record<string, Read>> = {
       },
       pools: facts.pools.map(({ url, user }, id) => ({ id, url: bare(url), user, pass: 'x', order: id })),
       misc: { restart_temp: 105 },
-      cooling: { mode: { name: 'auto' } },
+      cooling: { mode: { name: 'auto', param: 65 } },
     },
     network: { hostname: 'Antminer', dhcp: true },
   }),
-  'GET chains': (_, facts) => facts.boardThs.map((ths, id) => chainOf(facts, ths, id)),
+  'GET chains': (_, facts) => facts.boardThs.map((ths, id) => chipsOf(facts, ths, id)),
   'GET chains/factory-info': (_, facts) => ({
     psu_serial: `PSU${facts.serial.slice(0, 8)}`,
     chains: facts.boardThs.map((__, id) => ({ id: id + 1, serial: `${facts.serial}B${id}`, board_model: 'BHB42831' })),
@@ -237,6 +296,25 @@ const chainOf = (facts: MinerFacts, ths: number, id: number): object => ({
       : { state: stateOf(facts) },
 });
 
+const chipsOf = (facts: MinerFacts, ths: number, id: number): object => ({
+  id: id + 1,
+  freq: facts.point.frequencyMhz,
+  hr_nominal: round2((facts.point.hashThs * 1000) / 3),
+  hr_realtime: round2(ths * 1000),
+  status: { state: stateOf(facts) },
+  sensors: [{ state: 'measure', board: facts.exhaustC - 5, chip: facts.exhaustC + 2, loc: 1 }],
+  chips: Array.from({ length: facts.chips }, (_, chip) => ({
+    id: chip,
+    hr: round2((ths * 1000) / facts.chips),
+    freq: facts.point.frequencyMhz,
+    volt: 1320,
+    temp: facts.exhaustC,
+    grade: 'grey',
+    errs: 0,
+    throttled: false,
+  })),
+});
+
 type Write = (
   host: Host,
   endpoint: Endpoint,
@@ -244,7 +322,7 @@ type Write = (
   given: Record<string, unknown>,
   acts: boolean,
 ) => HttpAnswer;
-const done = { status: 200, headers: HEADERS, body: '' };
+const done = json({});
 const tell =
   (op: 'sleep' | 'wake' | 'reboot'): Write =>
   (host, endpoint, _, __, acts) => {

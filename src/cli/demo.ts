@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
-import { isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
+import { EMULATED_PORTS, isoUtc, siteClock, type ClockSetting } from '../model/index.ts';
 import type { ServerMessage } from '../server/main.ts';
 import { number } from './options.ts';
 import { keepAlive, type Kept } from './keep-alive.ts';
@@ -18,6 +18,8 @@ const MARKETS = join(ROOT, 'examples', 'week-2026-03-23');
 /** Both processes start while the clock stands at its beginning. */
 const START_UP_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
+/** The highest of the emulator's ports must stay one. */
+const MOST_OFFSET = 65_535 - Math.max(...Object.values(EMULATED_PORTS));
 
 interface Options {
   readonly port: number;
@@ -60,7 +62,7 @@ export function demoVerb(program: Command): void {
       'where the ledger and the site are kept (default: .busbar/demo, or demo-<folder of the site file>)',
     )
     .option('--fresh', 'begin anew even if the last run was cut off')
-    .option('--port-offset <n>', 'added to every port of the emulated machines', number(0, 20_000), 0)
+    .option('--port-offset <n>', 'added to every port of the emulated machines', number(0, MOST_OFFSET), 0)
     .option('--log <level>', 'debug, info, warn, error', 'warn')
     .option('--json', 'print { url, link, from, speed, resumed } in place of text')
     .action((site: string, options: Options) => runDemo(resolve(site), options));
@@ -117,12 +119,16 @@ async function runDemo(site: string, given: Options): Promise<void> {
       },
     );
     started.push(server);
-    const { url, link } = (await server.ready) as ServerMessage;
+    const { url, link, warnings } = (await server.ready) as ServerMessage;
     line.clear();
     rememberLocalToken(url, join(options.data, 'local-token'));
     if (options.json === true)
       print(JSON.stringify({ url, link, from: isoUtc(time.now()), speed: clock.speed, resumed }));
-    else greet(options, url, link, clock, resumed);
+    else {
+      greet(options, url, link, clock, resumed);
+      for (const warning of warnings) print(`Note: ${warning}.`);
+      print('Ctrl-C ends it.');
+    }
   } catch (error) {
     line.clear();
     await end(false);
@@ -169,7 +175,6 @@ function greet(options: Run, url: string, link: string, { epochSiteMs, speed }: 
   print(`Busbar runs ${what} from ${isoUtc(epochSiteMs)}, ${speed} times as fast as life${again}.`);
   print(`  ${pages ? 'Page    ' : 'API (the pages are not built: npm run build)'} ${url}`);
   print(`  Sign in  ${link}  (good once)`);
-  print('Ctrl-C ends it.');
 }
 
 /** Goes on where a run was cut off; after a run that ended well, or with --fresh, the old one is set aside. */

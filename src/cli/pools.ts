@@ -116,7 +116,7 @@ function poolsText(page: shapes.PoolsPage): string {
   ]);
   const lines = [table(['pool', 'address', 'worker', 'state', 'latency', 'last job', 'miners'], rows, [4, 6])];
   for (const { id, fault } of page.listed) if (fault !== null) lines.push(`${id}: ${fault}`);
-  lines.push('', `${count(page.told)} of ${count(page.miners)} miners told which pool they work for.`);
+  lines.push('', `${count(page.told)} of ${count(page.miners)} miners told their pools.`);
   for (const { machine, seen } of page.strangers.slice(0, 20)) lines.push(`NOT ON THE LIST ${machine}: ${seen}`);
   if (page.strangers.length > 20) lines.push(`and ${count(page.strangers.length - 20)} more`);
   if (page.pending !== null) {

@@ -28,7 +28,7 @@ import {
 import { chainSources } from './wire/antminer-chains.ts';
 import { askCgminer, expectSuccess, parseReply, part, poolsOf, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectOk } from './wire/http.ts';
 import { parts } from './wire/parts.ts';
 
@@ -312,7 +312,7 @@ async function inspect(
     model: named ?? text(typed?.['miner_type']),
     firmware: text(info['system_filesystem_version']) ?? text(row['CompileTime']),
     serial: text(info['serinum']) ?? text(info['serial_no']),
-    mac: text(info['macaddr']),
+    mac: macAddress(info['macaddr']),
     hostname: text(info['hostname']),
     boards: chains === undefined ? undefined : boardsOf(chains),
     pools: poolList,

@@ -3,10 +3,10 @@ import { Fault, run, secretRef, SLEEP, type BoardReading, type OperatingMode } f
 import { defineDriver } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { asFields } from './wire/http.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient } from './wire/rest.ts';
+import { webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(8080),
@@ -50,17 +50,16 @@ export const auradine = defineDriver({
     /"IPReport"/.test(pages.get('8080/ipreport') ?? ''),
   open({ address, modelId, config: { port, rpcPort, username, password, timeoutMs } }, io) {
     const target = { host: address, port: rpcPort, timeoutMs };
-    const rest = restClient({
+    const rest = webSession({
       http: io.http,
-      address,
-      port,
+      base: `http://${address}:${port}`,
       timeoutMs,
       openReads: false,
       async login(ask, signal) {
         const pw = password === undefined ? FACTORY_PASSWORD : io.secret(password);
         const where = `${address} token`;
         const reply = await ask('POST', '/token', { command: 'token', user: username, password: pw }, signal);
-        // restClient hands the status on as it is, and a denial here is the end of it.
+        // The status is handed on as it is, and a denial here is the end of it.
         if (reply.status === 401 || reply.status === 403) throw denied(where, `${reply.status}`);
         if (reply.status !== 200) throw new Fault('refused', `${where}: ${reply.status}`, { bytes: reply.body });
         const said = asFields(reply, where);
@@ -152,7 +151,7 @@ export const auradine = defineDriver({
             model: text(named['Model']) ?? text(report['model']) ?? text(built['Type']),
             firmware: text(report['version']) ?? text(built['GCMiner']),
             serial: text(report['SerialNo']),
-            mac: text(report['mac']),
+            mac: macAddress(report['mac']),
             hostname: text(report['hostname']),
             boards: boardsOf(devs, temps, list(report['HBSerialNo'])),
             fansRpm: rpms === undefined || rpms.length === 0 ? undefined : rpms,

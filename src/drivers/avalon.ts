@@ -16,7 +16,7 @@ import {
 } from './wire/avalon.ts';
 import { askCgminer, expectSuccess, parseReply, part, poolsOf, requirePart, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
@@ -283,7 +283,7 @@ async function inspect(
     model: modelName(row),
     firmware: text(row['LVERSION']) ?? text(row['VERSION']) ?? text(row['CGVERSION']),
     serial: text(row['DNA']),
-    mac: toMac(row['MAC']),
+    mac: macAddress(row['MAC']),
     boards: boards === undefined ? undefined : toBoards(boards.modules),
     pools: poolList,
     pool: active && { url: active.url, worker: active.worker },
@@ -306,12 +306,6 @@ function modelName(row: Fields): string | undefined {
 function allTroubles(modules: readonly Module[]): Reading['errors'] {
   const told = modules.map(troublesOf).filter((troubles) => troubles !== undefined);
   return told.length === 0 ? undefined : told.flat();
-}
-
-/** The A series writes `b4a2eb3d0102`. */
-function toMac(said: unknown): string | undefined {
-  const mac = text(said);
-  return mac !== undefined && /^[0-9a-f]{12}$/i.test(mac) ? mac.replaceAll(/(..)(?!$)/g, '$1:') : mac;
 }
 
 /** The means of the boards, and what was last read of their chips, outlast the work. */

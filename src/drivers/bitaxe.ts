@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Fault, run, SLEEP, type HttpReply, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver, type PoolSetting } from './driver.ts';
-import { amount, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields, expectOk } from './wire/http.ts';
+import { amount, macAddress, max, num, text, type Fields } from './wire/fields.ts';
+import { asObject, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -29,26 +29,24 @@ export const bitaxe = defineDriver({
   settingsFor: ({ pages }): Readonly<Record<string, unknown>> =>
     /"miningPaused"\s*:/.test(pages.get(`80${INFO}`) ?? '') ? { pause: true } : {},
   open({ address, config: { port, pause, timeoutMs } }, io) {
-    const base = `http://${address}:${port}`;
+    const web = webSession({ http: io.http, base: `http://${address}:${port}`, timeoutMs });
 
     async function info(signal?: AbortSignal): Promise<Fields> {
-      const url = `${base}${INFO}`;
-      const reply = expectOk(await io.http.ask({ method: 'GET', url, timeoutMs, signal }), url);
-      const told = asFields(reply, url);
+      const told = await web.get(INFO, signal);
       if (text(told['ASICModel']) === undefined && text(told['version']) === undefined)
-        throw new Fault('garbled', `${url}: neither ASICModel nor version: no AxeOS`, { bytes: reply.body });
+        throw new Fault('garbled', `${address} info: neither ASICModel nor version: no AxeOS`, {
+          bytes: JSON.stringify(told),
+        });
       return told;
     }
 
-    async function post(what: string, signal?: AbortSignal): Promise<HttpReply> {
-      const url = `${base}/api/system/${what}`;
-      return expectOk(await io.http.ask({ method: 'POST', url, timeoutMs, signal }), url);
-    }
+    const post = (what: string, signal?: AbortSignal): Promise<HttpReply> =>
+      web.send('POST', `/api/system/${what}`, undefined, signal);
 
     /** What it says it has done: `{"message": ...}`. */
     async function order(what: string, signal?: AbortSignal): Promise<string> {
       const reply = await post(what, signal);
-      const message = text(asFields(reply, `${address} ${what}`)['message']);
+      const message = text(asObject(reply, `${address} ${what}`)['message']);
       if (message === undefined) throw new Fault('garbled', `${address} ${what}: no message`, { bytes: reply.body });
       return message;
     }
@@ -73,10 +71,7 @@ export const bitaxe = defineDriver({
         const wanted = settingsOf(pools, told, address);
         const isSame = Object.entries(wanted).every(([key, value]) => key.endsWith('Password') || told[key] === value);
         if (isSame) return;
-        const url = `${base}/api/system`;
-        const headers = { 'content-type': 'application/json' };
-        const request = { method: 'PATCH', url, headers, body: JSON.stringify(wanted), timeoutMs, signal } as const;
-        expectOk(await io.http.ask(request), url);
+        await web.send('PATCH', '/api/system', wanted, signal);
         if (!isPaused(told)) await restart(signal);
       },
       reboot: restart,
@@ -105,6 +100,22 @@ function truth(value: unknown): boolean | undefined {
   return n === 0 || n === 1 ? n === 1 : undefined;
 }
 
+/** Products with one chip are told by it (asic-rs and pyasic name them so). */
+const BY_CHIP: ReadonlyMap<string, string> = new Map([
+  ['BM1397', 'Bitaxe Max'],
+  ['BM1366', 'Bitaxe Ultra'],
+  ['BM1368', 'Bitaxe Supra'],
+  ['BM1370', 'Bitaxe Gamma'],
+]);
+
+/** A NerdAxe, whose API is the same, says what it is beside the chips it has. */
+function modelOf(info: Fields): string | undefined {
+  const chip = text(info['ASICModel']);
+  const named = text(info['deviceModel']);
+  if (named !== undefined) return named;
+  return (num(info['asicCount']) ?? 1) === 1 ? (BY_CHIP.get(chip ?? '') ?? chip) : chip;
+}
+
 function toReading(at: Reading['at'], info: Fields): Reading {
   const ghs = amount(info['hashRate']);
   const hashrateThs = ghs === undefined ? undefined : ghs / 1000;
@@ -123,9 +134,9 @@ function toReading(at: Reading['at'], info: Fields): Reading {
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
     uptimeS: amount(info['uptimeSeconds']),
-    model: text(info['ASICModel']),
+    model: modelOf(info),
     firmware: text(info['version']),
-    mac: text(info['macAddr']),
+    mac: macAddress(info['macAddr']),
     hostname: text(info['hostname']),
     boards: [{ index: 0, hashrateThs, temperatureC, chips: amount(info['asicCount']), powerW }],
     pool: active && { url: active.url, worker: active.worker },

@@ -3,13 +3,18 @@ import { Fault, secretRef } from '../model/index.ts';
 import { defineDriver, type Device, type DriverIo } from './driver.ts';
 import { braiinsGraphql } from './wire/braiins-graphql.ts';
 import { braiinsRest } from './wire/braiins-rest.ts';
-import { num } from './wire/fields.ts';
+import { braiinsRpc } from './wire/braiins-rpc.ts';
+import { dig, num } from './wire/fields.ts';
 import { expectOk } from './wire/http.ts';
-import { asJson, dig } from './wire/web-session.ts';
+import { asJson } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
-  api: z.enum(['auto', 'rest', 'graphql']).default('auto').describe('auto finds it out once; REST exists from 25.07'),
+  rpcPort: z.number().int().min(1).max(65535).default(4028),
+  api: z
+    .enum(['auto', 'rest', 'graphql', 'rpc'])
+    .default('auto')
+    .describe('auto finds it out once; REST exists from 25.07, rpc is the cgminer API alone'),
   username: z.string().default('root'),
   password: secretRef.optional().describe('absent: the factory password'),
   timeoutMs: z.number().int().positive().default(3000),
@@ -18,7 +23,7 @@ const config = z.strictObject({
 /** What REST answers to anybody (captured reply). */
 const VERSION_PAGE = /^\s*\{\s*"major"\s*:\s*\d+\s*,\s*"minor"\s*:\s*\d+\s*,\s*"patch"/;
 
-/** Everything a Braiins machine does, whichever of its two APIs it is told over. */
+/** Everything a Braiins machine does, whichever of its APIs it is told over. */
 export type BraiinsBackend = Required<
   Pick<
     Device,
@@ -29,6 +34,7 @@ export type BraiinsBackend = Required<
 export interface BraiinsTarget {
   readonly address: string;
   readonly port: number;
+  readonly rpcPort: number;
   readonly timeoutMs: number;
   readonly username: string;
   /** Undefined where the site file names none. */
@@ -36,7 +42,8 @@ export interface BraiinsTarget {
 }
 
 /**
- * Braiins OS over its web port: REST from 25.07 (developer.braiins-os.com), GraphQL before. Sleep is a pause of the
+ * Braiins OS over its web port: REST from 25.07 (developer.braiins-os.com), GraphQL before; where that answers neither, what
+ * its cgminer API gives. Sleep is a pause of the
  * mining program; a power limit is the tuner's power target, and each target it has been through is a profile.
  */
 export const braiins = defineDriver({
@@ -63,11 +70,12 @@ export const braiins = defineDriver({
       password: () => (password === undefined ? undefined : io.secret(password)),
     };
     const graphql = braiinsGraphql(target, io);
-    const backends = { rest: braiinsRest(target, io, graphql.events), graphql };
+    const rpc = braiinsRpc(target, io);
+    const backends = { rest: braiinsRest(target, io, graphql.events), graphql, rpc };
     let found: keyof typeof backends | undefined = api === 'auto' ? undefined : api;
 
     const backend = async (signal?: AbortSignal): Promise<BraiinsBackend> => {
-      found ??= await whichApi(target, io, graphql, signal);
+      found ??= await whichApi(target, io, { graphql, rpc }, signal);
       return backends[found];
     };
     return {
@@ -92,26 +100,33 @@ export const braiins = defineDriver({
 async function whichApi(
   { address, port, timeoutMs }: BraiinsTarget,
   io: DriverIo,
-  graphql: BraiinsBackend,
+  { graphql, rpc }: Readonly<Record<'graphql' | 'rpc', BraiinsBackend>>,
   signal?: AbortSignal,
-): Promise<'rest' | 'graphql'> {
+): Promise<'rest' | 'graphql' | 'rpc'> {
   const url = `http://${address}:${port}/api/v1/version`;
   try {
     const reply = await io.http.ask({ method: 'GET', url, timeoutMs, signal });
     if (reply.status === 401 || reply.status === 403) return 'rest';
     const isElsewhere = reply.status >= 300 && reply.status < 400;
     if (isElsewhere || expectOk(reply, url).body.trimStart().startsWith('<')) return 'graphql';
-    return num(dig(asJson(reply, url), 'major')) === undefined ? 'graphql' : 'rest';
+    if (num(dig(asJson(reply, url), 'major')) !== undefined) return 'rest';
   } catch (error) {
     if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
   }
-  // Nothing of that page at all: whoever answers GraphQL speaks it.
-  const speaks = await graphql.read(signal).then(
-    () => true,
-    (failed: unknown) => {
-      if (failed instanceof Fault && failed.kind === 'unsupported') return false;
-      throw failed;
-    },
-  );
-  return speaks ? 'graphql' : 'rest';
+  // Nothing of that page, or another: whoever answers GraphQL speaks it.
+  const speaks = (backend: BraiinsBackend): Promise<boolean> =>
+    backend.read(signal).then(
+      () => true,
+      (failed: unknown) => {
+        if (failed instanceof Fault && failed.kind === 'unsupported') return false;
+        throw failed;
+      },
+    );
+  if (await speaks(graphql)) return 'graphql';
+  // A closed 4028 says nothing of the web port; one that answers badly is there.
+  const isRpc = await speaks(rpc).catch((failed: unknown) => {
+    if (failed instanceof Fault) return failed.kind === 'garbled' || failed.kind === 'refused';
+    throw failed;
+  });
+  return isRpc ? 'rpc' : 'rest';
 }

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { Fault, run, secretRef, SLEEP, type BoardReading, type PoolReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields } from './wire/http.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient } from './wire/rest.ts';
+import { asObject, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(4028),
@@ -13,8 +12,10 @@ const config = z.strictObject({
 });
 
 const FACTORY_PASSWORD = 'letmein';
-/** `Operating State` of one that was told to stop; every other state hashes or is on its way to. */
+/** `Operating State` of one that hashes nothing. */
 const IDLE = 'Idling';
+/** Told to stop; every other state hashes or is on its way to. */
+const ASLEEP = /^(Idling|Stopping)$/;
 
 /**
  * ePIC control boards (UMC, PowerPlay) over HTTP on 4028 (ePIC's API page): `/summary` tells nearly everything in one
@@ -30,11 +31,12 @@ export const epic = defineDriver({
     { port: 4028, path: '/capabilities' },
     { port: 4028, path: '/summary' },
   ],
-  recognises: ({ pages }) =>
+  recognises: ({ banners, pages }) =>
+    /Miner Web Dashboard/.test(banners.get(80) ?? '') ||
     /"Board Serial Numbers"|"Performance Estimator"/.test(pages.get('4028/capabilities') ?? '') ||
     /"Operating State"|"PowerPlay/.test(pages.get('4028/summary') ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({ http: io.http, address, port, timeoutMs });
+    const rest = webSession({ http: io.http, base: `http://${address}:${port}`, timeoutMs });
 
     async function summary(signal?: AbortSignal): Promise<Fields> {
       const said = await rest.get('/summary', signal);
@@ -49,7 +51,7 @@ export const epic = defineDriver({
       const where = `${address} ${path}`;
       const word = password === undefined ? FACTORY_PASSWORD : io.secret(password);
       const reply = await rest.send('POST', path, { param, password: word }, signal);
-      const said = asFields(reply, where);
+      const said = asObject(reply, where);
       if (typeof said['result'] !== 'boolean') throw new Fault('garbled', `${where}: no result`, { bytes: reply.body });
       expectResult(said, where);
     }
@@ -63,15 +65,16 @@ export const epic = defineDriver({
         const said = await asked.get('summary', () => summary(signal));
         const able = (await asked.get('identity', () => rest.get('/capabilities', signal))) ?? {};
         const network = (await asked.get('network', () => rest.get('/network', signal))) ?? {};
+        const sensors = await asked.extra('temperatures', () => rest.json('/temps', signal));
         const gaps = asked.gaps();
         const first = fields(Object.values(network).find((one) => text(fields(one)['mac_address']) !== undefined));
         return expectTold(
           {
-            ...(said === undefined ? {} : slowOf(said, able)),
+            ...(said === undefined ? {} : slowOf(said, able, sensors)),
             at: io.siteNow(),
             model: text(able['Model']) ?? text(able['Model Subtype']),
             serial: text(able['Miner Serial Number']) ?? text(fields(able['Control Board Version'])['cpuSerial']),
-            mac: text(first['mac_address']),
+            mac: macAddress(first['mac_address']),
             gaps,
           },
           address,
@@ -130,7 +133,7 @@ function toReading(at: Reading['at'], said: Fields): Reading {
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
     hashrateThs,
-    mode: state === undefined ? undefined : state === IDLE ? SLEEP : run('default'),
+    mode: state === undefined ? undefined : ASLEEP.test(state) ? SLEEP : run('default'),
     temperatureC: max(boards.map((board) => num(board['Temperature']) || undefined)),
     uptimeS: amount(fields(said['Session'])['Uptime']),
     firmware: text(said['Software']),
@@ -142,13 +145,14 @@ function toReading(at: Reading['at'], said: Fields): Reading {
   };
 }
 
-function slowOf(said: Fields, able: Fields): Partial<Reading> {
+function slowOf(said: Fields, able: Fields, sensors: unknown): Partial<Reading> {
   const { at: _at, powerW: _w, powerBasis: _b, hashrateThs: _h, ...rest } = toReading(0 as Reading['at'], said);
   const serials = list(able['Board Serial Numbers']);
   const chips = amount(fields(able['Performance Estimator'])['Chip Count']);
   const enabled = new Map(
     list(said['HBStatus']).map((one) => [num(fields(one)['Index']), fields(one)['Enabled'] === true]),
   );
+  const hot = new Map(list(sensors).map((one) => [num(fields(one)['Index']), list(fields(one)['Data']).map(num)]));
   const boards = list(said['HBs'])
     .map(fields)
     .map((board, i): BoardReading => {
@@ -157,7 +161,9 @@ function slowOf(said: Fields, able: Fields): Partial<Reading> {
       return {
         index,
         hashrateThs: mhs === undefined ? undefined : mhs / 1e6,
-        temperatureC: num(board['Temperature']) || undefined,
+        temperatureC: max(
+          [board['Temperature'], ...(hot.get(index) ?? [])].map((celsius) => num(celsius) || undefined),
+        ),
         chips: enabled.get(index) === false ? undefined : chips,
         powerW: amount(board['Input Power']),
         serial: text(serials[index]),
@@ -207,15 +213,23 @@ function poolsOf(said: Fields): Partial<Reading> {
 
 const withScheme = (url: string): string => (url.includes('://') ? url : `stratum+tcp://${url}`);
 
-/** What the tuner for watts aims at. */
+/** What the tuner for watts aims at; releases name it `PowerTune` or `Power`, and most tell its unit. */
 const limitOf = (said: Fields): number | undefined => {
   const tune = fields(said['PerpetualTune']);
-  return tune['Running'] === true ? amount(fields(fields(tune['Algorithm'])['PowerTune'])['Target']) : undefined;
+  if (tune['Running'] !== true) return undefined;
+  const [, stats] =
+    Object.entries(fields(tune['Algorithm'])).find(
+      ([name, one]) => /power/i.test(name) || /^k?w/i.test(text(fields(one)['Unit']) ?? ''),
+    ) ?? [];
+  return amount(fields(stats)['Target']);
 };
 
 function errorsOf(said: Fields): string[] | undefined {
   const status = fields(said['Status']);
   if (!('Last Error' in status)) return undefined;
-  const last = text(status['Last Error']);
-  return last === undefined || last === 'None' ? [] : [last];
+  return [status['Last Error'], said['Last License Error']].flatMap((error) => {
+    if (typeof error !== 'object' || error === null) return text(error) === 'None' ? [] : (text(error) ?? []);
+    // Some carry what they are about: `{"UartReadError": 2}`.
+    return Object.entries(error).map(([name, about]) => `${name}: ${JSON.stringify(about)}`);
+  });
 }

@@ -2,7 +2,16 @@ import { z } from 'zod';
 import { Fault, type GpuReading, type Reading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, fields, max, num, text } from './wire/fields.ts';
-import { estimatedPower, gpuErrors, isThermal, missingGpus, serverModel, shareOfLimit, withHost } from './wire/gpus.ts';
+import {
+  estimatedPower,
+  gpuErrors,
+  isThermal,
+  missingGpus,
+  modelOfParts,
+  serverModel,
+  shareOfLimit,
+  withHost,
+} from './wire/gpus.ts';
 import { asFields, expectOk } from './wire/http.ts';
 import { parts } from './wire/parts.ts';
 import { parseMetrics, type Metric } from './wire/prometheus.ts';
@@ -62,7 +71,7 @@ export const gpuServer = defineDriver({
           gpus,
           ...estimatedPower(gpus, server),
           temperatureC: max(gpus.map((gpu) => gpu.temperatureC)),
-          model: server?.name,
+          model: server?.name ?? modelOfParts(gpus.map((gpu) => gpu.name)),
           errors: errors.length === 0 ? undefined : errors,
         } satisfies Reading;
       },
@@ -81,7 +90,7 @@ export const gpuServer = defineDriver({
         const gaps = told.gaps();
         return {
           at: io.siteNow(),
-          model: server?.name,
+          model: server?.name ?? modelOfParts((found ?? []).map(({ gpu }) => gpu.name)),
           hostname: found?.map((one) => one.hostname).find((name) => name !== undefined),
           gpus: found?.map(({ gpu }) => ({
             ...gpu,

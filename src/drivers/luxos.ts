@@ -11,7 +11,7 @@ import {
 } from '../model/index.ts';
 import { defineDriver, type PoolSetting } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, requirePart } from './wire/cgminer.ts';
-import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
 
 const config = z.strictObject({
@@ -127,7 +127,7 @@ function toReading(at: Reading['at'], reply: Fields): Reading {
     rejectedShares: amount(summary['Rejected']),
     model: text(config_['Model']),
     serial: text(config_['SerialNumber']),
-    mac: text(config_['MACAddr']),
+    mac: macAddress(config_['MACAddr']),
     hostname: text(config_['Hostname']),
   };
 }
@@ -165,7 +165,7 @@ async function inspect(
     model: text(config_['Model']) ?? text(version['Type']),
     firmware: text(version['LUXminer']),
     serial: text(config_['SerialNumber']),
-    mac: text(config_['MACAddr']),
+    mac: macAddress(config_['MACAddr']),
     hostname: text(config_['Hostname']),
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,

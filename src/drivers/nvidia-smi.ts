@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Fault, type FaultKind, type GpuReading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, max, num } from './wire/fields.ts';
-import { estimatedPower, missingGpus, serverModel, shareOfLimit, withHost } from './wire/gpus.ts';
+import { estimatedPower, missingGpus, modelOfParts, serverModel, shareOfLimit, withHost } from './wire/gpus.ts';
 
 const config = z.strictObject({ timeoutMs: z.number().int().positive().default(10_000) });
 
@@ -74,7 +74,7 @@ export const nvidiaSmi = defineDriver({
             server,
           ),
           temperatureC: max(gpus.map((gpu) => gpu.temperatureC)),
-          model: server?.name,
+          model: server?.name ?? modelOfParts(gpus.map((gpu) => gpu.name)),
           firmware: known(rows[0]!['driver_version']),
           errors: errors.length === 0 ? undefined : errors,
         };

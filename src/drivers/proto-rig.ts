@@ -5,15 +5,15 @@ import {
   secretRef,
   SLEEP,
   type BoardReading,
+  type HttpReply,
   type OperatingMode,
   type PoolReading,
   type Reading,
 } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient, tokenIn } from './wire/rest.ts';
-import { asJson } from './wire/web-session.ts';
+import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -23,6 +23,8 @@ const config = z.strictObject({
 
 const API = '/api/v1';
 const NO_PASSWORD = '';
+/** Tried in turn where the site file names none: some rigs were set up without one, its maker's tool knows the other. */
+const FACTORY_PASSWORDS = [NO_PASSWORD, 'proto'];
 /** Curtailed by the rig's own listener counts as asleep: it hashes nothing until it is told to. */
 const ASLEEP = /^(stopped|curtailed|poweringoff|powering_off)$/i;
 const AWAKE = /^(mining|degradedmining|degraded_mining|poweringon|powering_on|nopools|no_pools)$/i;
@@ -42,34 +44,36 @@ export const protoRig = defineDriver({
     /Proto ?OS|Proto Rig/i.test(banners.get(80) ?? '') ||
     /"(product_name|name)"\s*:\s*"Proto/i.test(pages.get(`80${API}/system`) ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({
+    const rest = webSession({
       http: io.http,
-      address,
-      port,
+      base: `http://${address}:${port}${API}`,
       timeoutMs,
       async login(ask, signal) {
-        const reply = await ask(
-          'POST',
-          `${API}/auth/login`,
-          { password: password === undefined ? NO_PASSWORD : io.secret(password) },
-          signal,
-        );
-        return { authorization: `Bearer ${tokenIn(reply, `${address} login`, 'access_token', 'token')}` };
+        const words = password === undefined ? FACTORY_PASSWORDS : [io.secret(password)];
+        let reply: HttpReply | undefined;
+        for (const word of words) {
+          reply = await ask('POST', '/auth/login', { password: word }, signal);
+          if (reply.status !== 401 && reply.status !== 403) break;
+        }
+        return { authorization: `Bearer ${tokenIn(reply!, `${address} login`, 'access_token', 'token')}` };
       },
     });
 
     async function mining(signal?: AbortSignal): Promise<Fields> {
-      const reply = await rest.get(`${API}/mining`, signal);
+      const reply = await rest.get('/mining', signal);
       const status = fields(reply['mining-status'] ?? reply['mining_status']);
       if (Object.keys(status).length === 0)
         throw new Fault('garbled', `${address} mining: no "mining-status"`, { bytes: JSON.stringify(reply) });
       return status;
     }
 
+    const measured = (signal?: AbortSignal) =>
+      rest.get('/telemetry?level=miner,hashboard,psu', signal, 'telemetry_full');
+
     /** The rig answers a write with what it made of it; an answer that is no JSON is none of its own. */
     async function write(method: 'POST' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<void> {
       const where = `${address} ${path}`;
-      const reply = await rest.send(method, `${API}/${path}`, body, signal);
+      const reply = await rest.send(method, `/${path}`, body, signal);
       const said = reply.status === 204 ? {} : fields(reply.body.trim() === '' ? undefined : asJson(reply, where));
       const error = text(said['error']) ?? text(fields(said['error'])['message']);
       if (error !== undefined) throw new Fault('refused', `${where}: ${error}`);
@@ -79,24 +83,23 @@ export const protoRig = defineDriver({
 
     return {
       async read(signal) {
-        return toReading(io.siteNow(), await mining(signal));
+        try {
+          return toReading(io.siteNow(), await mining(signal));
+        } catch (error) {
+          if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+          return expectTold({ at: io.siteNow(), ...telemetryOf(await measured(signal)) }, address);
+        }
       },
       async inspect(signal) {
         const asked = parts();
         const status = await asked.get('mining', () => mining(signal));
-        const system = fields((await asked.get('identity', () => rest.get(`${API}/system`, signal)))?.['system-info']);
-        const network = fields(
-          (await asked.get('network', () => rest.get(`${API}/network`, signal)))?.['network-info'],
-        );
-        const hardware = fields(
-          (await asked.get('hardware', () => rest.get(`${API}/hardware`, signal)))?.['hardware-info'],
-        );
-        const telemetry = await asked.get('boards', () =>
-          rest.get(`${API}/telemetry?level=miner,hashboard,psu`, signal, 'telemetry_full'),
-        );
-        const pools = await asked.get('pools', () => rest.get(`${API}/pools`, signal));
-        const cooling = fields((await asked.get('fans', () => rest.get(`${API}/cooling`, signal)))?.['cooling-status']);
-        const errors = await asked.get('errors', () => rest.json(`${API}/errors`, signal));
+        const system = fields((await asked.get('identity', () => rest.get('/system', signal)))?.['system-info']);
+        const network = fields((await asked.get('network', () => rest.get('/network', signal)))?.['network-info']);
+        const hardware = fields((await asked.get('hardware', () => rest.get('/hardware', signal)))?.['hardware-info']);
+        const telemetry = await asked.get('boards', () => measured(signal));
+        const pools = await asked.get('pools', () => rest.get('/pools', signal));
+        const cooling = fields((await asked.get('fans', () => rest.get('/cooling', signal)))?.['cooling-status']);
+        const errors = await asked.get('errors', () => rest.json('/errors', signal));
         const gaps = asked.gaps();
         const fans = list(cooling['fans']).map((fan) => amount(fields(fan)['rpm']));
         return expectTold(
@@ -105,7 +108,7 @@ export const protoRig = defineDriver({
             model: text(system['product_name']) ?? text(system['model']),
             firmware: text(fields(system['os'])['version']),
             serial: text(system['cb_sn']) ?? text(fields(hardware['cb-info'])['serial_number']),
-            mac: text(network['mac']),
+            mac: macAddress(network['mac']),
             hostname: text(network['hostname']) ?? text(fields(system['os'])['hostname']),
             powerLimitW: status === undefined ? undefined : amount(status['power_target_watts']),
             boards: boardsOf(telemetry, hardware),
@@ -121,7 +124,7 @@ export const protoRig = defineDriver({
       wake: (signal) => write('POST', 'mining/start', undefined, signal),
       /** Inside the bounds that the rig names, where it names them. */
       async setPowerLimit(watts, signal) {
-        const target = await rest.get(`${API}/mining/target`, signal);
+        const target = await rest.get('/mining/target', signal);
         const least = amount(target['power_target_min_watts']);
         const most = amount(target['power_target_max_watts']);
         if (least === undefined && most === undefined && amount(target['power_target_watts']) === undefined)
@@ -170,6 +173,18 @@ function toReading(at: Reading['at'], status: Fields): Reading {
     temperatureC: max([num(status['average_asic_temp_c']) || undefined, num(status['average_hb_temp_c']) || undefined]),
     uptimeS: amount(status['reboot_uptime_s']),
     powerLimitW: amount(status['power_target_watts']),
+  };
+}
+
+/** What `mining` tells, where that is not there. */
+function telemetryOf(telemetry: Fields): Partial<Reading> {
+  const miner = fields(telemetry['miner']);
+  const powerW = amount(fields(miner['power'])['value']);
+  return {
+    powerW,
+    powerBasis: powerW === undefined ? undefined : 'measured',
+    hashrateThs: terahash(fields(miner['hashrate'])),
+    temperatureC: num(fields(miner['temperature'])['value']) || undefined,
   };
 }
 
@@ -237,13 +252,14 @@ function errorsOf(reply: unknown): string[] | undefined {
     : list(fields(reply)['errors'] ?? fields(reply)['notifications']);
   if (!Array.isArray(reply) && all.length === 0) return undefined;
   return all.flatMap((entry) => {
-    const { source, error_code: code, message, description } = fields(entry);
+    const { source, slot, error_code: code, message, description } = fields(entry);
     const said =
       text(message) ??
       text(description) ??
       text(code) ??
       (num(code) === undefined ? text(entry) : `error ${num(code)}`);
     if (said === undefined) return [];
-    return [text(source) === undefined ? said : `${text(source)}: ${said}`];
+    const where = [text(source), num(slot)].filter((part) => part !== undefined).join(' ');
+    return [where === '' ? said : `${where}: ${said}`];
   });
 }

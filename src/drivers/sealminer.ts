@@ -11,9 +11,10 @@ import {
 } from '../model/index.ts';
 import { defineDriver, type DriverIo } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, sharesOf } from './wire/cgminer.ts';
-import { amount, max, num, text, type Fields } from './wire/fields.ts';
-import { asFields, expectOk } from './wire/http.ts';
+import { amount, macAddress, max, num, text, type Fields } from './wire/fields.ts';
+import { expectOk } from './wire/http.ts';
 import { expectTold, parts } from './wire/parts.ts';
+import { webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -102,9 +103,9 @@ export const sealminer = defineDriver({
           {
             ...(row === undefined ? {} : slowOf(row)),
             at: io.siteNow(),
-            model: text(named['Model']) ?? text(info['miner_type']),
+            model: withMaker(text(named['Model']) ?? text(info['miner_type'])),
             firmware: text(row?.['Firmware']) ?? text(info['firmware_version']),
-            mac: text(row?.['MAC']) ?? text(info['macaddr']),
+            mac: macAddress(row?.['MAC']) ?? macAddress(info['macaddr']),
             hostname: text(info['hostname']),
             pools: poolList,
             pool: active && { url: active.url, worker: active.worker },
@@ -154,53 +155,31 @@ export const sealminer = defineDriver({
 /** Its pages, with the session of a cookie; PHP gives everybody one, so a wrong password shows at the next page. */
 function webClient(address: string, { port, username, password, timeoutMs }: Config, io: DriverIo) {
   const base = `http://${address}:${port}/cgi-bin`;
-  let session: Readonly<Record<string, string>> | undefined;
-
-  async function login(signal?: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    const pw = password === undefined ? FACTORY_PASSWORD : io.secret(password);
-    const url = `${base}/login.php`;
-    const headers = {
-      'content-type': 'application/x-www-form-urlencoded; charset=UTF-8',
-      'x-requested-with': 'XMLHttpRequest',
-    };
-    const body = `username=${encodeURIComponent(username)}&origin_pwd=${encodeURIComponent(pw)}`;
-    const reply = expectOk(
-      await io.http.ask({ method: 'POST', url, headers, body, timeoutMs, name: 'login', signal }),
-      url,
-    );
-    const cookie = (reply.headers['set-cookie'] ?? '').split(';')[0] ?? '';
-    return cookie === '' ? {} : { cookie };
-  }
-
-  async function once(name: string, body: Fields | undefined, signal?: AbortSignal): Promise<HttpReply> {
-    session ??= await login(signal);
-    return io.http.ask({
-      method: body === undefined ? 'GET' : 'POST',
-      url: `${base}/${name}.php`,
-      headers: { ...session, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      timeoutMs,
-      name: name.replaceAll('-', '_'),
-      signal,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  }
-
-  async function ask(name: string, body: Fields | undefined, signal?: AbortSignal): Promise<HttpReply> {
-    const isNew = session === undefined;
-    const first = await once(name, body, signal);
-    if (!isSentAway(first)) return expectOk(first, `${address} ${name}`);
-    // The session ended: once more with a new one. One that was just made is of no use to anybody.
-    session = undefined;
-    const reply = isNew ? first : await once(name, body, signal);
-    if (!isSentAway(reply)) return expectOk(reply, `${address} ${name}`);
-    session = undefined;
-    throw new Fault('unauthorised', `${address} ${name}: not signed in; check the user and password in the site file`, {
-      bytes: reply.body.slice(0, 200),
-    });
-  }
+  const session = webSession({
+    http: io.http,
+    base,
+    timeoutMs,
+    openReads: false,
+    isDenied: isSentAway,
+    async login(_ask, signal) {
+      const pw = password === undefined ? FACTORY_PASSWORD : io.secret(password);
+      const url = `${base}/login.php`;
+      const headers = {
+        'content-type': 'application/x-www-form-urlencoded; charset=UTF-8',
+        'x-requested-with': 'XMLHttpRequest',
+      };
+      const body = `username=${encodeURIComponent(username)}&origin_pwd=${encodeURIComponent(pw)}`;
+      const reply = expectOk(
+        await io.http.ask({ method: 'POST', url, headers, body, timeoutMs, name: 'login', signal }),
+        url,
+      );
+      const cookie = (reply.headers['set-cookie'] ?? '').split(';')[0] ?? '';
+      return cookie === '' ? {} : { cookie };
+    },
+  });
 
   async function page(name: string, keys: readonly string[], signal?: AbortSignal): Promise<Fields> {
-    const said = asFields(await ask(name, undefined, signal), `${address} ${name}`);
+    const said = await session.get(`/${name}.php`, signal, name.replaceAll('-', '_'));
     if (keys.some((key) => key in said)) return said;
     throw new Fault('garbled', `${address} ${name}: none of ${keys.join(', ')}`, { bytes: JSON.stringify(said) });
   }
@@ -209,11 +188,11 @@ function webClient(address: string, { port, username, password, timeoutMs }: Con
   return {
     info,
     psu: (signal?: AbortSignal) => page('miner-psu-status', ['Power'], signal),
-    post: (name: string, body: Fields, signal?: AbortSignal) => ask(name, body, signal),
+    post: (name: string, body: Fields, signal?: AbortSignal) => session.send('POST', `/${name}.php`, body, signal),
     async reboot(signal?: AbortSignal): Promise<void> {
       // Asked before: afterwards nobody is there to ask, and the answer of a restart may be cut off.
       await info(signal);
-      await ask('reboot', undefined, signal);
+      await session.send('GET', '/reboot.php', undefined, signal);
     },
   };
 }
@@ -248,6 +227,10 @@ const boardsIn = (row: Fields): number[] => range(countOf(row, 'Board Count', 'M
 const fansIn = (row: Fields): number[] => range(countOf(row, 'Fan Count', 'Speed'));
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** It says `A2` of itself, and no more. */
+const withMaker = (model: string | undefined): string | undefined =>
+  model !== undefined && /^A\d/.test(model) ? `SealMiner ${model}` : model;
 
 /** A sensor that is not there says 0. */
 const warm = (value: unknown): number | undefined => num(value) || undefined;
@@ -295,7 +278,7 @@ function toReading(at: Reading['at'], row: Fields): Reading {
     fanRpm: max(fans),
     uptimeS: amount(row['System Uptime']),
     firmware: text(row['Firmware']),
-    mac: text(row['MAC']),
+    mac: macAddress(row['MAC']),
     powerLimitW: amount(row['Power Limit']) || undefined,
     errors: errorsOf(row),
   };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Fault, type TpuReading } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, num, text } from './wire/fields.ts';
-import { serverModel } from './wire/gpus.ts';
+import { modelOfParts, serverModel } from './wire/gpus.ts';
 import { expectOk } from './wire/http.ts';
 import { parseMetrics, type Metric } from './wire/prometheus.ts';
 
@@ -40,7 +40,7 @@ export const tpuExporter = defineDriver({
         return {
           at: io.siteNow(),
           tpus,
-          model: model?.name,
+          model: model?.name ?? modelOfParts(tpus.map((tpu) => tpu.model)),
           errors: missing ? [`${tpus.length} of ${model.gpus} TPU chips answer`] : undefined,
         };
       },

@@ -12,10 +12,9 @@ import {
   type Reading,
 } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, boardIndex, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { expectTold, parts } from './wire/parts.ts';
-import { restClient, tokenIn } from './wire/rest.ts';
-import { asJson } from './wire/web-session.ts';
+import { asJson, tokenIn, webSession } from './wire/web-session.ts';
 
 const config = z.strictObject({
   port: z.number().int().min(1).max(65535).default(80),
@@ -48,14 +47,13 @@ export const vnish = defineDriver({
     /vnish/i.test(banners.get(4028) ?? '') ||
     /"fw_name"\s*:\s*"vnish"|"install_type"[\s\S]*"fw_version"/i.test(pages.get(`80${API}/info`) ?? ''),
   open({ address, config: { port, password, timeoutMs } }, io) {
-    const rest = restClient({
+    const rest = webSession({
       http: io.http,
-      address,
-      port,
+      base: `http://${address}:${port}${API}`,
       timeoutMs,
       async login(ask, signal) {
         const pw = password === undefined ? FACTORY_PASSWORD : io.secret(password);
-        const token = tokenIn(await ask('POST', `${API}/unlock`, { pw }, signal), `${address} unlock`, 'token');
+        const token = tokenIn(await ask('POST', '/unlock', { pw }, signal), `${address} unlock`, 'token');
         return { authorization: `Bearer ${token}` };
       },
     });
@@ -66,7 +64,7 @@ export const vnish = defineDriver({
       const now = io.wallNow();
       if (preset !== undefined && now - preset.at < PRESET_HOLDS_MS) return preset.name;
       try {
-        const perf = await rest.get(`${API}/perf-summary`, signal);
+        const perf = await rest.get('/perf-summary', signal);
         preset = { name: nameOf(fields(perf['current_preset'])['name']), at: now };
       } catch (error) {
         if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
@@ -76,7 +74,10 @@ export const vnish = defineDriver({
     }
 
     async function summary(signal?: AbortSignal): Promise<{ miner: Fields; system: Fields }> {
-      const reply = await rest.get(`${API}/summary`, signal);
+      const reply = await rest.get('/summary', signal);
+      // Before its mining program is up, or when it was stopped, it may tell of none; its state it tells all the same.
+      if (reply['miner'] === null)
+        return { miner: { miner_status: await rest.get('/status', signal) }, system: fields(reply['system']) };
       const miner = fields(reply['miner']);
       if (Object.keys(miner).length === 0)
         throw new Fault('garbled', `${address} summary: no "miner"`, { bytes: JSON.stringify(reply) });
@@ -87,19 +88,19 @@ export const vnish = defineDriver({
     async function write(path: string, body: unknown, signal?: AbortSignal): Promise<void> {
       const where = `${address} ${path}`;
       preset = undefined;
-      const reply = await rest.send('POST', `${API}/${path}`, body, signal);
+      const reply = await rest.send('POST', `/${path}`, body, signal);
       const said = replyFields(reply, where);
       if (said['success'] === true || said['restart_required'] !== undefined) return;
       const error = text(said['err']) ?? text(said['error']);
       if (error !== undefined || said['success'] === false)
         throw new Fault('refused', `${where}: ${error ?? 'no reason given'}`);
-      const state = text((await rest.get(`${API}/status`, signal))['miner_state']);
+      const state = text((await rest.get('/status', signal))['miner_state']);
       if (state === undefined)
         throw new Fault('garbled', `${where}: neither a result nor a state`, { bytes: reply.body });
     }
 
     async function presets(signal?: AbortSignal): Promise<readonly Fields[]> {
-      const reply = await rest.json(`${API}/autotune/presets`, signal);
+      const reply = await rest.json('/autotune/presets', signal);
       const all = Array.isArray(reply) ? reply : list(fields(reply)['presets']);
       const named = all.map(fields).filter((one) => nameOf(one['name']) !== undefined);
       if (named.length === 0)
@@ -108,7 +109,7 @@ export const vnish = defineDriver({
     }
 
     async function choose(name: string, signal?: AbortSignal): Promise<void> {
-      const settings = await rest.get(`${API}/settings`, signal);
+      const settings = await rest.get('/settings', signal);
       const overclock = fields(fields(settings['miner'])['overclock']);
       // The whole block goes back: never from one that was not understood.
       if (Object.keys(overclock).length === 0)
@@ -128,21 +129,28 @@ export const vnish = defineDriver({
       async inspect(signal) {
         const asked = parts();
         const told = await asked.get('summary', () => summary(signal));
-        const info = (await asked.get('identity', () => rest.get(`${API}/info`, signal))) ?? {};
+        const info = (await asked.get('identity', () => rest.get('/info', signal))) ?? {};
         const points = (await asked.get('profiles', () => presets(signal)))?.flatMap(toPoint);
-        const serials = await asked.get('serials', () => rest.json(`${API}/chains/factory-info`, signal));
+        const serials = await asked.get('serials', () => rest.json('/chains/factory-info', signal));
+        // What each chip does: `chains` until 1.2, `boards` from 1.3 on (API pages of 1.2.6 and 1.3.4).
+        const chips =
+          (await asked.extra('chips', () => rest.json('/chains', signal))) ??
+          (await asked.extra('chips', () => rest.json('/boards', signal)));
+        const settings = fields((await asked.extra('settings', () => rest.get('/settings', signal)))?.['miner']);
         const gaps = asked.gaps();
         const miner = told?.miner ?? {};
         const system = { ...told?.system, ...fields(info['system']) };
         return expectTold(
           {
-            ...(told === undefined ? {} : slowOf(miner, serials)),
+            ...(told === undefined && chips === undefined ? {} : slowOf(miner, { serials, chips })),
             at: io.siteNow(),
             model: text(info['miner']) ?? modelIn(miner),
             firmware: text(info['fw_version']) ?? versionIn(miner),
             serial: text(info['serial']) ?? text(fields(serials)['psu_serial']),
-            mac: text(fields(system['network_status'])['mac']),
+            mac: macAddress(fields(system['network_status'])['mac']),
             hostname: text(fields(system['network_status'])['hostname']),
+            uptimeS: uptimeOf(text(system['uptime'])),
+            powerLimitW: limitIn(settings) ?? limitIn(miner),
             points: points === undefined || points.length === 0 ? undefined : points,
             gaps,
           },
@@ -188,20 +196,20 @@ export const vnish = defineDriver({
       },
       async reboot(signal) {
         // Asked before: afterwards nobody is there to ask.
-        const status = await rest.get(`${API}/status`, signal);
+        const status = await rest.get('/status', signal);
         if (text(status['miner_state']) === undefined)
           throw new Fault('garbled', `${address} status: no state`, { bytes: JSON.stringify(status) });
-        const reply = replyFields(await rest.send('POST', `${API}/system/reboot`, {}, signal), `${address} reboot`);
+        const reply = replyFields(await rest.send('POST', '/system/reboot', {}, signal), `${address} reboot`);
         const error = text(reply['err']) ?? text(reply['error']);
         if (error !== undefined) throw new Fault('refused', `${address} reboot: ${error}`);
       },
       async locate(on, signal) {
         const where = `${address} find-miner`;
-        const reply = await rest.send('POST', `${API}/find-miner`, { on }, signal);
+        const reply = await rest.send('POST', '/find-miner', { on }, signal);
         const said = fields(asJson(reply, where))['on'];
         if (typeof said !== 'boolean') throw new Fault('garbled', `${where}: no "on"`, { bytes: reply.body });
         // Older versions turn the lamp over, whatever they are sent.
-        if (said !== on) await rest.send('POST', `${API}/find-miner`, { on }, signal);
+        if (said !== on) await rest.send('POST', '/find-miner', { on }, signal);
       },
       close() {},
     };
@@ -255,34 +263,53 @@ function toReading(at: Reading['at'], miner: Fields, system: Fields, preset: str
   };
 }
 
-/** Of the same page as the fast read, what changes slowly. */
-function slowOf(miner: Fields, serials: unknown): Partial<Reading> {
-  const chains = list(miner['chains']).map(fields);
+/** Its watts are those of the preset that was chosen; `disabled` is none. */
+const limitIn = (miner: Fields): number | undefined => amount(fields(miner['overclock'])['preset']);
+
+interface Around {
+  readonly serials: unknown;
+  /** Chip by chip, board by board. */
+  readonly chips: unknown;
+}
+
+/** What changes slowly; a board that one page leaves out is on another. */
+function slowOf(miner: Fields, { serials, chips }: Around): Partial<Reading> {
   const factory = list(fields(serials)['chains'] ?? serials).map(fields);
-  const boards = chains.map((chain, i): BoardReading => {
-    const ghs = amount(chain['hashrate_rt']) ?? amount(chain['hr_realtime']);
-    const id = num(chain['id']) ?? i;
-    const chips = fields(chain['chip_statuses']);
-    const answering = ['red', 'orange', 'grey'].map((colour) => amount(chips[colour]));
+  const byChip = list(chips).map(fields);
+  const chains = list(miner['chains']).map(fields);
+  const boards = (chains.length > 0 ? chains : byChip).map((chain, i): BoardReading => {
+    const sameBoard = (one: Fields) => num(one['id']) === (num(chain['id']) ?? i + 1);
+    const its = byChip.find(sameBoard) ?? {};
+    const ghs = amount(chain['hashrate_rt']) ?? amount(chain['hr_realtime']) ?? amount(its['hr_realtime']);
+    const sensors = list(its['sensors']).flatMap((sensor) => [fields(sensor)['chip'], fields(sensor)['board']]);
     return {
-      index: id,
+      index: boardIndex(chain['id'], i),
       hashrateThs: ghs === undefined ? undefined : ghs / 1000,
-      temperatureC: max([hottest(chain['chip_temp']), hottest(chain['pcb_temp'])]),
-      chips: answering.every((n) => n === undefined)
-        ? undefined
-        : answering.reduce((sum: number, n) => sum + (n ?? 0), 0),
+      temperatureC:
+        max([hottest(chain['chip_temp']), hottest(chain['pcb_temp'])]) ??
+        max(sensors.map((celsius) => num(celsius) || undefined)),
+      chips: chipsOf(fields(chain['chip_statuses'])) ?? hashing(its['chips']),
       powerW: amount(chain['power_consumption']),
-      serial: text(chain['serial']) ?? text(factory.find((one) => num(one['id']) === id)?.['serial']),
+      serial: text(chain['serial']) ?? text(factory.find(sameBoard)?.['serial']),
     };
   });
-  const limit = num(fields(miner['overclock'])['preset']);
   return {
     boards: boards.length === 0 ? undefined : boards,
-    powerLimitW: limit,
     ...fansOf(miner),
     ...poolsOf(miner),
     errors: errorsOf(miner, stateOf(miner)),
   };
+}
+
+/** It counts them by their health, and each of them answers. */
+function chipsOf(statuses: Fields): number | undefined {
+  const counts = ['red', 'orange', 'grey'].map((colour) => amount(statuses[colour]));
+  return counts.every((n) => n === undefined) ? undefined : counts.reduce((sum: number, n) => sum + (n ?? 0), 0);
+}
+
+/** Those that hash; where none does it is asleep or broken, and that says nothing of its chips. */
+function hashing(chips: unknown): number | undefined {
+  return list(chips).filter((chip) => (amount(fields(chip)['hr']) ?? 0) > 0).length || undefined;
 }
 
 const hottest = (range: unknown): number | undefined => num(fields(range)['max']) || undefined;

@@ -4,7 +4,7 @@ import { defineDriver } from './driver.ts';
 import { btminer, expectDone, FACTORY_PASSWORD } from './wire/btminer.ts';
 import { part, poolsOf, sharesOf } from './wire/cgminer.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
 import {
   BLINK,
@@ -188,7 +188,7 @@ function toReading(
     fanRpm: max(fans),
     fansRpm: fans.some((rpm) => rpm !== undefined) ? fans : undefined,
     uptimeS: amount(row['Elapsed']) ?? amount(row['Uptime']),
-    mac: text(row['MAC']),
+    mac: macAddress(row['MAC']),
     acceptedShares: amount(row['Accepted']),
     rejectedShares: amount(row['Rejected']),
     powerLimitW: amount(row['Power Limit']) || undefined,
@@ -230,7 +230,7 @@ async function inspect(
     model: details === undefined ? undefined : text(part(details, 'devdetails', 'DEVDETAILS')[0]?.['Model']),
     firmware: text(version['fw_ver']) ?? text(status['FirmwareVersion']) ?? text(status['Firmware Version']),
     serial: text(info['minersn']),
-    mac: text(info['mac']),
+    mac: macAddress(info['mac']),
     hostname: text(info['hostname']),
     boards: boards === undefined ? undefined : toBoards(boards),
     pools: poolList,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Fault, secretRef, SLEEP, type OperatingMode, type Reading, type WallMs } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { factoryPoints } from './wire/factory-points.ts';
-import { amount, fields, list, max, num, text, type Fields } from './wire/fields.ts';
+import { amount, fields, list, macAddress, max, num, text, type Fields } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
 import { FACTORY_PASSWORD, whatsminerFrames, type WhatsminerFrames } from './wire/whatsminer-frames.ts';
 import { BLINK, MODE_HOLDS_MS, powerMode, threePools, toProfile, toRunning, troublesOf } from './wire/whatsminer.ts';
@@ -184,7 +184,7 @@ async function inspect(api: WhatsminerFrames, siteNow: () => Reading['at'], sign
     model: text(miner['type']),
     firmware: text(system['fwversion']),
     serial: text(miner['miner-sn']),
-    mac: text(network['mac']),
+    mac: macAddress(network['mac']),
     hostname: text(network['hostname']),
     boards: edevs === undefined ? undefined : toBoards(edevs, miner),
     pools,

@@ -156,10 +156,13 @@ export interface Reading {
  */
 export function overSlow(fast: Reading, slow: Reading | undefined): Reading {
   if (slow === undefined) return fast;
-  const told = Object.fromEntries(Object.entries(fast).filter(([, value]) => value !== undefined));
   // Watts and their basis belong together: never one of each answer.
-  const { powerW: _w, powerBasis: _b, ...rest } = slow;
-  return { ...rest, ...told, at: fast.at, inspectedAt: slow.at };
+  const both: Record<string, unknown> = { ...slow, powerW: undefined, powerBasis: undefined, inspectedAt: slow.at };
+  for (const key in fast) {
+    const value = fast[key as keyof Reading];
+    if (value !== undefined) both[key] = value;
+  }
+  return both as unknown as Reading;
 }
 
 /** J/TH, or undefined where either is missing or nothing is hashed. */

@@ -93,20 +93,20 @@ export const poolsPage = z.object({
       latencyMs: number,
       jobAgeMs: number,
       checkedAgeMs: number,
-      machines: z.number().int().describe('miners seen working for it'),
+      machines: z.number().int().describe('miners that answer, are awake and work for it'),
     }),
   ),
   pending: unknown(z.object({ pools: z.array(listedPool), askedBy: words, askedAt: unknown(time) })).describe(
     'a list in the site file that is not in force yet',
   ),
   strangers: z.array(z.object({ machine: z.string(), seen: z.string() })),
-  told: z.number().int().describe('miners that told which pool they work for'),
+  told: z.number().int().describe('miners that told their pools'),
   miners: z.number().int(),
 });
 export type PoolsPage = z.infer<typeof poolsPage>;
 
 const poolPair = z.object({ url: z.string(), worker: z.string() });
-export const poolPreviewRequest = z.object({
+export const poolPreviewRequest = z.strictObject({
   targets: z.array(z.string().min(1)).min(1).max(1_000).describe('machines, groups, halls, or "all"'),
 });
 export const poolPreview = z.object({
@@ -124,7 +124,7 @@ export const poolPreview = z.object({
 });
 export type PoolPreviewView = z.infer<typeof poolPreview>;
 
-export const poolApplyRequest = z.object({ preview: z.string(), why });
+export const poolApplyRequest = z.strictObject({ preview: z.string(), why });
 export const poolChange = z.object({
   id: z.string(),
   who: z.string(),
@@ -137,7 +137,7 @@ export const poolChange = z.object({
   failed: z.array(z.object({ id: z.string(), why: z.string() })),
 });
 export type PoolChangeView = z.infer<typeof poolChange>;
-export const poolApproveRequest = z.object({ why });
+export const poolApproveRequest = z.strictObject({ why });
 export const poolApproved = z.object({ state: z.enum(['asked', 'in-force']) });
 
 export const outletRequest = z.strictObject({ on: z.boolean(), why });

@@ -1,5 +1,6 @@
 import type { Machine } from './machine.ts';
-import type { Site } from './site.ts';
+import { secretRef } from './secret.ts';
+import { addressesOf, type Site } from './site.ts';
 
 /**
  * A rehearsal runs a site file against the emulated site: every address moves to loopback (10.20.0.1 is played by
@@ -14,6 +15,7 @@ export const EMULATED_PORTS = {
   web: 8080,
   webToo: 8081,
   whatsminer: 4433,
+  grpc: 5352,
   dcgm: 9400,
   zeusd: 4938,
   modbus: 1502,
@@ -22,7 +24,6 @@ export const EMULATED_PORTS = {
   redfish: 8443,
   tpu: 2113,
   bacnet: 47808,
-  ipmi: 1623,
   stratum: 3337,
 } as const;
 
@@ -31,9 +32,9 @@ export const STANDARD_PORTS: Readonly<Record<keyof typeof EMULATED_PORTS, number
   ...EMULATED_PORTS,
   web: 80,
   webToo: 8080,
+  grpc: 50_051,
   modbus: 502,
   snmp: 161,
-  ipmi: 623,
   redfish: 443,
   tpu: 2112,
   stratum: 3333,
@@ -55,13 +56,45 @@ const PORT_SETTINGS: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   epic: { port: EMULATED_PORTS.cgminer },
   redfish: { port: EMULATED_PORTS.redfish, scheme: 'http' },
   'tpu-exporter': { port: EMULATED_PORTS.tpu },
-  ipmi: { port: EMULATED_PORTS.ipmi },
   'snmp-pdu': { port: EMULATED_PORTS.snmp },
   'bacnet-cooling': { port: EMULATED_PORTS.bacnet },
   'gpu-server': { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd },
   'modbus-meter': { port: EMULATED_PORTS.modbus, unitId: 1, map: 'schneider-iem3000' },
   'snmp-uplink': { port: EMULATED_PORTS.snmp },
 };
+
+/**
+ * Drivers that run a program of this host: `nvidia-smi` would reach its real GPUs, and nothing emulated speaks IPMI. Such a server
+ * is played by one that is read over the network, with the settings that its driver would have filled in.
+ */
+const STAND_INS: Readonly<Record<string, Device & { readonly about: string }>> = {
+  ipmi: {
+    driver: 'redfish',
+    settings: {
+      port: EMULATED_PORTS.redfish,
+      scheme: 'http',
+      certificate: 'verify',
+      auth: 'basic',
+      gracefulSeconds: 120,
+      timeoutMs: 5000,
+    },
+    about: 'servers of the driver ipmi are played by a BMC that speaks Redfish: ipmitool itself is not rehearsed',
+  },
+  'nvidia-smi': {
+    driver: 'gpu-server',
+    settings: { dcgmPort: EMULATED_PORTS.dcgm, zeusdPort: EMULATED_PORTS.zeusd, timeoutMs: 3000 },
+    about:
+      'GPUs of the driver nvidia-smi are played by an emulated DCGM exporter: those of this computer are not touched',
+  },
+};
+const standInOf = (driver: string): Device | undefined =>
+  Object.hasOwn(STAND_INS, driver) ? STAND_INS[driver] : undefined;
+
+/** What a rehearsal of this site does not play as it is, in words. */
+export const notRehearsed = ({ machines }: Site): string[] =>
+  [...new Set(machines.map(({ driver }) => driver))].flatMap((driver) =>
+    Object.hasOwn(STAND_INS, driver) ? [STAND_INS[driver]!.about] : [],
+  );
 
 interface Device {
   readonly driver: string;
@@ -81,16 +114,13 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     machines: site.machines.map((group) => ({
       ...group,
       addresses: group.addresses.replaceAll(/\d+(?=\.\d+\.\d+\.\d+)/g, '127'),
-      settings: emulated(group),
+      driver: standInOf(group.driver)?.driver ?? group.driver,
+      settings: standInOf(group.driver)?.settings ?? emulated(group),
     })),
     meters: site.meters.map(moved),
     uplinks: site.uplinks.map(moved),
     plant: site.plant.map(moved),
-    pools: site.pools.map((pool, i) => ({
-      ...pool,
-      url: `stratum+tcp://127.1.0.${i + 1}:${EMULATED_PORTS.stratum}`,
-      password: undefined,
-    })),
+    pools: rehearsedPools(site),
     clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
     feeds:
       live && marketsFolder !== undefined
@@ -99,14 +129,40 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
   };
 }
 
-export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>
-  machines.map((machine) => ({ ...machine, address: onLoopback(machine.address) }));
+/** An address of loopback that is emulated already; 127.0.0.1 is this computer itself. */
+const EMULATED_POOL = /^stratum\+tcp:\/\/127\.(?!0\.0\.1:)\d+\.\d+\.\d+:/;
 
-/** References to credentials are left out: the emulated devices have the factory's. */
-const isReference = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/**
+ * A pool has a name, and none of the site's addresses: it is played at one that nothing else of the site is played at. Two at one
+ * address would hide each other.
+ */
+function rehearsedPools({ pools, machines, meters, uplinks, plant }: Site): Site['pools'] {
+  if (pools.length === 0) return pools;
+  const devices = [...meters, ...uplinks, ...plant].map(({ address }) => address);
+  const taken = new Set([...machines.flatMap(({ addresses }) => addressesOf(addresses)), ...devices].map(onLoopback));
+  const free = Array.from({ length: 254 }, (_, i) => `127.255.255.${i + 1}`).filter((address) => !taken.has(address));
+  return pools.map((pool, i) => ({
+    ...pool,
+    url: EMULATED_POOL.test(pool.url) ? pool.url : `stratum+tcp://${free[i]}:${EMULATED_PORTS.stratum}`,
+    password: undefined,
+  }));
+}
+
+export const rehearsedMachines = (machines: readonly Machine[]): Machine[] =>
+  machines.map((machine) => ({
+    ...machine,
+    address: onLoopback(machine.address),
+    driver: standInOf(machine.driver)?.driver ?? machine.driver,
+  }));
+
+/** References to credentials are left out, with what they stand in: the emulated devices have the factory's. */
+const holdsReference = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (secretRef.safeParse(value).success || Object.values(value).some(holdsReference));
 
 function withoutCredentials(settings: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !isReference(value)));
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !holdsReference(value)));
 }
 
 const emulated = ({ driver, settings }: Device): Record<string, unknown> => ({

@@ -230,9 +230,8 @@ const spokenTo = ({ machine: { driver, address, modelId }, settings }: Pick<Flee
 
 /** Joins a read that is under way rather than asking the machine twice at once. */
 function read(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
-  member.underway ??= readOne(member, io, inspect).finally(() => {
-    member.underway = undefined;
-  });
+  // It ends no sooner than the next turn, so that what it clears is what is set here.
+  member.underway ??= readOne(member, io, inspect);
   return member.underway;
 }
 
@@ -252,6 +251,8 @@ async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Pr
     member.fault = asFault(error);
     member.failures += 1;
     return false;
+  } finally {
+    member.underway = undefined;
   }
 }
 

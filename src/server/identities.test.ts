@@ -33,12 +33,13 @@ test('two machines that changed places are told, each with where the other is no
   expect(identities.alarms()).toEqual([]);
   identities.observe(member('m1', { serial: 'S2' }));
   identities.observe(member('m2', { serial: 'S1' }));
-  identities.observe(member('m1', { serial: 'S2' }));
   expect(Object.fromEntries(identities.changed())).toEqual({
     m1: { was: 'serial S1', is: 'serial S2', nowAt: 'm2' },
     m2: { was: 'serial S2', is: 'serial S1', nowAt: 'm1' },
   });
-  expect(identities.alarms()).toMatchObject([{ code: 'machine-moved', message: /m1 answers as serial S2.*m2/ }]);
+  expect(identities.alarms()).toMatchObject([
+    { code: 'machine-moved', message: expect.stringMatching(/m1 answers as serial S2.*m2/) },
+  ]);
 });
 
 test('back at its place, or taken as the new one, the alarm ends; silence and a first serial are no change', async () => {

@@ -37,16 +37,26 @@ export async function createIdentities(options: {
   const known = new Map<string, string>(text === undefined ? [] : (JSON.parse(text) as [string, string][]));
   const seen = new Map<string, string>();
   const at = new Map<string, string>();
-  const changed = new Map<string, IdentityChange>();
+  const changed = new Map<string, Omit<IdentityChange, 'nowAt'>>();
   let saving: NodeJS.Timeout | undefined;
 
+  const save = (): void => options.store.setMeta(KEY, JSON.stringify([...known]));
   /** A start learns thousands of them within a minute: they are written down together. */
   function saveSoon(): void {
     saving ??= setTimeout(() => {
       saving = undefined;
-      options.store.setMeta(KEY, JSON.stringify([...known]));
+      save();
     }, 5_000).unref();
   }
+
+  /** Where the former one answers is looked up when asked: it may be seen after the one that took its place. */
+  const told = (): ReadonlyMap<string, IdentityChange> =>
+    new Map(
+      [...changed].map(([id, change]) => {
+        const nowAt = at.get(change.was);
+        return [id, { ...change, nowAt: nowAt !== undefined && seen.get(nowAt) === change.was ? nowAt : undefined }];
+      }),
+    );
 
   return {
     observe({ machine: { id }, reading }) {
@@ -61,15 +71,12 @@ export async function createIdentities(options: {
         known.set(id, is);
         saveSoon();
       } else if (was === is) changed.delete(id);
-      else if (sameKind(was, is)) {
-        const nowAt = at.get(was);
-        changed.set(id, { was, is, nowAt: nowAt !== undefined && seen.get(nowAt) === was ? nowAt : undefined });
-      }
+      else if (sameKind(was, is)) changed.set(id, { was, is });
     },
-    changed: () => changed,
+    changed: told,
     alarms() {
       if (changed.size === 0) return [];
-      const named = [...changed]
+      const named = [...told()]
         .slice(0, MOST_NAMED)
         .map(
           ([id, { was, is, nowAt }]) =>
@@ -83,7 +90,7 @@ export async function createIdentities(options: {
       if (change === undefined) return false;
       known.set(machineId, change.is);
       changed.delete(machineId);
-      saveSoon();
+      save();
       const now = options.siteNow();
       options.journal.act({
         id: `adopt-${machineId}-${now}`,

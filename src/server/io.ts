@@ -44,7 +44,7 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
   const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
   return {
     drivers: {
-      tcp: { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
+      tcp: portOffset === 0 ? tcp : { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
       http: moved(machines),
       modbus: { readHolding: (request) => modbus.readHolding({ ...request, port: request.port + portOffset }) },
       snmp: {

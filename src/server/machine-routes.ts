@@ -9,6 +9,7 @@ import { jobAgeMs } from './pools/probes.ts';
 import { samePool } from './pools/wanted.ts';
 import { wallNow } from './io.ts';
 import { ApiProblem } from './problems.ts';
+import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -16,6 +17,13 @@ const readers = { needs: 'viewer' } as const;
 const operators = { needs: 'operator' } as const;
 const admins = { needs: 'admin' } as const;
 const orNull = <T>(value: T | undefined): T | null => value ?? null;
+
+/** What was told as done is on the disk, whatever happens to this process. */
+async function written(runtime: Runtime, done: string): Promise<void> {
+  await runtime.store.flush().catch((error: Error) => {
+    throw new ApiProblem(503, 'Not written down', `${done}, but a restart would not know of it: ${error.message}`);
+  });
+}
 
 /** One machine in depth, and the machine that stands where another should. */
 export function machineRoutes(app: App, runtime: Runtime): void {
@@ -35,6 +43,7 @@ export function machineRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/api/v1/machines/:id/adopt',
     {
+      onError: refusalsOnRecord(runtime, 'adopt a machine'),
       config: operators,
       schema: {
         tags: ['machines'],
@@ -48,6 +57,7 @@ export function machineRoutes(app: App, runtime: Runtime): void {
       if (runtime.fleet.byId(id) === undefined) throw new ApiProblem(404, 'Not found', `no machine "${id}"`);
       if (!runtime.identities.adopt(id, actorOf(personOf(request)), request.body.why))
         throw new ApiProblem(409, 'Nothing to adopt', `${id} answers as the machine that belongs there`);
+      await written(runtime, `${id} is taken`);
       return reply.code(204).send();
     },
   );
@@ -71,6 +81,7 @@ export function poolRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/api/v1/pools/approve',
     {
+      onError: refusalsOnRecord(runtime, 'approve the list of pools'),
       config: admins,
       schema: {
         tags: ['pools'],
@@ -79,21 +90,25 @@ export function poolRoutes(app: App, runtime: Runtime): void {
         response: { 200: shapes.poolApproved },
       },
     },
-    (request) => {
+    async (request) => {
       const person = personOf(request);
       // Whoever holds a token is its owner, not a second person.
       if (person.via === 'token')
         throw new ApiProblem(403, 'Not with a token', 'a list of pools is approved by people: sign in (busbar login)');
+      let state: 'asked' | 'in-force';
       try {
-        return { state: pools.list.approve(actorOf(person), person.name, request.body.why) };
+        state = pools.list.approve(actorOf(person), person.name, request.body.why);
       } catch (error) {
         throw new ApiProblem(409, 'Not approved', error instanceof Error ? error.message : String(error));
       }
+      await written(runtime, state === 'asked' ? 'it is asked for' : 'the list is in force');
+      return { state };
     },
   );
   app.post(
     '/api/v1/pools/preview',
     {
+      onError: refusalsOnRecord(runtime, 'preview pools'),
       config: operators,
       schema: {
         tags: ['pools'],
@@ -120,6 +135,7 @@ export function poolRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/api/v1/pools/apply',
     {
+      onError: refusalsOnRecord(runtime, 'write pools'),
       config: operators,
       schema: {
         tags: ['pools'],
@@ -183,7 +199,10 @@ function poolsPage(runtime: Runtime): shapes.PoolsPage {
   const { pools, fleet } = runtime;
   const now = wallNow();
   const miners = fleet.machines.filter(({ machine }) => machine.kind === 'asic');
-  const working = miners.flatMap(({ reading }) => (reading?.pool === undefined ? [] : [reading.pool.url]));
+  // One that sleeps or does not answer keeps its pools, and works for none.
+  const working = miners.flatMap(({ reading, failures }) =>
+    reading?.pool === undefined || reading.mode?.kind === 'sleep' || failures > 0 ? [] : [reading.pool.url],
+  );
   const pending = pools.list.pending();
   const plain = ({ id, url, worker }: { id: string; url: string; worker: string }) => ({ id, url, worker });
   return {
@@ -209,7 +228,7 @@ function poolsPage(runtime: Runtime): shapes.PoolsPage {
             askedAt: pending.askedAt === undefined ? null : isoUtc(pending.askedAt),
           },
     strangers: [...pools.strangers()].map(([machine, seen]) => ({ machine, seen })),
-    told: working.length,
+    told: miners.filter(({ reading }) => (reading?.pools ?? reading?.pool) !== undefined).length,
     miners: miners.length,
   };
 }
@@ -261,6 +280,7 @@ export function plantRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/api/v1/devices/:id/outlets/:outlet',
     {
+      onError: refusalsOnRecord(runtime, 'switch an outlet'),
       config: operators,
       schema: {
         tags: ['plant'],
@@ -290,6 +310,7 @@ export function plantRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/api/v1/devices/:id/supply',
     {
+      onError: refusalsOnRecord(runtime, 'set a supply temperature'),
       config: operators,
       schema: {
         tags: ['plant'],

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { REAL_TIME, rehearsedMachines, rehearsedSite, type Site } from '../model/index.ts';
+import { notRehearsed, REAL_TIME, rehearsedMachines, rehearsedSite, type Site } from '../model/index.ts';
 import { readTls } from './access/tls.ts';
 import { vaultOf } from './access/vault.ts';
 import { createApi } from './api.ts';
@@ -189,7 +189,7 @@ const message: ServerMessage = {
   link: api.signInLink(),
   trust: runtime.people.trust(),
   machines: machines.length,
-  warnings: checked.warnings.map(formatProblem),
+  warnings: rehearsal === undefined ? checked.warnings.map(formatProblem) : notRehearsed(checked.site),
 };
 process.send?.(message);
 if (process.send === undefined) process.stdout.write(`${JSON.stringify(message)}\n`);

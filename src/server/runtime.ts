@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
 import { createReconciler, type Reconciler, type Target } from '../control/reconciler.ts';
-import { buildForecast } from '../dispatch/forecast.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
   CATALOGUE,
@@ -23,10 +22,9 @@ import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
-import { createBookkeeper, type Bookkeeper, type Planned } from './bookkeeper.ts';
-import { actionsFor, carryOut, openClusters, type SiteClusters } from './clusters.ts';
+import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
+import { openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
-import { desiresOf, describeChanges } from './desires.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
 import { createIdentities, type Identities } from './identities.ts';
@@ -39,11 +37,11 @@ import { loop } from './loop.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
+import { createPlanning, type Planning } from './planning.ts';
 import { openPlant, type Plant } from './plant.ts';
 import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-devices.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
-import { takeSnapshot } from './snapshot.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
 import { createUnexplained, type Unexplained } from './unexplained.ts';
 import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
@@ -238,83 +236,41 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const responses = createResponseWatch(measurements.responses);
 
   let picture = takePicture(sources);
-  let plan: Plan | undefined;
-  let planned: Planned | undefined;
-  let planWall: number | undefined;
   let alarms: readonly StandingAlarm[] = [];
   let swept = false;
   let sweepBehindMs = 0;
-  let cause: { readonly why: string; readonly wall: number } | undefined;
   let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
+  const planning: Planning = createPlanning({
+    sources,
+    clock,
+    planner,
+    store,
+    events,
+    log,
+    fleet,
+    clusters,
+    reconciler,
+    journal,
+    witness,
+    responses,
+    jobCommands,
+    measurements,
+    trust,
+    held: () => new Set(people.holds().keys()),
+    picture: () => picture,
+    onPicture: (taken) => void (picture = taken),
+  });
 
   /** Plans at once. The first cause given is the one told. */
   function askPlan(why: string): void {
-    cause ??= { why, wall: wallNow() };
+    planning.because(why);
     planLoop.now();
   }
 
   async function planOnce(): Promise<void> {
-    if (!swept) return;
-    const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
-    cause = undefined;
-    const { forecast, notes } = buildForecast([...markets.series.values()], clock.now());
-    if (forecast === undefined) {
-      log.warn({ notes }, 'no plan can be made');
-      return;
-    }
-    picture = takePicture(sources);
-    const started = wallNow();
-    const snapshot = takeSnapshot(sources, picture, new Set(people.holds().keys()));
-    const made = await planner.plan(snapshot, forecast, notes);
-    const { solver, solveMs } = made;
-    measurements.planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
-    if (measurements.planMs.length > 1_000) measurements.planMs.shift();
-    planned = { plan: made, snapshot };
-    await takeOver(made, because);
-  }
-
-  async function takeOver(made: Plan, because: { why: string; wall: number }): Promise<void> {
-    plan = made;
-    planWall = wallNow();
-    store.savePlan(made);
-    picture = takePicture(sources);
-    const price = made.steps[0]?.priceUsdPerMwh;
-    const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
-    const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(site, made, picture, reconciler, new Set(people.holds().keys()), act);
-    const decision = { id: made.id, at: clock.now(), who: act.who, why };
-    journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
-    if (desires.changed.length === 0) {
-      journal.later({ ...decision, what: 'keep machines as planned' });
-    } else {
-      const what = describeChanges(desires, (id) => fleet.byId(id)?.machine.groupId ?? id);
-      journal.act({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
-      witness.begin(made.id, picture, desires.changed);
-      responses.begin(made.id, because.wall, desires.changed.length);
-    }
-    reconciler.want(desires.all);
-    events.emit('plan', made);
-    await limitWork(made, why);
-  }
-
-  /** Holds, requeues and releases jobs as the plan says. */
-  async function limitWork(made: Plan, why: string): Promise<void> {
-    if (trust() === 'shadow') return;
-    for (const cluster of clusters.byId.values()) {
-      const actions = actionsFor(cluster, picture.work, made, why);
-      if (actions.length === 0) continue;
-      const id = `${made.id}-${cluster.id}`;
-      const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
-      const what = (['hold', 'requeue', 'release'] as const)
-        .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
-        .join(', ');
-      journal.act({ id, at: clock.now(), who: 'planner', what, why });
-      const sentAt = clock.now();
-      const outcomes = await carryOut(trust(), cluster, actions);
-      journal.commands(jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
-    }
+    if (swept) await planning.once();
   }
 
   /** What the disk did not take before the end; the alarm had told of it. */
@@ -328,7 +284,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await Promise.all([plant.readAll(), markets.readAll()]);
     telemetry.handOver();
     picture = takePicture(sources);
-    books.look(picture, planned, swept);
+    books.look(picture, planning.planned(), swept);
     raiseAlarms();
     witness.examine(picture, reconciler);
     if (swept) unexplained.look(picture, reconciler);
@@ -362,9 +318,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   function raiseAlarms(): void {
     const raised = watch(sources, picture, {
-      plan,
+      plan: planning.plan(),
       planEveryMs,
-      lastPlanWallMs: planWall === undefined ? undefined : wallNow() - planWall,
+      lastPlanWallMs: planning.ageMs(),
       failedCommands: fleet.machines.filter(({ machine }) => reconciler.commandOf(machine.id)?.stage === 'failed')
         .length,
       sweepBehindMs,
@@ -464,7 +420,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planEveryMs,
     measurements,
     picture: () => picture,
-    plan: () => plan,
+    plan: () => planning.plan(),
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,

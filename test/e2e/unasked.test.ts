@@ -19,7 +19,10 @@ test(
     const { runtime, sim } = site;
     const asleep = () => modesOf(site, 'd-s21xp')['sleep'] === 30;
     await until('a plan that keeps them asleep', () => site.plans.length > 0 && asleep());
-    expect(await runtime.store.acts(10)).toEqual([]);
+    // Nothing was told to anybody: all that is on record is the list of pools the site began with.
+    expect(await runtime.store.acts(10)).toMatchObject([
+      { who: 'busbar', what: expect.stringMatching(/^take the 2 pools/), byStage: {} },
+    ]);
 
     sim.trip('d');
     // Stock firmware forgets its sleep without supply and comes back awake.

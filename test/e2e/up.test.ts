@@ -50,6 +50,7 @@ function adjust(raw: Record<string, never>): void {
     meters: { settings: object }[];
     uplinks: { settings: object }[];
     clusters: { settings: object }[];
+    pools: { url: string }[];
   };
   const ports: Record<string, object> = {
     'antminer-stock': { port: EMULATED_PORTS.cgminer + OFFSET, webPort: EMULATED_PORTS.web + OFFSET },
@@ -61,6 +62,8 @@ function adjust(raw: Record<string, never>): void {
   for (const uplink of site.uplinks) uplink.settings = { interface: 1, port: EMULATED_PORTS.snmp + OFFSET };
   for (const cluster of site.clusters)
     cluster.settings = { ...cluster.settings, url: `http://127.0.0.1:${EMULATED_PORTS.slurm + OFFSET}` };
+  for (const pool of site.pools)
+    pool.url = pool.url.replace(String(EMULATED_PORTS.stratum), String(EMULATED_PORTS.stratum + OFFSET));
   site.mining = { minimumOnMinutes: 0, minimumOffMinutes: 0 };
   const time = { column: 'time', format: 'iso_utc' };
   site.feeds = [

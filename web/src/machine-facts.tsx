@@ -2,7 +2,29 @@ import { useQuery } from '@tanstack/react-query';
 import type { MachineDetail } from '../../src/model/machines-api.ts';
 import { age, known, number } from './format.ts';
 import { api } from './http.ts';
+import { Boards, Gpus, Pools, Tpus } from './machine-tables.tsx';
 import { ToneMark } from './parts.tsx';
+
+/** What the methods of a driver are called here. */
+const TOLD: Readonly<Record<string, string>> = {
+  sleep: 'sleep',
+  wake: 'wake',
+  setMode: 'mode',
+  setPowerLimit: 'watts',
+  setClockLimit: 'clocks',
+  setPools: 'pools',
+  reboot: 'restart',
+  locate: 'lamp',
+};
+
+/** `4,526 to 4,646 rpm, 4 fans`: nobody compares eight figures. One that does not tell is counted and not shown as 0. */
+function fansText(fans: readonly (number | null)[]): string {
+  const told = fans.filter(known);
+  const silent = fans.length - told.length;
+  const [least, most] = [Math.min(...told), Math.max(...told)];
+  const speed = told.length === 0 ? 'unknown' : `${least === most ? '' : `${number(least)} to `}${number(most)} rpm`;
+  return `${speed}, ${fans.length} fans${silent > 0 && told.length > 0 ? `, ${silent} not told` : ''}`;
+}
 
 /** What one machine told in its slow read: identity, boards, pools, errors. */
 export function MachineFacts({ id }: { id: string }) {
@@ -18,9 +40,13 @@ export function MachineFacts({ id }: { id: string }) {
     ['MAC', detail.mac],
     ['Efficiency', known(detail.efficiencyJPerTh) ? `${number(detail.efficiencyJPerTh, 1)} J/TH` : null],
     ['Power limit', known(detail.powerLimitW) ? `${number(detail.powerLimitW)} W` : null],
-    ['Fans', detail.fansRpm === null ? null : `${detail.fansRpm.map((rpm) => number(rpm)).join(', ')} rpm`],
+    ['Fans', detail.fansRpm === null ? null : fansText(detail.fansRpm)],
     ['Running for', known(detail.uptimeS) ? age(detail.uptimeS * 1000) : null],
-    ['Identity read', known(detail.inspectedAgeMs) ? `${age(detail.inspectedAgeMs)} ago` : null],
+    ['Read in depth', known(detail.inspectedAgeMs) ? `${age(detail.inspectedAgeMs)} ago` : null],
+    [
+      'Can be told',
+      detail.can.length === 0 ? 'nothing' : detail.can.map((method) => TOLD[method] ?? method).join(', '),
+    ],
   ];
   const told = facts.filter(([, value]) => value !== null);
   return (
@@ -53,74 +79,11 @@ export function MachineFacts({ id }: { id: string }) {
       )}
       {detail.boards !== null && <Boards boards={detail.boards} />}
       {detail.pools !== null && <Pools pools={detail.pools} />}
+      {detail.gpus !== null && <Gpus gpus={detail.gpus} />}
+      {detail.tpus !== null && <Tpus tpus={detail.tpus} />}
       {detail.gaps.length > 0 && (
         <p className="row-detail">Not told: {detail.gaps.map(({ part, kind }) => `${part} (${kind})`).join(', ')}</p>
       )}
     </>
-  );
-}
-
-function Boards({ boards }: { boards: NonNullable<MachineDetail['boards']> }) {
-  return (
-    <table className="price-table panel-table">
-      <thead>
-        <tr>
-          <th scope="col">Board</th>
-          <th scope="col" className="num">
-            TH/s
-          </th>
-          <th scope="col" className="num">
-            °C
-          </th>
-          <th scope="col" className="num">
-            Chips
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {boards.map((board) => (
-          <tr key={board.index}>
-            <th scope="row" title={board.serial ?? undefined}>
-              {board.index}
-            </th>
-            <td className="num">{number(board.hashrateThs, 1)}</td>
-            <td className="num">{number(board.temperatureC)}</td>
-            <td className="num">{number(board.chips)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Pools({ pools }: { pools: NonNullable<MachineDetail['pools']> }) {
-  return (
-    <table className="price-table panel-table">
-      <thead>
-        <tr>
-          <th scope="col">Pool</th>
-          <th scope="col">Worker</th>
-          <th scope="col" className="num">
-            Accepted
-          </th>
-          <th scope="col" className="num">
-            Rejected
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {pools.map((pool, i) => (
-          <tr key={`${pool.url} ${i}`}>
-            <th scope="row">
-              {pool.url.replace(/^stratum\+tcp:\/\//, '')}
-              {pool.active === true && <span className="row-detail">in use</span>}
-            </th>
-            <td>{pool.worker === '' ? 'unknown' : pool.worker}</td>
-            <td className="num">{number(pool.acceptedShares)}</td>
-            <td className="num">{number(pool.rejectedShares)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import type { z } from 'zod';
 import type { MachineRow, historyPage } from '../../src/model/api.ts';
-import { age, hallWord, known, number } from './format.ts';
+import { age, calendarDay, clockTime, hallWord, known, number } from './format.ts';
 import { useTheme } from './hooks.ts';
 import { api, explain } from './http.ts';
 import { MachineFacts } from './machine-facts.tsx';
@@ -59,7 +59,7 @@ export function MachinePanel({ row, at, onClose }: { row: MachineRow; at: string
               {row.why !== null && <span className="muted"> {row.why}</span>}
             </p>
           </Dialog.Description>
-          <dl className="facts">
+          <dl className={`facts ${row.state === 'stale' || row.state === 'unreachable' ? 'is-past' : ''}`}>
             {facts.map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>
@@ -134,6 +134,7 @@ function Chart({ page, gauge }: { page: Page; gauge: Gauge }) {
     if (element === null) return undefined;
     const style = getComputedStyle(element);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
+    const hours = (Date.parse(page.to) - Date.parse(page.from)) / HOUR_MS;
     const axis = { stroke: colour('--ink-3'), grid: { stroke: colour('--line') }, ticks: { stroke: colour('--line') } };
     const plot = new uPlot(
       {
@@ -142,7 +143,10 @@ function Chart({ page, gauge }: { page: Page; gauge: Gauge }) {
         legend: { show: false },
         cursor: { y: false },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-        axes: [axis, { ...axis, size: 56, label: GAUGES[gauge], labelSize: 18 }],
+        axes: [
+          { ...axis, values: (_u, splits) => splits.map((at) => momentText(at, hours)) },
+          { ...axis, size: 56, label: GAUGES[gauge], labelSize: 18 },
+        ],
         scales: {
           x: { range: [Date.parse(page.from) / 1000, Date.parse(page.to) / 1000] },
           y: { range: (_u, low, high) => [Math.min(0, low), Math.max(high * 1.08, 1e-9)] },
@@ -181,6 +185,14 @@ function Chart({ page, gauge }: { page: Page; gauge: Gauge }) {
       </figcaption>
     </figure>
   );
+}
+
+/** As on the rest of the page: UTC, 24 hours; days where the span is of days. */
+function momentText(seconds: number, hours: number): string {
+  const day = calendarDay(seconds * 1000).replace(/^\w+ /, '');
+  if (hours > 48) return day;
+  const time = clockTime(seconds * 1000);
+  return time === '00:00' ? day : time;
 }
 
 /** Buckets without a reading are nulls, so that the line breaks there. */

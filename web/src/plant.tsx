@@ -28,9 +28,10 @@ function PoolRow({ pool }: { pool: Pool }) {
     <tr className={pool.alive === null ? 'is-old' : ''}>
       <th scope="row" className="link-name">
         {pool.id}
-        <span className="row-detail" title={pool.fault ?? undefined}>
+        <span className="row-detail">
           {pool.alive === false && <ToneMark tone="fault" />} {state}, {pool.url.replace(/^stratum\+tcp:\/\//, '')}
         </span>
+        {pool.fault !== null && <span className="row-detail">{pool.fault}</span>}
       </th>
       <td className="num">
         <Figure text={number(pool.machines)} unit="miners" title="Miners seen working for it" />
@@ -80,7 +81,7 @@ export function PoolsSection() {
         </tbody>
       </table>
       <p className="row-detail">
-        {number(page.told)} of {number(page.miners)} miners told which pool they work for.
+        {number(page.told)} of {number(page.miners)} miners told their pools.
       </p>
     </Card>
   );
@@ -88,17 +89,25 @@ export function PoolsSection() {
 
 type Device = PlantPage['devices'][number];
 
+const outletText = ({ index, feeds }: NonNullable<Device['outlets']>[number]): string =>
+  feeds === null ? String(index) : `${index} (${feeds})`;
+const runningWord = (running: boolean | null | undefined): string =>
+  running === true ? 'running' : running === false ? 'stopped' : 'running or not: unknown';
+
 function DeviceRow({ device }: { device: Device }) {
   const { cooling, outlets } = device;
   const on = outlets?.filter((outlet) => outlet.on === true).length;
+  const off = outlets?.filter((outlet) => outlet.on === false) ?? [];
   return (
     <tr className={device.fault === null ? '' : 'is-old'}>
       <th scope="row" className="link-name">
         {device.name ?? device.id}
-        <span className="row-detail" title={device.fault ?? undefined}>
+        <span className="row-detail">
           {device.fault !== null && <ToneMark tone="fault" />} hall {hallWord(device.hallId)},{' '}
           {known(device.ageMs) ? `read ${age(device.ageMs)} ago` : 'never read'}
         </span>
+        {device.fault !== null && <span className="row-detail">{device.fault}</span>}
+        {off.length > 0 && <span className="row-detail">off: {off.map(outletText).join(', ')}</span>}
       </th>
       <td className="num">
         {device.kind === 'pdu' ? (
@@ -116,7 +125,11 @@ function DeviceRow({ device }: { device: Device }) {
           <>
             <Figure text={number(cooling?.supplyC ?? null, 1)} unit="°C" title="What it delivers" />
             <span className="row-detail">
-              set {number(cooling?.setPointC ?? null, 1)} °C, back {number(cooling?.returnC ?? null, 1)} °C
+              {runningWord(cooling?.running)}, set {number(cooling?.setPointC, 1)} °C
+            </span>
+            <span className="row-detail">
+              returns {number(cooling?.returnC, 1)} °C
+              {known(cooling?.flowLpm) && `, ${number(cooling.flowLpm)} l/min`}
             </span>
           </>
         )}

@@ -1,11 +1,10 @@
 import { Fault, run, SLEEP, type BoardReading, type PoolReading, type Reading } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { boardIndex } from './braiins-rest.ts';
-import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
-import { asFields, expectOk } from './http.ts';
+import { amount, boardIndex, dig, fields, list, macAddress, max, num, text, type Fields } from './fields.ts';
+import { expectOk } from './http.ts';
 import { expectTold, parts } from './parts.ts';
-import { asJson, dig, optional, webSession } from './web-session.ts';
+import { asObject, webSession } from './web-session.ts';
 
 /** A machine as it was installed has no password. */
 const FACTORY_PASSWORD = '';
@@ -14,9 +13,16 @@ const SYSTEM =
   '{ bos { hostname faultLight info { version { full } } uptime { durationS } } bosminer { info { modelName ' +
   'workSolver { realHashrate { mhs5S } nominalMhs childSolvers { temperatures { name degreesC } } } ' +
   'fans { name speed rpm } summary { power { limitW approxConsumptionW } } } } }';
-const BOARDS =
+/** @param serial the field that tells it, where the release has one */
+const boardsQuery = (serial: string): string =>
   '{ bosminer { info { workSolver { childSolvers { name realHashrate { mhs5S } nominalMhs ' +
-  'hwDetails { chips frequencyMhz voltageV } temperatures { name degreesC } } } } } }';
+  `hwDetails { chips frequencyMhz voltageV${serial} } temperatures { name degreesC } } } } } }`;
+/** Year and month of a release, `24.09`, in its long name; boards tell their serials from 25.03 on. */
+const RELEASE = /-(\d{2})\.(\d{2})(?:\.\d+)?(?:-|$)/;
+const serialField = (version: string | undefined): string => {
+  const [, year = '', month = ''] = RELEASE.exec(version ?? '') ?? [];
+  return Number(`${year}${month}`) >= 2503 ? ' hbSerialNumber' : '';
+};
 const POOLS =
   '{ bosminer { info { poolGroups { name pools { url user status active ' +
   'shares { acceptedSolutions rejectedSolutions } } } } } }';
@@ -58,7 +64,7 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
     const headers = { 'content-type': 'application/json', ...cookie };
     const url = `${base}/graphql`;
     const reply = await io.http.ask({ method: 'POST', url, headers, body, timeoutMs, name, signal });
-    return { where, reply, answer: asFields(expectOk(reply, where), where) };
+    return { where, reply, answer: asObject(expectOk(reply, where), where) };
   }
 
   async function login(signal?: AbortSignal): Promise<void> {
@@ -120,8 +126,9 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
   };
   async function events(signal?: AbortSignal): Promise<Reading['errors']> {
     const data = await query('gql_events', EVENTS, signal);
-    const messages = list(dig(data, 'events', 'appeals')).flatMap((one) => text(dig(one, 'message')) ?? []);
-    return messages.length === 0 ? undefined : [...new Set(messages)];
+    const appeals = dig(data, 'events', 'appeals');
+    if (!Array.isArray(appeals)) return undefined;
+    return [...new Set(appeals.flatMap((one: unknown) => text(dig(one, 'message')) ?? []))];
   }
   const wake = (signal?: AbortSignal) => mutate('gql_start', START, ['bosminer', 'start'], undefined, signal);
   const limit = (watts: number, signal?: AbortSignal) =>
@@ -132,9 +139,10 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
     async inspect(signal) {
       const asked = parts();
       const told = await asked.get('identity', () => system(signal));
-      const boards = await asked.get('boards', () => query('gql_boards', BOARDS, signal));
+      const serial = serialField(text(dig(told, 'bos', 'info', 'version', 'full')));
+      const boards = await asked.get('boards', () => query('gql_boards', boardsQuery(serial), signal));
       const pools = await asked.get('pools', () => query('gql_pools', POOLS, signal));
-      const tuning = await optional(query('gql_tuning', TUNING, signal));
+      const tuning = await asked.extra('settings', () => query('gql_tuning', TUNING, signal));
       const errors = await asked.get('errors', () => events(signal));
       const mac = await asked.get('network', () => macOf(base, target, io, secret(), signal));
       const gaps = asked.gaps();
@@ -265,6 +273,7 @@ const toBoard = (solver: unknown, i: number): BoardReading => ({
   hashrateThs: thsOf(solver),
   temperatureC: hottestOf([solver]),
   chips: amount(dig(solver, 'hwDetails', 'chips')),
+  serial: text(dig(solver, 'hwDetails', 'hbSerialNumber')),
 });
 
 function poolsOf(data: Fields | undefined): readonly PoolReading[] | undefined {
@@ -304,10 +313,11 @@ async function macOf(base: string, target: BraiinsTarget, io: DriverIo, password
   const agent = { 'user-agent': 'BTC Tools v0.1' };
   const { timeoutMs, username, address } = target;
   const where = `${address} network`;
-  const session = webSession(io.http, {
+  const session = webSession({
+    http: io.http,
     base,
     timeoutMs,
-    always: true,
+    openReads: false,
     async login() {
       const headers = { ...agent, 'content-type': 'application/x-www-form-urlencoded' };
       const body = new URLSearchParams({ luci_username: username, luci_password: password }).toString();
@@ -320,8 +330,8 @@ async function macOf(base: string, target: BraiinsTarget, io: DriverIo, password
     },
   });
   const path = '/cgi-bin/luci/admin/network/iface_status/lan';
-  const answer = asJson(expectOk(await session.ask({ path, name: 'web_net_conf', signal }), where), where);
-  const mac = text(dig(answer, 0, 'macaddr'));
+  const answer = await session.json(path, signal, 'web_net_conf');
+  const mac = macAddress(dig(answer, 0, 'macaddr'));
   if (mac === undefined) throw new Fault('garbled', `${where}: no macaddr`, { bytes: JSON.stringify(answer) });
   return mac;
 }

@@ -12,10 +12,9 @@ import {
 } from '../../model/index.ts';
 import type { DriverIo, PoolSetting } from '../driver.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
-import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
-import { expectOk } from './http.ts';
-import { expectTold, parts } from './parts.ts';
-import { asJson, dig, optional, webSession, type WebSession } from './web-session.ts';
+import { amount, boardIndex, dig, fields, list, macAddress, max, num, text, type Fields } from './fields.ts';
+import { expectTold, optional, parts } from './parts.ts';
+import { tokenIn, webSession, type WebSession } from './web-session.ts';
 
 /** What BOS ships since its REST API. */
 const FACTORY_PASSWORD = 'root';
@@ -23,7 +22,7 @@ const FACTORY_PASSWORD = 'root';
 const STATE_HOLDS_MS = 5 * MINUTE;
 
 /** Values of `status` in `miner/details` (enum MinerStatus of the public API). */
-const STATUS = { normal: 2, paused: 3 } as const;
+const STATUS = { normal: 2, paused: 3, suspended: 4 } as const;
 
 interface KnownState {
   readonly status: number | undefined;
@@ -43,18 +42,17 @@ type Events = (signal?: AbortSignal) => Promise<Reading['errors']>;
  */
 export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events): BraiinsBackend {
   const { address, port, timeoutMs, username } = target;
-  const base = `http://${address}:${port}/api/v1`;
-  const login = async (signal?: AbortSignal) => {
-    const where = `${address} login`;
-    const password = target.password() ?? FACTORY_PASSWORD;
-    const request = { method: 'POST', url: `${base}/auth/login`, timeoutMs, signal } as const;
-    const headers = { 'content-type': 'application/json' };
-    const reply = await io.http.ask({ ...request, headers, body: JSON.stringify({ password, username }) });
-    const token = text(dig(asJson(expectOk(reply, where), where), 'token'));
-    if (token === undefined) throw new Fault('garbled', `${where}: no token`, { bytes: reply.body });
-    return { authorization: token };
-  };
-  const web = webSession(io.http, { base, timeoutMs, login, always: true });
+  const web = webSession({
+    http: io.http,
+    base: `http://${address}:${port}/api/v1`,
+    timeoutMs,
+    openReads: false,
+    async login(ask, signal) {
+      const password = target.password() ?? FACTORY_PASSWORD;
+      const reply = await ask('POST', '/auth/login', { password, username }, signal);
+      return { authorization: tokenIn(reply, `${address} login`, 'token') };
+    },
+  });
   let known: KnownState | undefined;
   /** Every profile, as the last slow read listed them: a write of ours changes the target and not the profiles. */
   let listed: readonly ModePoint[] | undefined;
@@ -65,8 +63,8 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
       const saysHashing = known.status === STATUS.normal;
       if (hashing === undefined || saysHashing === hashing) return known;
     }
-    const details = await optional(web.json({ path: '/miner/details', signal }));
-    const tuner = await optional(web.json({ path: '/performance/tuner-state', signal }));
+    const details = await optional(web.json('/miner/details', signal));
+    const tuner = await optional(web.json('/performance/tuner-state', signal));
     known = {
       status: num(dig(details, 'status')),
       uptimeS: uptimeOf(details),
@@ -79,18 +77,16 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
 
   async function write(path: string, body: unknown, signal?: AbortSignal): Promise<void> {
     known = undefined;
-    const call = body === undefined ? { path } : { path, body };
-    const where = `${address} ${path.slice(1)}`;
-    expectOk(await web.ask({ method: 'PUT', ...call, signal }), where);
+    await web.send('PUT', path, body, signal);
   }
   const wake = (signal?: AbortSignal) => write('/actions/resume', undefined, signal);
 
   return {
     async read(signal) {
-      const stats = fields(await web.json({ path: '/miner/stats', signal }));
+      const stats = fields(await web.json('/miner/stats', signal));
       if (!('miner_stats' in stats) && !('power_stats' in stats))
         throw new Fault('garbled', `${address}: statistics without miner_stats`, { bytes: JSON.stringify(stats) });
-      const cooling = await optional(web.json({ path: '/cooling/state', signal }));
+      const cooling = await optional(web.json('/cooling/state', signal));
       const ghs = hashrateGhs(stats['miner_stats']);
       const told = await state(ghs === undefined ? undefined : ghs > 0, signal);
       return toReading(io.siteNow(), stats, { cooling, ghs, told, listed });
@@ -103,10 +99,10 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
     sleep: (signal) => write('/actions/pause', undefined, signal),
     wake,
     async setMode(profile, signal) {
-      const tuner = await web.json({ path: '/performance/tuner-state', signal });
+      const tuner = await web.json('/performance/tuner-state', signal);
       if (num(dig(tuner, 'overall_tuner_state')) === undefined && dig(tuner, 'mode_state') === undefined)
         throw new Fault('garbled', `${address}: a tuner without a state`, { bytes: JSON.stringify(tuner) });
-      const profiles = await optional(web.json({ path: '/performance/target-profiles', signal }));
+      const profiles = await optional(web.json('/performance/target-profiles', signal));
       const point = pointsOf(tuner, profiles)?.find((one) => one.profile === profile);
       if (point === undefined && profile !== 'default')
         throw new Fault('unsupported', `${address}: the tuner has no profile "${profile}"`);
@@ -161,7 +157,7 @@ function toMode(
   { status, targetW, tuned = [] }: KnownState,
   listed: readonly ModePoint[] = [],
 ): OperatingMode | undefined {
-  if (status === STATUS.paused) return SLEEP;
+  if (status === STATUS.paused || status === STATUS.suspended) return SLEEP;
   if (status !== STATUS.normal) return undefined;
   const profile = targetW === undefined ? undefined : profileName(targetW);
   // A target of which the tuner has no profile yet is nothing a plan could choose.
@@ -211,15 +207,15 @@ interface Around {
 
 async function inspect(web: WebSession, { address, io, events }: Around, signal?: AbortSignal): Promise<Inspected> {
   const asked = parts();
-  const get = (part: string, path: string) => asked.get(part, () => web.json({ path, signal }));
+  const get = (part: string, path: string) => asked.get(part, () => web.json(path, signal));
   const details = await get('identity', '/miner/details');
   const network = await get('network', '/network');
   const boards = await get('boards', '/miner/hw/hashboards');
   const cooling = await get('fans', '/cooling/state');
   const pools = await get('pools', '/pools');
   const tuner = await get('profiles', '/performance/tuner-state');
-  const settings = await optional(web.json({ path: '/configuration/miner', signal }));
-  const listed = await optional(web.json({ path: '/performance/target-profiles', signal }));
+  const settings = await asked.extra('settings', () => web.json('/configuration/miner', signal));
+  const listed = await asked.extra('profiles', () => web.json('/performance/target-profiles', signal));
   const errors = await asked.get('errors', () =>
     errorsOf(web, address, signal).catch((error: unknown) => {
       if (error instanceof Fault && error.kind === 'unsupported') return events(signal);
@@ -235,7 +231,7 @@ async function inspect(web: WebSession, { address, io, events }: Around, signal?
     model: text(dig(details, 'miner_identity', 'miner_model')) ?? text(dig(details, 'miner_identity', 'name')),
     firmware: text(dig(details, 'bos_version', 'current')),
     serial: text(dig(details, 'serial_number')),
-    mac: text(dig(network, 'mac_address')) ?? text(dig(details, 'mac_address')),
+    mac: macAddress(dig(network, 'mac_address')) ?? macAddress(dig(details, 'mac_address')),
     hostname: text(dig(network, 'hostname')) ?? text(dig(details, 'hostname')),
     uptimeS: uptimeOf(details),
     boards: boardsOf(boards),
@@ -265,12 +261,6 @@ function boardsOf(answer: unknown): readonly BoardReading[] | undefined {
   return boards.length === 0 ? undefined : boards;
 }
 
-/** Boards are numbered from 1 on the wire. */
-export function boardIndex(id: unknown, place: number): number {
-  const n = num(id);
-  return n !== undefined && Number.isInteger(n) && n >= 1 ? n - 1 : place;
-}
-
 function poolsOf(answer: unknown): readonly PoolReading[] | undefined {
   const pools = list(answer)
     .flatMap((group) => list(dig(group, 'pools')))
@@ -294,7 +284,7 @@ function poolsOf(answer: unknown): readonly PoolReading[] | undefined {
 
 /** Its list goes back to the last restart and repeats itself: each message once. Older replies name codes beside it. */
 async function errorsOf(web: WebSession, address: string, signal?: AbortSignal): Promise<Reading['errors']> {
-  const answer = await web.json({ path: '/miner/errors', signal });
+  const answer = await web.json('/miner/errors', signal);
   const rows = dig(answer, 'errors');
   if (!Array.isArray(rows))
     throw new Fault('garbled', `${address}: errors without a list`, { bytes: JSON.stringify(answer) });
@@ -305,7 +295,7 @@ async function errorsOf(web: WebSession, address: string, signal?: AbortSignal):
     if (message === undefined) return codes.length === 0 ? [] : [`error ${codes.join(', ')}`];
     return [codes.length === 0 ? message : `${message} (${codes.join(', ')})`];
   });
-  return words.length === 0 ? undefined : [...new Set(words)];
+  return [...new Set(words)];
 }
 
 /** `pools/batch` replaces every group: the first one keeps its name, and there is one from then on. */
@@ -316,7 +306,7 @@ async function setPools(
   signal?: AbortSignal,
 ): Promise<void> {
   if (pools.length === 0) throw new Fault('unsupported', `${address}: Braiins OS cannot be left without a pool`);
-  const groups = await web.json({ path: '/pools', signal });
+  const groups = await web.json('/pools', signal);
   if (!Array.isArray(groups) && !Array.isArray(dig(groups, 'groups')))
     throw new Fault('garbled', `${address}: pools without groups`, { bytes: JSON.stringify(groups) });
   const name = text(dig(list(groups)[0], 'name')) ?? 'default';
@@ -327,5 +317,5 @@ async function setPools(
       load_balance_strategy: { quota: { value: 1 } },
     },
   ];
-  expectOk(await web.ask({ method: 'PUT', path: '/pools/batch', body, signal }), `${address} pools`);
+  await web.send('PUT', '/pools/batch', body, signal);
 }

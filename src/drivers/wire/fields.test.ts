@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { amount, fields, list, max, num, text } from './fields.ts';
+import { amount, fields, list, macAddress, max, num, text } from './fields.ts';
 
 test.each([
   [1051, 1051],
@@ -47,3 +47,13 @@ test('max passes over what is not there', () => {
     -2,
   ]);
 });
+
+test.each([
+  ['02:55:2a:4C:a3:c5', '02:55:2a:4C:a3:c5'],
+  ['02-55-2A-4C-A3-C5', '02-55-2A-4C-A3-C5'],
+  ['02552a4ca3c5', '02:55:2a:4c:a3:c5'],
+  ['02:nan:2a:4c:a3:c5', undefined],
+  ['02:55:2a:4c:a3', undefined],
+  ['00:00:00:00:00:00', undefined],
+  [17, undefined],
+])('the MAC %j is %j', (said, mac) => expect(macAddress(said)).toBe(mac));

@@ -40,3 +40,27 @@ export function max(values: Iterable<number | undefined>): number | undefined {
   for (const value of values) if (value !== undefined && (largest === undefined || value > largest)) largest = value;
   return largest;
 }
+
+/** What lies at a path of keys in a JSON value; undefined where any step is not there. */
+export function dig(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found = value;
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as Readonly<Record<string | number, unknown>>)[key];
+  }
+  return found;
+}
+
+/** Boards that are numbered from 1 on the wire, from 0. @param place in its list, where the number is none */
+export function boardIndex(id: unknown, place: number): number {
+  const n = num(id);
+  return n !== undefined && Number.isInteger(n) && n >= 1 ? n - 1 : place;
+}
+
+/** A MAC as it was told, with colons where it had no marks; a damaged one is another machine's or nobody's, one of zeros none. */
+export function macAddress(value: unknown): string | undefined {
+  const said = text(value)?.trim();
+  if (said === undefined || !/^[\da-f]{2}(?:[:-]?[\da-f]{2}){5}$/i.test(said) || !/[1-9a-f]/i.test(said))
+    return undefined;
+  return said.length === 12 ? said.replaceAll(/(..)(?!$)/g, '$1:') : said;
+}

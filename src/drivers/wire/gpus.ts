@@ -7,6 +7,12 @@ export function serverModel(modelId: string): GpuServerModel | undefined {
   return model?.kind === 'gpu-server' ? model : undefined;
 }
 
+/** What a host is by its accelerators, in their maker's words: `8x NVIDIA H100 80GB HBM3`. Of mixed parts nothing. */
+export function modelOfParts(names: readonly (string | undefined)[]): string | undefined {
+  const [first] = names;
+  return first !== undefined && names.every((name) => name === first) ? `${names.length}x ${first}` : undefined;
+}
+
 /**
  * Draw of the server from that of its GPUs: their sum and the host of the catalogue. None where a GPU does not tell,
  * as a sum that lacks one would pass for a lower draw, nor for a model whose host is not known.

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * JSON as firmware writes it. What is damaged and still has one meaning is read: commas too many or too few, a value
  * left out, bare `nan` and `inf`, raw control characters and quotes inside a text, lists shaped like dicts and dicts
@@ -6,18 +8,12 @@
 
 /** Text of an answer: UTF-8, or Latin-1 where it is none (pool users with accents); no byte order mark, no NUL. */
 export function textOf(bytes: Uint8Array): string {
-  const text = bytes[0] === 0xff && bytes[1] === 0xfe ? decode('utf-16le', bytes) : utf8Of(bytes);
-  return text.replace(/^\uFEFF/, '').replaceAll('\0', '');
-}
-
-const decode = (encoding: string, bytes: Uint8Array): string => new TextDecoder(encoding).decode(bytes);
-
-function utf8Of(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return decode('latin1', bytes);
-  }
+  const isWide = bytes[0] === 0xff && bytes[1] === 0xfe;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer
+    .toString(isWide ? 'utf16le' : isUtf8(bytes) ? 'utf8' : 'latin1')
+    .replace(/^\uFEFF/, '')
+    .replaceAll('\0', '');
 }
 
 /** @returns undefined where the text cannot be understood without guessing */

@@ -7,6 +7,8 @@ import { asFault, Fault, type Gap, type Reading } from '../../model/index.ts';
 export interface Parts {
   /** The answer of one part, or undefined and a gap. */
   get<T>(part: string, ask: () => Promise<T>): Promise<T | undefined>;
+  /** The same for what not every version has, or tells to everybody: that is no gap, an answer not understood is. */
+  extra<T>(part: string, ask: () => Promise<T>): Promise<T | undefined>;
   /** @returns the gaps, or undefined where there is none. @throws the first fault where every part failed */
   gaps(): readonly Gap[] | undefined;
 }
@@ -15,6 +17,7 @@ export function parts(): Parts {
   const gaps: Gap[] = [];
   let first: unknown;
   let answered = 0;
+  const add = (part: string, { kind, message }: Fault): void => void gaps.push({ part, kind, message });
   return {
     async get(part, ask) {
       try {
@@ -22,9 +25,17 @@ export function parts(): Parts {
         answered += 1;
         return value;
       } catch (error) {
-        const { kind, message } = asFault(error);
         first ??= error;
-        gaps.push({ part, kind, message });
+        add(part, asFault(error));
+        return undefined;
+      }
+    },
+    async extra(part, ask) {
+      try {
+        return await ask();
+      } catch (error) {
+        const fault = asFault(error);
+        if (fault.kind === 'garbled') add(part, fault);
         return undefined;
       }
     },
@@ -44,4 +55,17 @@ export function expectTold(reading: Reading, where: string): Reading {
   const says = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
   if (Object.values(told).some(says)) return reading;
   throw new Fault('garbled', `${where}: answers that hold nothing this firmware tells`);
+}
+
+/**
+ * A part of a reading that other parts do not need: a fault of it leaves it undefined.
+ * @throws what is no fault of the world
+ */
+export async function optional<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
 }

@@ -1,110 +1,131 @@
-import { Fault, type HttpPort, type HttpReply } from '../../model/index.ts';
+import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
+import type { Fields } from './fields.ts';
 import { expectOk } from './http.ts';
+import { parseJson } from './loose-json.ts';
 
-export interface WebCall {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** From the first slash on. */
-  readonly path: string;
-  /** Sent as JSON. */
-  readonly body?: unknown;
-  /** What a recording calls the answer; absent: worked out from the path. */
-  readonly name?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
+type Method = HttpRequest['method'];
+type Headers = Readonly<Record<string, string>>;
+/** Sends a body as JSON, without a credential; the reply whatever its status. */
+type Ask = (method: Method, path: string, body?: unknown, signal?: AbortSignal) => Promise<HttpReply>;
+
+/** A machine's web API: JSON both ways, and a credential fetched when it is first wanted. */
+export interface WebSession {
+  /** An object. @throws Fault */
+  get(path: string, signal?: AbortSignal, name?: string): Promise<Fields>;
+  /** Any JSON: a list, a word. @throws Fault */
+  json(path: string, signal?: AbortSignal, name?: string): Promise<unknown>;
+  /** A write; the reply as it came, its status already a success. @throws Fault */
+  send(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<HttpReply>;
+  /** Forgets the credential. */
+  forget(): void;
 }
 
-interface SessionOptions {
+export interface WebSessionOptions {
+  readonly http: HttpPort;
+  /** Up to the first slash of a path, which begins with one. */
   readonly base: string;
   readonly timeoutMs: number;
-  /** Headers that carry the credential of a session. */
-  login(signal?: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  /** Whether every request needs the session, or only those that are denied without one. */
-  readonly always: boolean;
+  /** Headers of one who is signed in; undefined where the machine knows no sign-in. @throws Fault unauthorised */
+  login?(ask: Ask, signal?: AbortSignal): Promise<Headers>;
+  /** Reads are tried without a credential first, and only a denial asks for one. Writes always carry one. Default: true. */
+  readonly openReads?: boolean;
+  /** Default: 401 and 403. */
+  isDenied?(reply: HttpReply): boolean;
 }
 
 /**
- * Web APIs with a token: it is asked for once, kept, and asked for again as soon as the machine no longer takes it (it
- * expired, or the machine was restarted). A password that is wrong is tried once a call, never in a loop.
+ * The credential is asked for once, kept, and asked for again as soon as the machine no longer takes it (it ran out, or the
+ * machine was restarted). A password that is wrong is tried once a call, never in a loop.
  */
-export function webSession(http: HttpPort, { base, timeoutMs, login, always }: SessionOptions) {
-  let held: Readonly<Record<string, string>> | undefined;
+export function webSession(options: WebSessionOptions): WebSession {
+  const { http, base, timeoutMs, login, openReads = true, isDenied = denies } = options;
+  let held: Headers | undefined;
+  /** What a read was denied without a credential: from then on it carries one. */
+  let readsNeedIt = !openReads;
 
-  async function send(call: WebCall, credential: Readonly<Record<string, string>>): Promise<HttpReply> {
-    const { method = 'GET', path, body, name, signal } = call;
+  async function request(
+    method: Method,
+    path: string,
+    body: unknown,
+    credential: Headers,
+    signal?: AbortSignal,
+    name?: string,
+  ): Promise<HttpReply> {
     const headers = { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...credential };
-    const request = (url: string) =>
-      http.ask({
-        method,
-        url,
-        headers,
-        timeoutMs,
-        signal,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        ...(name === undefined ? {} : { name }),
-      });
-    const reply = await request(`${base}${path}`);
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const to = (url: string) =>
+      http.ask({ method, url, headers, timeoutMs, signal, ...sent, ...(name === undefined ? {} : { name }) });
+    const reply = await to(`${base}${path}`);
     // Some firmware sends a reader on to the same path with a slash behind it.
-    const moved = reply.status >= 301 && reply.status <= 308 && !path.endsWith('/') && !path.includes('?');
-    return moved ? request(`${base}${path}/`) : reply;
+    const isMoved = reply.status >= 301 && reply.status <= 308 && reply.headers['location']?.endsWith(`${path}/`);
+    return isMoved === true ? to(`${base}${path}/`) : reply;
   }
+  const bare: Ask = (method, path, body, signal) => request(method, path, body, {}, signal);
 
-  const denied = ({ status }: HttpReply): boolean => status === 401 || status === 403;
-
-  async function ask(call: WebCall): Promise<HttpReply> {
-    const isNew = held === undefined && always;
-    if (isNew) held = await login(call.signal);
-    const reply = await send(call, held ?? {});
-    if (!denied(reply) || isNew) return reply;
+  async function exchange(
+    method: Method,
+    path: string,
+    body: unknown,
+    signal?: AbortSignal,
+    name?: string,
+  ): Promise<HttpReply> {
+    const where = `${method} ${base}${path}`;
+    if (login === undefined) return expectOk(await bare(method, path, body, signal), where);
+    const isOpen = method === 'GET' && !readsNeedIt;
+    const isNew = !isOpen && held === undefined;
+    if (isNew) held = await login(bare, signal);
+    let reply = await request(method, path, body, isOpen ? {} : (held ?? {}), signal, name);
+    // One that has just been given would be no better the second time.
+    if (isDenied(reply) && !isNew) {
+      held = undefined;
+      held = await login(bare, signal);
+      // Not before: one that cannot sign in still reads what is open.
+      if (isOpen) readsNeedIt = true;
+      reply = await request(method, path, body, held, signal, name);
+    }
+    if (!isDenied(reply)) return expectOk(reply, where);
     held = undefined;
-    held = await login(call.signal);
-    return send(call, held);
+    throw new Fault('unauthorised', `${where}: not signed in; check the user and password in the site file`, {
+      bytes: reply.body.slice(0, 200),
+    });
   }
 
   return {
-    /** The reply, whatever its status. */
-    ask,
-    /** Without credentials. */
-    askOpenly: (call: WebCall) => send(call, {}),
-    /** The JSON of a reply that is a success. */
-    async json(call: WebCall): Promise<unknown> {
-      const where = `${base}${call.path}`;
-      return asJson(expectOk(await ask(call), where), where);
+    async get(path, signal, name) {
+      return asObject(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
     },
+    async json(path, signal, name) {
+      return asJson(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
+    },
+    send: exchange,
     forget() {
       held = undefined;
     },
   };
 }
 
-export type WebSession = ReturnType<typeof webSession>;
+const denies = ({ status }: HttpReply): boolean => status === 401 || status === 403;
 
-/** Any JSON value, or a garbled fault that keeps the bytes. */
+/** The word of a sign-in that was given one, or the fault that says why there is none. */
+export function tokenIn(reply: HttpReply, where: string, ...keys: string[]): string {
+  const said = asObject(expectOk(reply, where), where);
+  for (const key of keys) {
+    const value = said[key];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  throw new Fault('garbled', `${where}: no token in the answer`, { bytes: reply.body });
+}
+
+/** Any JSON value, mended where that is unambiguous. @throws Fault garbled, with the bytes */
 export function asJson(reply: HttpReply, where: string): unknown {
-  try {
-    return JSON.parse(reply.body) as unknown;
-  } catch (error) {
-    throw new Fault('garbled', `${where}: not JSON`, { cause: error, bytes: reply.body });
-  }
+  const value = parseJson(reply.body);
+  if (value === undefined) throw new Fault('garbled', `${where}: not JSON`, { bytes: reply.body });
+  return value;
 }
 
-/**
- * A part of a reading that other parts do not need: a fault of it leaves it undefined.
- * @throws what is no fault of the world
- */
-export async function optional<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof Fault) return undefined;
-    throw error;
-  }
-}
-
-/** What lies at a path of keys in a JSON value; undefined where any step is not there. */
-export function dig(value: unknown, ...path: readonly (string | number)[]): unknown {
-  let found = value;
-  for (const key of path) {
-    if (typeof found !== 'object' || found === null) return undefined;
-    found = (found as Readonly<Record<string | number, unknown>>)[key];
-  }
-  return found;
+/** The same, where it is an object. */
+export function asObject(reply: HttpReply, where: string): Fields {
+  const value = asJson(reply, where);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new Fault('garbled', `${where}: not a JSON object`, { bytes: reply.body });
 }

@@ -25,11 +25,13 @@ export interface RawSite {
   halls: { id: string; breakerMw: number; wakesPerMinute?: number; cooling: { baseKw: number } }[];
   meters: { id: string }[];
   uplinks: { id: string; hall: string; settings: object }[];
-  machines: { id: string; addresses: string }[];
+  machines: { id: string; addresses: string; pools?: string[] }[];
   clusters: {
     classes: { id: string; committedGpus?: number; usdPerGpuHour: unknown; interruptUsdPerGpu?: number }[];
   }[];
   leases: { chips: number }[];
+  pools: { id: string; url: string; worker: string; probe?: object }[];
+  plant?: object[];
   feeds: { settings: { folder: string } }[];
 }
 
@@ -59,6 +61,8 @@ export interface SmallOptions {
   readonly adjust?: (raw: RawSite) => void;
   /** Site minutes until a tripped breaker closes again. */
   readonly recloseMinutes?: number;
+  /** Seconds between two jobs of a pool. */
+  readonly jobSeconds?: number;
   /** Called when the emulated site listens and before anything reads it. */
   readonly before?: (sim: Sim) => void;
   /** Built pages to serve. */
@@ -74,7 +78,7 @@ export interface SmallFiles {
 
 /** Writes site.yaml and sim.yaml of the small site into a new folder under the system's temporary one. */
 export function writeSmallSite(
-  options: Pick<SmallOptions, 'trust' | 'awakePct' | 'recloseMinutes' | 'adjust'> = {},
+  options: Pick<SmallOptions, 'trust' | 'awakePct' | 'recloseMinutes' | 'jobSeconds' | 'adjust'> = {},
 ): SmallFiles {
   const folder = mkdtempSync(join(tmpdir(), 'busbar-small-'));
   const raw = parse(readFileSync(join(ROOT, 'examples', 'demo-40mw', 'site.yaml'), 'utf8')) as RawSite;
@@ -107,7 +111,11 @@ export function writeSmallSite(
 /** Nothing fails by itself: a test sees only the faults it asks for. */
 function simRaw(
   weather: string,
-  { awakePct = { 'a-s21': 90, 'd-s21xp': 90 }, recloseMinutes = 10 }: Pick<SmallOptions, 'awakePct' | 'recloseMinutes'>,
+  {
+    awakePct = { 'a-s21': 90, 'd-s21xp': 90 },
+    recloseMinutes = 10,
+    jobSeconds = 30,
+  }: Pick<SmallOptions, 'awakePct' | 'recloseMinutes' | 'jobSeconds'>,
 ): object {
   const load = (gpus: number, sizes: readonly number[], more: object = {}) => ({
     gpus,
@@ -123,6 +131,7 @@ function simRaw(
     reportBiasPct: -1,
     breakers: { recloseMinutes },
     ...NO_TROUBLE,
+    pool: { jobSeconds },
     work: {
       'h100-reserved': load(24, [8], { maxGpus: 24 }),
       'h100-on-demand': load(8, [4, 8]),

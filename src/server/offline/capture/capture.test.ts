@@ -66,11 +66,23 @@ test.each([
   ['AntMiner S21+', 'antminer-s21-plus'],
   ['S21 Pro', 'antminer-s21-pro'],
   ['Antminer S19 XP', 'antminer-s19-xp'],
-  ['AvalonMiner 15-194', 'avalon-a1566'],
   ['AvalonMiner 1566', 'avalon-a1566'],
   ['AT2880', 'auradine-at2880'],
+  ['A2', 'sealminer-a2'],
+  ['AvalonMiner 15-194', 'avalon-a1566'],
   ['Antminer Z99', undefined],
 ])('"%s" is %s', (said, id) => expect(modelIdOf(said, ['asic'])).toBe(id));
+
+test.each([
+  ['8x NVIDIA H100 80GB HBM3', 'gpu-8x-h100'],
+  ['8x NVIDIA A100-SXM4-80GB', 'gpu-8x-a100'],
+  ['1x NVIDIA GeForce RTX 4090', 'gpu-1x-rtx4090'],
+  ['8x NVIDIA RTX A6000', 'gpu-8x-rtxa6000'],
+  ['4x tpu-v4-podslice', 'tpu-4x-v4'],
+  ['8x NVIDIA H100 PCIe', undefined],
+  ['4x NVIDIA H100 80GB HBM3', undefined],
+  ['8x NVIDIA RTX A1000', undefined],
+])('a server of %s is %s', (said, id) => expect(modelIdOf(said, ['gpu-server'])).toBe(id));
 
 test('a capture is recognised, read, and what it lacks is told', async () => {
   const result = await replayFolder(capture(luxos()), undefined, 0);

@@ -6,6 +6,7 @@ import {
   type Fault,
   overSlow,
   type DeviceKind,
+  type GpuServerModel,
   type Reading,
 } from '../../../model/index.ts';
 
@@ -51,13 +52,22 @@ export async function readAll(driver: Driver, address: string, settings: unknown
 
 /**
  * What a machine calls itself beside its trade name: an Avalon A1246 says `AvalonMiner 1246`, an A1566 `15-194`, an
- * Auradine Teraflux `AT2880`.
+ * Auradine Teraflux `AT2880`, a SealMiner `A2`.
  */
 const MAKERS_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^AvalonMiner\s+15-1[89]\d$/i, 'Avalon A1566'],
   [/^AvalonMiner\s+(?=\d{4})/i, 'Avalon A'],
   [/^AT(?=\d{4}$)/i, 'Auradine Teraflux AT'],
+  [/^A(?=\d$)/i, 'SealMiner A'],
 ];
+
+/** `NVIDIA GeForce RTX 4090` is the part `rtx4090`; one on a PCIe card draws half of what an SXM module does. */
+function isPart(said: string, { gpuModel, name }: GpuServerModel): boolean {
+  const words = said.toLowerCase().split(/[^a-z0-9]+/);
+  const pairs = words.map((word, i) => `${word}${words[i + 1] ?? ''}`);
+  const isOther = /pcie/i.test(said) && /SXM/.test(name);
+  return !isOther && [...words, ...pairs].includes(gpuModel.replaceAll('-', ''));
+}
 
 /** `AntMiner S19k Pro`, `S19K Pro` and `antminer-s19k-pro` are one model. */
 export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[]): string | undefined {
@@ -71,6 +81,11 @@ export function modelIdOf(said: string | undefined, serves: readonly DeviceKind[
   const candidates = [...CATALOGUE.values()].filter(({ kind }) => serves.includes(kind));
   const exact = candidates.find((model) => plain(model.name) === name || plain(model.id) === name);
   if (exact !== undefined) return exact.id;
+  const [, gpus, partName] = /^(\d+)x (.+)$/.exec(said) ?? [];
+  if (partName !== undefined)
+    return candidates.find(
+      (model) => model.kind === 'gpu-server' && model.gpus === Number(gpus) && isPart(partName, model),
+    )?.id;
   // Makers add a batch or a voltage behind the name, or leave their own name out.
   return candidates
     .flatMap((model) => [plain(model.name), plain(model.name.replace(/^\S+ /, ''))].map((key) => ({ model, key })))

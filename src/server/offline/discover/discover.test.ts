@@ -76,6 +76,7 @@ describe('discovery only reads', () => {
     '{"command":"version"}',
     '{"command":"summary+stats"}',
     '{"cmd":"get_version"}',
+    '{"command":"tunerstatus"}',
     Buffer.concat([Buffer.from([26, 0, 0, 0]), Buffer.from('{"cmd":"get.device.info"}')]),
   ])('%j goes out', async (data) => expect(await tcp(data)).toBeDefined());
 
@@ -97,14 +98,21 @@ describe('discovery only reads', () => {
   test.each<[string, Partial<HttpRequest>, string]>([
     ['a write', { method: 'POST', body: '{}' }, 'refused'],
     ['a write by GET', { url: 'http://h/cgi-bin/reboot.cgi' }, 'refused'],
+    ['a reset by GET', { url: 'http://h/cgi-bin/reset_conf.cgi' }, 'refused'],
     ['a mutation', { method: 'POST', url: 'http://h/graphql', body: '{"query":"mutation{stop}"}' }, 'refused'],
     ['a digest password', { digest: { username: 'root', password: 'root' } }, 'unauthorised'],
     ['a bearer token', { headers: { Authorization: 'Bearer x' } }, 'unauthorised'],
+    ['a sign-in to LuCI', { method: 'POST', url: 'http://h/cgi-bin/luci', body: 'luci_username=root' }, 'unauthorised'],
     ['a sign-in', { method: 'POST', url: 'http://h/api/v1/auth/login', body: '{}' }, 'unauthorised'],
   ])('%s does not go out', async (_, request, kind) => {
     sent.length = 0;
     await expect(http(request)).rejects.toMatchObject({ kind });
     expect(sent).toEqual([]);
+  });
+
+  test('a read whose name holds the word of a write does', async () => {
+    await http({ url: 'http://h/api/v1/autotune/presets' });
+    expect(sent.at(-1)).toMatch(/presets/);
   });
 
   test('a question in GraphQL does', async () => {

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 
 /** What one port of one address did when it was spoken to. */
 export interface Grab {
-  /** `closed` refused at once: somebody is there. `silent` never answered the connect. `full` is our own limit. */
+  /** `closed` refused at once, or dropped without a word: somebody is there. `silent` never answered the connect. `full` is our own limit. */
   readonly state: 'open' | 'closed' | 'silent' | 'full';
   readonly text: string;
 }
@@ -48,7 +48,9 @@ export function grab(
     });
     socket.on('end', finish);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (state !== 'open') {
+      // Taken and dropped without a word: a guard in front of a port where nobody may ask, or nobody is.
+      if (state === 'open' && bytes === 0 && error.code === 'ECONNRESET') state = 'closed';
+      else if (state !== 'open') {
         if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') state = 'closed';
         else if (error.code === 'EMFILE' || error.code === 'ENFILE' || error.code === 'EADDRNOTAVAIL') state = 'full';
       }

@@ -42,7 +42,7 @@ export function readOnly(io: DriverIo, options: { readonly tryDefaults: boolean 
 
 /** The commands of the cgminer API and its kin that change nothing. Anything else is not sent. */
 const READ_COMMANDS =
-  /^(version|summary|e?stats|litestats|devs|edevs|devdetails|pools|config|coin|check|power|temps|fans|profiles|events|limits|asccount|status|profileget|healthctrl|groups|tempctrl|fan|temp|psu|get[._][a-z0-9_.]+)$/i;
+  /^(version|summary|e?stats|litestats|devs|edevs|devdetails|pools|config|coin|check|power|temps|fans|profiles|events|limits|asccount|status|profileget|healthctrl|groups|tempctrl|fan|temp|psu|tunerstatus|get[._][a-z0-9_.]+)$/i;
 /** Would be reads by name. */
 const NOT_READS = /token/i;
 
@@ -58,15 +58,15 @@ function onlyReads({ data }: TcpRequest): boolean {
   }
 }
 
-const LOGIN = /\/(login|unlock|auth|token|sessions?)\b/i;
+const LOGIN = /\/(login|unlock|auth|token|sessions?|luci)\b/i;
 
 function carriesCredentials({ digest, headers, url }: HttpRequest): boolean {
   if (digest !== undefined || LOGIN.test(new URL(url).pathname)) return true;
   return Object.keys(headers ?? {}).some((name) => /^(authorization|cookie|x-auth-token)$/i.test(name));
 }
 
-/** A GET that is none by name (`reboot.cgi`), and GraphQL that asks and changes nothing. */
-const WRITES_BY_GET = /reboot|restart|reset|blink|locate|identify|set_|pause|resume|start|stop/i;
+/** A GET that is none by name: `reboot.cgi`, and not `presets`. */
+const WRITES_BY_GET = /reboot|restart|(?<!p)reset|blink|locate|identify|set_|pause|resume|start|stop/i;
 
 function reads({ method, url, body }: HttpRequest): boolean {
   const { pathname } = new URL(url);

@@ -1,0 +1,138 @@
+import type { EventEmitter } from 'node:events';
+import type { Logger } from 'pino';
+import type { Reconciler } from '../control/reconciler.ts';
+import type { Trust } from '../control/trust.ts';
+import { buildForecast } from '../dispatch/forecast.ts';
+import type { Planner } from '../dispatch/planner.ts';
+import type { Plan, SiteClock } from '../model/index.ts';
+import type { Store } from '../store/store.ts';
+import type { Planned } from './bookkeeper.ts';
+import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
+import { describeChanges, desiresOf } from './desires.ts';
+import type { Fleet } from './fleet.ts';
+import { wallNow } from './io.ts';
+import type { JobCommands } from './job-commands.ts';
+import type { Journal } from './journal.ts';
+import type { MeterWitness } from './meter-witness.ts';
+import { takePicture, type Picture, type PictureSources } from './picture.ts';
+import type { createResponseWatch } from './response-watch.ts';
+import type { Measurements, RuntimeEvents } from './runtime.ts';
+import { takeSnapshot } from './snapshot.ts';
+
+/** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
+export interface Planning {
+  /** The first cause given since the last plan is the one told. */
+  because(why: string): void;
+  once(): Promise<void>;
+  plan(): Plan | undefined;
+  planned(): Planned | undefined;
+  /** Wall time since the last plan; undefined before the first. */
+  ageMs(): number | undefined;
+}
+
+const MOST_MEASURED = 1_000;
+
+export function createPlanning(options: {
+  readonly sources: PictureSources;
+  readonly clock: SiteClock;
+  readonly planner: Planner;
+  readonly store: Store;
+  readonly events: EventEmitter<RuntimeEvents>;
+  readonly log: Logger;
+  readonly fleet: Fleet;
+  readonly clusters: SiteClusters;
+  readonly reconciler: Reconciler;
+  readonly journal: Journal;
+  readonly witness: MeterWitness;
+  readonly responses: ReturnType<typeof createResponseWatch>;
+  readonly jobCommands: JobCommands;
+  readonly measurements: Pick<Measurements, 'planMs'>;
+  trust(): Trust;
+  /** Cohorts that a person holds out of the plan. */
+  held(): ReadonlySet<string>;
+  picture(): Picture;
+  /** A picture that was taken for a plan is the newest there is. */
+  onPicture(picture: Picture): void;
+}): Planning {
+  const { sources, clock, store, journal, log, reconciler, trust, held } = options;
+  let plan: Plan | undefined;
+  let planned: Planned | undefined;
+  let planWall: number | undefined;
+  let cause: { readonly why: string; readonly wall: number } | undefined;
+
+  function look(): Picture {
+    const picture = takePicture(sources);
+    options.onPicture(picture);
+    return picture;
+  }
+
+  async function takeOver(made: Plan, because: { why: string; wall: number }): Promise<void> {
+    plan = made;
+    planWall = wallNow();
+    store.savePlan(made);
+    const picture = look();
+    const price = made.steps[0]?.priceUsdPerMwh;
+    const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
+    const act = { actId: made.id, who: 'planner', why };
+    const desires = desiresOf(sources.site, made, picture, reconciler, held(), act);
+    const decision = { id: made.id, at: clock.now(), who: act.who, why };
+    journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
+    if (desires.changed.length === 0) {
+      journal.later({ ...decision, what: 'keep machines as planned' });
+    } else {
+      const what = describeChanges(desires, (id) => options.fleet.byId(id)?.machine.groupId ?? id);
+      journal.act({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
+      options.witness.begin(made.id, picture, desires.changed);
+      options.responses.begin(made.id, because.wall, desires.changed.length);
+    }
+    reconciler.want(desires.all);
+    options.events.emit('plan', made);
+    await limitWork(made, why);
+  }
+
+  /** Holds, requeues and releases jobs as the plan says. */
+  async function limitWork(made: Plan, why: string): Promise<void> {
+    if (trust() === 'shadow') return;
+    for (const cluster of options.clusters.byId.values()) {
+      const actions = actionsFor(cluster, options.picture().work, made, why);
+      if (actions.length === 0) continue;
+      const id = `${made.id}-${cluster.id}`;
+      const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
+      const what = (['hold', 'requeue', 'release'] as const)
+        .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
+        .join(', ');
+      journal.act({ id, at: clock.now(), who: 'planner', what, why });
+      const sentAt = clock.now();
+      const outcomes = await carryOut(trust(), cluster, actions);
+      journal.commands(options.jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
+    }
+  }
+
+  return {
+    because(why) {
+      cause ??= { why, wall: wallNow() };
+    },
+    async once() {
+      const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
+      cause = undefined;
+      const { forecast, notes } = buildForecast([...sources.markets.series.values()], clock.now());
+      if (forecast === undefined) {
+        log.warn({ notes }, 'no plan can be made');
+        return;
+      }
+      const picture = look();
+      const started = wallNow();
+      const snapshot = takeSnapshot(sources, picture, held());
+      const made = await options.planner.plan(snapshot, forecast, notes);
+      const { solver, solveMs } = made;
+      const { planMs } = options.measurements;
+      planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
+      if (planMs.length > MOST_MEASURED) planMs.shift();
+      planned = { plan: made, snapshot };
+      await takeOver(made, because);
+    },
+    plan: () => plan,
+    planned: () => planned,
+    ageMs: () => (planWall === undefined ? undefined : wallNow() - planWall),
+  };
+}
