@@ -37,10 +37,14 @@ export function stateOf(member: FleetMachine, context: StateContext): { state: M
 
 function serverState({ reading }: FleetMachine): { state: MachineState; why: string | undefined } {
   const gpus = reading?.gpus ?? [];
-  if (reading?.errors !== undefined) return { state: 'degraded', why: reading.errors.join('; ') };
+  if ((reading?.errors ?? []).length > 0) return { state: 'degraded', why: reading!.errors!.join('; ') };
   if ((reading?.temperatureC ?? 0) >= TOO_HOT_C) return { state: 'degraded', why: `GPU at ${reading?.temperatureC} C` };
-  const busy = gpus.some((gpu) => (gpu.utilisationPct ?? 0) >= 5);
-  return busy ? { state: 'running', why: undefined } : { state: 'idle', why: 'no job on its GPUs' };
+  const tpus = reading?.tpus ?? [];
+  const busy = [...gpus.map((gpu) => gpu.utilisationPct), ...tpus.map((tpu) => tpu.dutyCyclePct)].some(
+    (pct) => (pct ?? 0) >= 5,
+  );
+  if (busy) return { state: 'running', why: undefined };
+  return { state: 'idle', why: `no job on its ${tpus.length > 0 ? 'TPUs' : 'GPUs'}` };
 }
 
 function minerState(member: FleetMachine, context: StateContext): { state: MachineState; why: string | undefined } {

@@ -72,7 +72,7 @@ test('a worker the pool does not know is refused, or said no to', async () => {
     );
   expect(await probe(await no(null, [24, 'Unauthorized worker', null])).ended).toMatchObject({
     kind: 'refused',
-    message: /Unauthorized worker/,
+    message: expect.stringMatching(/Unauthorized worker/) as string,
   });
   expect(await probe(await no(false, null)).ended).toMatchObject({ kind: 'unauthorised' });
 });

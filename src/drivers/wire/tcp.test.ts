@@ -65,7 +65,7 @@ test('a machine that takes the question and stays silent is a timeout', async ()
   await expect(ask(port, 30)).rejects.toMatchObject({
     name: 'Fault',
     kind: 'timeout',
-    message: /no answer within 30 ms/,
+    message: expect.stringMatching(/no answer within 30 ms/) as string,
   });
 });
 
@@ -80,13 +80,21 @@ test('a connection closed without a word is garbled', async () => {
 
 test('a reset is unreachable', async () => {
   const port = await serve((socket) => socket.resetAndDestroy());
-  await expect(ask(port)).rejects.toMatchObject({ name: 'Fault', kind: 'unreachable', message: /ECONNRESET/ });
+  await expect(ask(port)).rejects.toMatchObject({
+    name: 'Fault',
+    kind: 'unreachable',
+    message: expect.stringMatching(/ECONNRESET/) as string,
+  });
 });
 
 test('a port where nobody listens is unreachable', async () => {
   const port = await serve(() => {});
   await new Promise((resolve) => servers.pop()!.close(resolve));
-  await expect(ask(port)).rejects.toMatchObject({ name: 'Fault', kind: 'unreachable', message: /ECONNREFUSED/ });
+  await expect(ask(port)).rejects.toMatchObject({
+    name: 'Fault',
+    kind: 'unreachable',
+    message: expect.stringMatching(/ECONNREFUSED/) as string,
+  });
 });
 
 test('an abort while waiting gives up, and one from before does not even ask', async () => {
@@ -110,5 +118,8 @@ test('a reply that never ends is given up at four mebibytes, and no more of it i
     };
     pour();
   });
-  await expect(ask(port, 20_000)).rejects.toMatchObject({ kind: 'garbled', message: /more than 4194304 bytes/ });
+  await expect(ask(port, 20_000)).rejects.toMatchObject({
+    kind: 'garbled',
+    message: expect.stringMatching(/more than 4194304 bytes/) as string,
+  });
 });
