@@ -150,6 +150,9 @@ export interface Reading {
   readonly inspectedAt?: SiteMs | undefined;
 }
 
+/** One profile under two names: firmware says `normal` where the catalogue, and so the plan, says `default`, or the other way round. */
+export const PLAIN_PROFILES: readonly string[] = ['normal', 'default'];
+
 /**
  * A fast answer over the last slow one: what the fast one tells is newer. What is wrong now is what the fast one
  * says, where it says anything of it.

@@ -6,6 +6,7 @@ import {
   HOUR,
   nameplateW,
   overSlow,
+  PLAIN_PROFILES,
   run,
   wallMs,
   type Fault,
@@ -256,18 +257,15 @@ async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Pr
   }
 }
 
-/** Firmware says `normal` where the catalogue, and so the plan, says `default`, or the other way round. */
-const PLAIN: readonly string[] = ['normal', 'default'];
-
 /** The mode in the word that the plan has for it: else a machine would never be seen to do as it was told. */
 function inPlansWords(reading: Reading, modelId: string): Reading {
   const { mode, points } = reading;
-  if (mode?.kind !== 'run' || !PLAIN.includes(mode.profile)) return reading;
+  if (mode?.kind !== 'run' || !PLAIN_PROFILES.includes(mode.profile)) return reading;
   const model = CATALOGUE.get(modelId);
   // The plan takes what a machine reports where that is a choice, else the catalogue's.
   const known = (points?.length ?? 0) > 1 ? points : model?.kind === 'asic' ? model.points : undefined;
   const has = (profile: string) => known?.some((point) => point.profile === profile) === true;
-  const other = PLAIN.find((word) => word !== mode.profile && has(word));
+  const other = PLAIN_PROFILES.find((word) => word !== mode.profile && has(word));
   return has(mode.profile) || other === undefined ? reading : { ...reading, mode: run(other) };
 }
 

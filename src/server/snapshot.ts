@@ -2,6 +2,7 @@ import {
   blockOf,
   CATALOGUE,
   modeKey,
+  PLAIN_PROFILES,
   type CohortFacts,
   type HallFacts,
   type ModePoint,
@@ -79,6 +80,15 @@ function hallFacts(sources: PictureSources, h: HallPicture, picture: Picture, wo
   };
 }
 
+/**
+ * What machines can run at that take no mode, only sleep and wake: the points they are seen at; of those that are all asleep the
+ * plain one, which they wake to. A plan must not ask for another point of their model, as it would never come.
+ */
+export function pointsOfOneKept(known: readonly ModePoint[], seen: ReadonlySet<string>): readonly ModePoint[] {
+  const ways = [seen, new Set(PLAIN_PROFILES)].map((wanted) => known.filter(({ profile }) => wanted.has(profile)));
+  return ways.find((points) => points.length > 0) ?? known;
+}
+
 function cohortFacts(
   { site, reconciler }: PictureSources,
   picture: Picture,
@@ -88,7 +98,10 @@ function cohortFacts(
 ): CohortFacts {
   const model = CATALOGUE.get(group.model);
   if (model?.kind !== 'asic') throw new Error(`${group.id}: ${group.model} is no miner`);
-  const points = measuredPoints(answering, reportedPoints(answering) ?? model.points);
+  const known = measuredPoints(answering, reportedPoints(answering) ?? model.points);
+  const points = answering.some(({ device }) => device.setMode !== undefined)
+    ? known
+    : pointsOfOneKept(known, new Set(answering.map(({ reading }) => modeKey(reading!.mode!))));
   const now: Record<string, number> = {};
   const pinned: Record<string, number> = {};
   for (const { machine, reading } of answering) {

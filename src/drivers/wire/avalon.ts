@@ -6,7 +6,13 @@ import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
  * What an Avalon says of itself: strings of `KEY[value value]` in the rows of `stats`, `estats` and `litestats`, one for
  * each machine behind the controller (captured replies of an A1246 and of an Avalon Q).
  */
-export type Module = ReadonlyMap<string, readonly string[]>;
+export interface Module {
+  get(key: string): readonly string[] | undefined;
+  has(key: string): boolean;
+}
+
+/** Values by key; a text is parted where it is asked for, as a fast read wants few of them. */
+type Told = Map<string, string | readonly string[]>;
 
 /** Long lists of chips are read too, but nothing that is longer than any machine is. */
 const MOST_VALUES = 2_000;
@@ -16,57 +22,71 @@ export function modulesOf(reply: Fields, command: string): readonly Module[] {
     const chips = boardsIn(row['HBinfo']);
     const elapsed = text(row['Elapsed']) ?? num(row['Elapsed'])?.toString();
     if (elapsed !== undefined) chips.set('Elapsed', [elapsed]);
-    return Object.entries(row).flatMap(([key, said]) => {
+    return Object.keys(row).flatMap((key) => {
       // "MM ID0", "MM ID0:Summary", and on older controllers "MM ID1" and on.
       if (!/^MM ID\d+(:Summary)?$/.test(key)) return [];
-      const module = toModule(said);
-      return module.size === 0 ? [] : [new Map([...chips, ...module])];
+      const told = toldIn(row[key]);
+      return told.size === 0 ? [] : [moduleOf(told, chips)];
     });
   });
 }
+
+const moduleOf = (told: Told, chips: Told): Module => ({
+  get(key) {
+    const values = told.get(key) ?? chips.get(key);
+    return typeof values === 'string' ? valuesIn(values) : values;
+  },
+  has: (key) => told.has(key) || chips.has(key),
+});
+
+const valuesIn = (said: string): string[] => (said.trim() === '' ? [] : said.trim().split(/\s+/, MOST_VALUES));
 
 /**
  * Chips of board after board: `'HB0':{PVT_T0[...]} 'HB1':{PVT_T0[...]}`. Each counts its own from 0 or goes on with the
  * board's number; here they go by the board.
  */
-function boardsIn(said: unknown): Map<string, readonly string[]> {
-  const parsed = Object.entries(fields(said));
+function boardsIn(said: unknown): Told {
   const sections: readonly (readonly [string, unknown])[] =
     typeof said === 'string'
       ? [...said.matchAll(/'(HB\d+)':\{([^}]*)\}/g)].map(([, name, inner]) => [name!, inner] as const)
-      : parsed;
-  const chips = new Map<string, readonly string[]>();
+      : Object.entries(fields(said));
+  const chips: Told = new Map();
   for (const [name, inner] of sections) {
     const board = /^HB(\d+)$/.exec(name)?.[1];
     if (board === undefined) continue;
-    for (const [key, values] of toModule(inner)) chips.set(key.replace(/\d+$/, board), values);
+    for (const [key, values] of toldIn(inner)) chips.set(key.replace(/\d+$/, board), values);
   }
   return chips;
 }
 
 /** A text of `KEY[...]`, or the same as an object: some captures come parsed. */
-function toModule(said: unknown): Map<string, readonly string[]> {
-  const module = new Map<string, readonly string[]>();
+function toldIn(said: unknown): Told {
+  const told: Told = new Map();
   if (typeof said === 'string') {
-    for (const [, key, values] of said.matchAll(/([A-Za-z]\w*)\[([^[\]]*)\]/g))
-      module.set(key!, values!.trim() === '' ? [] : values!.trim().split(/\s+/, MOST_VALUES));
-    return module;
+    for (let end = said.indexOf(']'); end >= 0; end = said.indexOf(']', end + 1)) {
+      const open = said.lastIndexOf('[', end);
+      const key = open < 0 ? undefined : /[A-Za-z]\w*$/.exec(said.slice(Math.max(0, open - LONGEST_KEY), open))?.[0];
+      if (key !== undefined) told.set(key, said.slice(open + 1, end));
+    }
+    return told;
   }
   for (const [key, value] of Object.entries(fields(said))) {
     if (typeof value === 'object' && !Array.isArray(value)) {
-      for (const [inner, values] of toModule(value)) module.set(inner, values);
+      for (const [inner, values] of toldIn(value)) told.set(inner, values);
       continue;
     }
     const values = Array.isArray(value) ? list(value) : [value];
-    module.set(
+    told.set(
       key,
       values
         .slice(0, MOST_VALUES)
         .flatMap((one) => (typeof one === 'string' || typeof one === 'number' ? `${one}` : [])),
     );
   }
-  return module;
+  return told;
 }
+
+const LONGEST_KEY = 32;
 
 /** One number of a key; a percentage is read without its sign. */
 export const numberIn = (module: Module, key: string, index = 0): number | undefined =>

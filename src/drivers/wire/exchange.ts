@@ -72,7 +72,8 @@ export function exchange<T>(asked: Exchange<T>): Promise<T> {
         return true;
       },
     };
-    const socket = connect({ host, port, noDelay: true, onread });
+    // One write on each connection: there is nothing that could be delayed behind it.
+    const socket = connect({ host, port, onread });
     socket.on('connect', () => {
       came = 'connected, but no answer';
       socket.write(asked.data);

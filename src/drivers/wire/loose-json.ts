@@ -9,23 +9,25 @@ import { isUtf8 } from 'node:buffer';
 /** Text of an answer: UTF-8, or Latin-1 where it is none (pool users with accents); no byte order mark, no NUL. */
 export function textOf(bytes: Uint8Array): string {
   const isWide = bytes[0] === 0xff && bytes[1] === 0xfe;
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer
-    .toString(isWide ? 'utf16le' : isUtf8(bytes) ? 'utf8' : 'latin1')
-    .replace(/^\uFEFF/, '')
-    .replaceAll('\0', '');
+  // cgminer ends its answers so: cut off here, it costs nothing.
+  const end = bytes.at(-1) === 0 && !isWide ? bytes.length - 1 : bytes.length;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, end);
+  return cleaned(buffer.toString(isWide ? 'utf16le' : isUtf8(buffer) ? 'utf8' : 'latin1'));
 }
+
+const cleaned = (text: string): string => (text.charCodeAt(0) === 0xfeff ? text.slice(1) : text).replaceAll('\0', '');
 
 /** @returns undefined where the text cannot be understood without guessing */
 export function parseJson(raw: string): unknown {
-  const text = raw
-    .replace(/^\uFEFF/, '')
-    .replaceAll('\0', '')
-    .trim();
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(raw) as unknown;
   } catch {
-    return parseLoose(text);
+    const text = cleaned(raw).trim();
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return parseLoose(text);
+    }
   }
 }
 
