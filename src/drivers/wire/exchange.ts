@@ -81,6 +81,7 @@ export function exchange<T>(asked: Exchange<T>): Promise<T> {
     socket.on('end', () => {
       if (!done) attempt(() => asked.ended());
       socket.destroy();
+      if (!waiting.delete(socket)) overdue.delete(socket);
     });
     // A late error of a socket nobody waits for any more is nobody's.
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -96,19 +97,19 @@ export function exchange<T>(asked: Exchange<T>): Promise<T> {
  */
 const PEER_CLOSES_WITHIN_MS = 20;
 
-let waiting: Socket[] = [];
-let overdue: Socket[] = [];
+let waiting = new Set<Socket>();
+let overdue = new Set<Socket>();
 let closing: NodeJS.Timeout | undefined;
 
 /** Closes a connection whose answer is whole when the peer does, or within two such times. */
 function letGo(socket: Socket): void {
-  waiting.push(socket);
+  waiting.add(socket);
   closing ??= setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
 }
 
 function closeOverdue(): void {
   for (const socket of overdue) socket.destroy();
   overdue = waiting;
-  waiting = [];
-  closing = overdue.length === 0 ? undefined : setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
+  waiting = new Set();
+  closing = overdue.size === 0 ? undefined : setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
 }

@@ -29,9 +29,12 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
   };
   const nonces = new Map<string, KnownNonce>();
 
-  async function send(request: HttpRequest, authorization: string | undefined): Promise<HttpReply> {
-    if (oneShot && request.url.startsWith('http:'))
-      return exchangeHttp(request, authorization, request.maxBytes ?? MAX_BYTES);
+  const send = (request: HttpRequest, authorization: string | undefined): Promise<HttpReply> =>
+    oneShot && request.url.startsWith('http:')
+      ? exchangeHttp(request, authorization, request.maxBytes ?? MAX_BYTES)
+      : sendPooled(request, authorization);
+
+  async function sendPooled(request: HttpRequest, authorization: string | undefined): Promise<HttpReply> {
     const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
     const timeout = AbortSignal.timeout(request.timeoutMs);
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
@@ -50,9 +53,10 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
     }
   }
 
-  async function ask(request: HttpRequest): Promise<HttpReply> {
-    const { digest } = request;
-    if (digest === undefined) return send(request, undefined);
+  const ask = (request: HttpRequest): Promise<HttpReply> =>
+    request.digest === undefined ? send(request, undefined) : askDigest(request, request.digest);
+
+  async function askDigest(request: HttpRequest, digest: NonNullable<HttpRequest['digest']>): Promise<HttpReply> {
     const url = new URL(request.url);
     const key = `${url.host} ${digest.username}`;
     const authorise = (known: KnownNonce) =>

@@ -68,10 +68,36 @@ const clean = (value: string): string => value.replaceAll(/[\r\n]/g, ' ');
 
 interface Head {
   readonly status: number;
-  readonly headers: Record<string, string>;
+  /** Everything before the empty line. */
+  readonly text: string;
   /** Bytes of the body; undefined: chunked, or until the connection closes. */
   readonly length: number | undefined;
   readonly chunked: boolean;
+}
+
+/** Few who ask look at the headers: they are parted for those who do. */
+class Reply implements HttpReply {
+  readonly status: number;
+  readonly body: string;
+  readonly #head: string;
+
+  constructor({ status, text }: Head, body: string) {
+    this.status = status;
+    this.body = body;
+    this.#head = text;
+  }
+
+  get headers(): Record<string, string> {
+    const headers: Record<string, string> = {};
+    for (const line of this.#head.split('\r\n').slice(1)) {
+      const colon = line.indexOf(':');
+      if (colon <= 0) continue;
+      const name = line.slice(0, colon).trim().toLowerCase();
+      const value = line.slice(colon + 1).trim();
+      headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+    }
+    return headers;
+  }
 }
 
 class ReplyReader {
@@ -147,28 +173,18 @@ class ReplyReader {
   }
 
   #reply(body: string): HttpReply {
-    return { status: this.#head!.status, headers: this.#head!.headers, body };
+    return new Reply(this.#head!, body);
   }
 }
 
 function parseHead(text: string, where: string): Head {
-  const lines = text.split('\r\n');
-  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(lines[0] ?? '')?.[1];
+  const status = /^HTTP\/1\.[01] (\d{3})(?: |\r|$)/.exec(text)?.[1];
   if (status === undefined) throw new Fault('garbled', `${where}: not HTTP`, { bytes: text });
-  const headers: Record<string, string> = {};
-  for (let i = 1; i < lines.length; i += 1) {
-    const line = lines[i]!;
-    const colon = line.indexOf(':');
-    if (colon <= 0) continue;
-    const name = line.slice(0, colon).trim().toLowerCase();
-    const value = line.slice(colon + 1).trim();
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
-  }
-  const chunked = /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
-  const said = headers['content-length'];
+  const chunked = /\r\ntransfer-encoding[ \t]*:[^\r]*\bchunked\b/i.test(text);
+  const said = /\r\ncontent-length[ \t]*:[ \t]*([^\r]*)/i.exec(text)?.[1]?.trim();
   if (said !== undefined && !chunked && !/^\d{1,15}$/.test(said))
     throw new Fault('garbled', `${where}: content-length ${said.slice(0, 40)}`);
-  return { status: Number(status), headers, length: said === undefined || chunked ? undefined : Number(said), chunked };
+  return { status: Number(status), text, length: said === undefined || chunked ? undefined : Number(said), chunked };
 }
 
 interface ChunkReader {
