@@ -208,10 +208,15 @@ function boardsOf(telemetry: Fields | undefined, hardware: Fields): BoardReading
   return boards.length === 0 ? undefined : boards;
 }
 
-const PER_TH: Readonly<Record<string, number>> = { 'TH/s': 1, 'GH/s': 1e-3, 'MH/s': 1e-6, 'PH/s': 1e3 };
+const PER_TH: ReadonlyMap<string, number> = new Map([
+  ['TH/s', 1],
+  ['GH/s', 1e-3],
+  ['MH/s', 1e-6],
+  ['PH/s', 1e3],
+]);
 
 function terahash({ value, unit }: Fields): number | undefined {
-  const factor = PER_TH[text(unit) ?? 'TH/s'];
+  const factor = PER_TH.get(text(unit) ?? 'TH/s');
   const rate = amount(value);
   return rate === undefined || factor === undefined ? undefined : rate * factor;
 }
