@@ -44,7 +44,7 @@ export async function fuzzDriver(driver: string, runs: number, seed: number): Pr
     else if (typeof told === 'string') say(told);
     else {
       readings += 1;
-      const nonsense = faultsOf(told);
+      const nonsense = faultsOf(told, driver);
       if (nonsense.length > 0) say(nonsense.join(', '));
       // A reading may hold as many zeros as its answers do, those it makes of a whole answer itself, and those it always had.
       const had = zerosOf({ ...recording.reading });

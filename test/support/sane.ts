@@ -1,7 +1,7 @@
 import type { Reading } from '../../src/model/index.ts';
 
-/** What is wrong with a reading whoever gave it, in words; an empty list where nothing is. */
-export function faultsOf(reading: Reading): string[] {
+/** What is wrong with a reading of such a driver, in words; an empty list where nothing is. */
+export function faultsOf(reading: Reading, driver: string): string[] {
   const faults: string[] = [];
   const walk = (value: unknown, path: string): void => {
     if (typeof value === 'number' && !Number.isFinite(value)) faults.push(`${path} is ${value}`);
@@ -11,10 +11,9 @@ export function faultsOf(reading: Reading): string[] {
       for (const [key, inner] of Object.entries(value)) walk(inner, path === '' ? key : `${path}.${key}`);
   };
   walk(reading, '');
-  const isMeter = reading.energyImportWh !== undefined;
   const { hashrateThs, uptimeS, acceptedShares, rejectedShares, energyImportWh, energyExportWh } = reading;
   // A meter's power is below zero where the site feeds in.
-  const powerW = isMeter ? undefined : reading.powerW;
+  const powerW = driver === 'modbus-meter' ? undefined : reading.powerW;
   const amounts = { powerW, hashrateThs, uptimeS, acceptedShares, rejectedShares, energyImportWh, energyExportWh };
   for (const [name, value] of Object.entries(amounts)) if (value !== undefined && value < 0) faults.push(`${name} < 0`);
   for (const gpu of reading.gpus ?? [])

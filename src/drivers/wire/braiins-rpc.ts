@@ -2,7 +2,7 @@ import { Fault, run, type BoardReading } from '../../model/index.ts';
 import type { BraiinsBackend, BraiinsTarget } from '../braiins.ts';
 import type { DriverIo } from '../driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, requirePart, sharesOf } from './cgminer.ts';
-import { amount, list, max, num, text, type Fields } from './fields.ts';
+import { amount, fields, list, max, num, text, type Fields } from './fields.ts';
 import { expectTold, optional, parts } from './parts.ts';
 
 /** What the tuner says of a board that is well (words that public clients pass over). */
@@ -133,7 +133,7 @@ function boardsOf(
 function errorsOf(tuner: Fields): string[] | undefined {
   if (!Array.isArray(tuner['TunerChainStatus'])) return undefined;
   return list(tuner['TunerChainStatus']).flatMap((row) => {
-    const { HashchainIndex: slot, Status } = row as Fields;
+    const { HashchainIndex: slot, Status } = fields(row);
     const said = text(Status)?.replace(/\s*\{.*$/s, '');
     return said === undefined || WELL.test(said) ? [] : [`board ${num(slot) ?? '?'}: ${said}`];
   });
