@@ -114,3 +114,21 @@ test('the slow read is made once, its answer stands under every fast one, and ag
   expect(slow()).toBe(2 * before);
   fleet.close();
 });
+
+test('a driver that fails before it asks is asked again', async () => {
+  const { io } = world(() => 'answers');
+  const fleet = open(io, 1);
+  const member = fleet.byId('m-1')!;
+  const device = member.device as { read: typeof member.device.read };
+  const { read } = device;
+  device.read = () => {
+    throw new Fault('unauthorised', 'no password yet');
+  };
+  await fleet.sweep();
+  expect(member).toMatchObject({ failures: 1, underway: undefined });
+  device.read = read;
+  await fleet.sweep();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(member).toMatchObject({ failures: 0, underway: undefined });
+  fleet.close();
+});

@@ -231,15 +231,24 @@ const spokenTo = ({ machine: { driver, address, modelId }, settings }: Pick<Flee
 
 /** Joins a read that is under way rather than asking the machine twice at once. */
 function read(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
-  // It ends no sooner than the next turn, so that what it clears is what is set here.
+  // It ends no sooner than the next turn (`begun`), so that what it clears is what is set here.
   member.underway ??= readOne(member, io, inspect);
   return member.underway;
+}
+
+/** A driver that fails before it has asked fails as one that asked. */
+function begun(device: Device): Promise<Reading> {
+  try {
+    return device.read();
+  } catch (error) {
+    return Promise.reject(asFault(error));
+  }
 }
 
 /** One machine's garbage, silence or lateness is its own: it never stops the others, and never counts as zero. */
 async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
   try {
-    const fast = await member.device.read();
+    const fast = await begun(member.device);
     if (inspect) await inspectOne(member, io);
     const reading = inPlansWords(overSlow(fast, member.slow), member.machine.modelId);
     member.reading = reading;
