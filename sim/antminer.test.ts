@@ -6,7 +6,7 @@ import { at, cgminer, talk, testSim, type TestSim } from './small-site.ts';
 
 let t: TestSim;
 beforeAll(async () => {
-  t = await testSim(21_010);
+  t = await testSim(13_010);
 });
 afterAll(() => t.sim.close());
 

@@ -27,7 +27,7 @@ const site = siteSchema.parse({
 let t: TestSim;
 const world = deviceWorld();
 beforeAll(async () => {
-  t = await testSim(10_120, { site });
+  t = await testSim(13_030, { site });
 });
 afterAll(async () => {
   await world.close();

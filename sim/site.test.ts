@@ -100,9 +100,9 @@ test('a clean stop leaves a state file that a start goes on from, time away incl
 
 test('the state of another seed or site is refused', async () => {
   const path = join(folder, 'other');
-  const t = await testSim(21_100, { statePath: path });
+  const t = await testSim(13_050, { statePath: path });
   await t.sim.close();
-  await expect(testSim(21_110, { statePath: path, seed: 6 })).rejects.toThrow(/another site or seed/);
+  await expect(testSim(13_070, { statePath: path, seed: 6 })).rejects.toThrow(/another site or seed/);
 });
 
 test('a write may be acknowledged and not carried out, or refused', async () => {
@@ -117,8 +117,8 @@ test('a write may be acknowledged and not carried out, or refused', async () => 
       await t.sim.close();
     }
   };
-  expect(await write(21_150, { writeIgnoredPct: 100 })).toEqual({ status: 'S', powerW: expect.closeTo(3500, -3) });
-  expect(await write(21_160, { writeRefusedPct: 100 })).toEqual({ status: 'E', powerW: expect.closeTo(3500, -3) });
+  expect(await write(13_090, { writeIgnoredPct: 100 })).toEqual({ status: 'S', powerW: expect.closeTo(3500, -3) });
+  expect(await write(13_100, { writeRefusedPct: 100 })).toEqual({ status: 'E', powerW: expect.closeTo(3500, -3) });
 });
 
 test('a dark machine says nothing and still draws, a dead one draws nothing', async () => {
@@ -149,7 +149,7 @@ test('request faults come at about the stated rate', async () => {
       writeRefusedPct: 0,
     },
   });
-  const t: TestSim = await testSim(21_120, { config });
+  const t: TestSim = await testSim(13_110, { config });
   try {
     let failed = 0;
     for (let k = 0; k < 20; k += 1) {

@@ -8,7 +8,7 @@ import { CALM, calmConfig, smallSite, testSim, type TestSim } from './small-site
 
 /** The emulated pools, asked by the client the site itself asks them with. */
 
-const OFFSET = 22_300;
+const OFFSET = 13_130;
 const site = siteSchema.parse({
   ...smallSite(),
   pools: [

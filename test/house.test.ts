@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isReferenceFresh, staleIndexes } from '../scripts/generate.ts';
+import { EMULATED_PORTS } from '../src/model/rehearsal.ts';
 
 /** The rules of the house. Each says why in its message: a rule nobody understands is a rule nobody keeps. */
 
@@ -158,4 +159,29 @@ test('files are listened to on loopback only', () => {
     (path) => !isTest(path) && /listen\([^)]*0\.0\.0\.0/.test(readFileSync(join(ROOT, path), 'utf8')),
   );
   expect(wrong, 'nothing listens beyond loopback without credentials and TLS').toEqual([]);
+});
+
+test('no two test files listen on the same port: they run beside each other', () => {
+  const files = ['src', 'sim', 'test'].flatMap((folder) => filesBelow(folder, ['.test.ts']));
+  const takenBy = new Map<number, string>();
+  const clashes = new Set<string>();
+  let offsets = 0;
+  for (const path of files) {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    if (!/testSim|driverBench|startSmall|offset: |OFFSET/.test(text)) continue;
+    // What is a multiple of five thousand is a number of milliseconds.
+    const found = [...text.matchAll(/\b([12]\d)_(\d{3})\b|port-offset', '(\d{5})'/g)]
+      .map(([, thousands, rest, quoted]) => Number(quoted ?? `${thousands}${rest}`))
+      .filter((offset) => offset % 5000 !== 0);
+    for (const offset of new Set(found)) {
+      offsets += 1;
+      for (const port of Object.values(EMULATED_PORTS).map((base) => base + offset)) {
+        const other = takenBy.get(port) ?? path;
+        if (other !== path) clashes.add(`${path} at ${offset}, ${other}: port ${port}`);
+        takenBy.set(port, path);
+      }
+    }
+  }
+  expect([...clashes]).toEqual([]);
+  expect(offsets).toBeGreaterThan(40);
 });

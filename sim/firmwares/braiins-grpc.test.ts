@@ -6,7 +6,7 @@ import { decode, double, int, message, messagesAt, numberAt, str, textAt, type D
 
 let t: Bench;
 beforeAll(async () => {
-  t = await driverBench(braiins, 'antminer-s21', 21_310, ({ ports }) => ({ port: ports.web }));
+  t = await driverBench(braiins, 'antminer-s21', 13_040, ({ ports }) => ({ port: ports.web }));
 });
 afterAll(() => t.close());
 
