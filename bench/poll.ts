@@ -30,22 +30,29 @@ export async function pollBench(args: readonly string[]): Promise<Record<string,
   try {
     const port = emulator.port;
     const requests = await requestsOf(all, emulator.child, port);
-    const fleet = openBenchFleet(all, machines, port);
-    await fleet.sweep();
+    const parts = partsOf(machines, all.length);
+    const fleets = parts.map((part) => openBenchFleet(all, part, port));
+    for (const fleet of fleets) await fleet.sweep();
     const emulatorBefore = await cpuOf(emulator.child);
-    const [quiet, bare] = [[] as Cycle[], [] as Cycle[]];
+    const rounds: { readonly read: Cycle; readonly bare: Cycle }[][] = [];
     let rssMB = 0;
-    // Turn about, so that what the machine does beside is shared out; it can only add, so the least of each counts.
     for (let round = 0; round < ROUNDS; round += 1) {
-      quiet.push(await measured(async () => (await fleet.sweep()).answered));
-      // The collector's alone: what the bare loop leaves behind is not its own.
-      if (round === 0) rssMB = Math.round(process.memoryUsage().rss / 2 ** 20);
-      bare.push(await measured(() => bareLoop(port, bareRequests(requests, machines, all.length), IN_FLIGHT)));
+      const pairs = [];
+      for (const [i, fleet] of fleets.entries()) {
+        const read = await measured(async () => (await fleet.sweep()).answered);
+        // The collector's alone: what the bare loop leaves behind is not its own.
+        if (round === 0) rssMB = Math.max(rssMB, Math.round(process.memoryUsage().rss / 2 ** 20));
+        const asked = bareRequests(requests, parts[i]!, all.length);
+        pairs.push({ read, bare: await measured(() => bareLoop(port, asked, IN_FLIGHT)) });
+      }
+      rounds.push(pairs);
     }
     const emulatorCpu = ((await cpuOf(emulator.child)) - emulatorBefore) / (2 * ROUNDS);
-    fleet.close();
-    const read = least(quiet);
-    const yardstick = least(bare);
+    for (const fleet of fleets) fleet.close();
+    const pairs = rounds.flat();
+    const ratios = pairs.map(({ read, bare }) => read.cpuUs / bare.cpuUs).sort((a, b) => a - b);
+    const read = least(rounds.map((round) => total(round.map((pair) => pair.read))));
+    const yardstick = least(rounds.map((round) => total(round.map((pair) => pair.bare))));
     const c = cYardstick(port, machines, all.length, requests);
     const dead = await withDead(all, machines, port, stalled.port);
     const us = (cycle: Cycle) => Math.round((10 * cycle.cpuUs) / machines) / 10;
@@ -58,11 +65,13 @@ export async function pollBench(args: readonly string[]): Promise<Record<string,
       cycleCpuMs: Math.round(read.cpuUs / 1000),
       cpuUsPerRead: us(read),
       bareNodeCpuUsPerRead: us(yardstick),
-      ratio: Math.round((100 * read.cpuUs) / yardstick.cpuUs) / 100,
+      ratio: hundredths(quantile(ratios, 0.5)),
+      // Of all pairs, how far what else the machine did spreads them.
+      ratioQuartiles: [hundredths(quantile(ratios, 0.25)), hundredths(quantile(ratios, 0.75))],
+      ratioOfSums: hundredths(
+        total(pairs.map((pair) => pair.read)).cpuUs / total(pairs.map((pair) => pair.bare)).cpuUs,
+      ),
       bareNodeMs: Math.round(yardstick.ms),
-      // Every round, least first: how far the machine's own doings spread the figures.
-      cpuUsPerReadOfRounds: quiet.map(us).sort((a, b) => a - b),
-      bareNodeCpuUsPerReadOfRounds: bare.map(us).sort((a, b) => a - b),
       bareCCpuUsPerRead: c === undefined ? null : Math.round((10 * c) / machines) / 10,
       emulatorCpuMsPerCycle: Math.round(emulatorCpu / 1000),
       rssMB,
@@ -75,6 +84,23 @@ export async function pollBench(args: readonly string[]): Promise<Record<string,
 }
 
 const ROUNDS = 5;
+/**
+ * What else the machine does comes and goes within seconds: the collector and the bare loop take turns on a part of the site, so
+ * that both of a pair meet the same, and the middle pair counts.
+ */
+const PARTS = 10;
+
+interface Part {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Machine numbers, in parts that hold every family alike. */
+function partsOf(machines: number, count: number): Part[] {
+  const size = Math.ceil(machines / PARTS / count) * count;
+  const starts = Array.from({ length: Math.ceil(machines / size) }, (_, i) => i * size);
+  return starts.map((from) => ({ from, to: Math.min(machines, from + size) }));
+}
 
 interface Cycle {
   readonly ms: number;
@@ -90,6 +116,14 @@ async function measured(run: () => Promise<number>): Promise<Cycle> {
   return { ms: performance.now() - started, cpuUs: user + system, value };
 }
 
+const total = (cycles: readonly Cycle[]): Cycle =>
+  cycles.reduce((sum, { ms, cpuUs, value }) => ({
+    ms: sum.ms + ms,
+    cpuUs: sum.cpuUs + cpuUs,
+    value: sum.value + value,
+  }));
+const hundredths = (value: number): number => Math.round(100 * value) / 100;
+const quantile = (sorted: readonly number[], share: number): number => sorted[Math.floor(share * sorted.length)]!;
 const least = (cycles: readonly Cycle[]): Cycle => cycles.toSorted((a, b) => a.cpuUs - b.cpuUs)[0]!;
 
 async function startChild(file: string): Promise<{ child: ChildProcess; port: number }> {
@@ -130,9 +164,10 @@ function settingsOf({ driver, config }: Family, port: number): Record<string, un
   }) as Record<string, unknown>;
 }
 
-function openBenchFleet(all: readonly Family[], machines: number, port: number): Fleet {
+function openBenchFleet(all: readonly Family[], { from, to }: Part, port: number): Fleet {
   const groups = all.map((family) => ({ id: family.driver, settings: settingsOf(family, port) }));
-  const list: Machine[] = Array.from({ length: machines }, (_, n) => {
+  const list: Machine[] = Array.from({ length: to - from }, (_, i) => {
+    const n = from + i;
     const { driver, modelId } = all[n % all.length]!;
     const address = addressOf(FIRST_NET + (n % all.length), Math.floor(n / all.length));
     return { id: `m-${n}`, groupId: driver, kind: 'asic', modelId, hallId: 'h', driver, address };
@@ -171,10 +206,10 @@ async function requestsOf(all: readonly Family[], child: ChildProcess, port: num
 
 function* bareRequests(
   requests: readonly (readonly Buffer[])[],
-  machines: number,
+  { from, to }: Part,
   count: number,
 ): Generator<BareRequest> {
-  for (let n = 0; n < machines; n += 1) {
+  for (let n = from; n < to; n += 1) {
     const address = addressOf(FIRST_NET + (n % count), Math.floor(n / count));
     for (const bytes of requests[n % count]!) yield { address, bytes };
   }

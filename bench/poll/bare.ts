@@ -25,8 +25,10 @@ export function bareAsk(port: number, { address, bytes }: BareRequest): Promise<
 export async function bareLoop(port: number, requests: Iterator<BareRequest>, inFlight: number): Promise<number> {
   let bytes = 0;
   const worker = async (): Promise<void> => {
-    for (let next = requests.next(); next.done !== true; next = requests.next())
-      bytes += await bareAsk(port, next.value);
+    for (let next = requests.next(); next.done !== true; next = requests.next()) {
+      const received = await bareAsk(port, next.value);
+      bytes += received;
+    }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
   return bytes;

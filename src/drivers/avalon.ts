@@ -150,6 +150,7 @@ export const avalon = defineDriver({
           const { host, port: at } = target;
           const data = JSON.stringify({ command: 'setpool', parameter });
           // Named apart from its argument: that holds the password.
+          const where = `${address} setpool ${i}`;
           const reply = await io.tcp.ask({
             host,
             port: at,
@@ -157,9 +158,10 @@ export const avalon = defineDriver({
             timeoutMs,
             name: `setpool_${i}`,
             complete: (received) => received.at(-1) === 0 || received.at(-1) === 10,
+            read: (reply) => parseReply(reply.toString('utf8'), where),
             signal,
           });
-          expectSet(parseReply(reply.toString('utf8'), `${address} setpool ${i}`), `${address} setpool ${i}`);
+          expectSet(reply, where);
         }
         // It goes on with the old pools until it starts again.
         await setAndDrop('reboot,0', signal);

@@ -7,11 +7,12 @@ export interface TcpPort {
   /**
    * Sends one request and collects the reply until `complete` says it is whole, the peer closes, or time runs out
    * with nothing received. Many miners keep the socket open, so waiting for the end of the stream would hang.
+   * @returns what `read` made of it
    */
-  ask(request: TcpRequest): Promise<Buffer>;
+  ask<T>(request: TcpRequest<T>): Promise<T>;
 }
 
-export interface TcpRequest {
+export interface TcpRequest<T> {
   readonly host: string;
   readonly port: number;
   readonly data: string | Buffer;
@@ -19,6 +20,8 @@ export interface TcpRequest {
   /** What a recording calls the answer: `summary`, `get_miner_status_pools`. */
   readonly name: string;
   complete(received: Buffer): boolean;
+  /** The reply's meaning. What it is to keep it copies: the memory is used again for the next reply. @throws Fault */
+  read(reply: Buffer): T;
   readonly signal?: AbortSignal | undefined;
 }
 

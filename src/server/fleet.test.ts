@@ -28,14 +28,14 @@ function world(behaviour: (last: number, command: string) => 'answers' | 'silent
   };
   const io: DriverIo = {
     tcp: {
-      async ask({ host, data }) {
+      async ask({ host, data, read }) {
         const { command } = JSON.parse(String(data)) as { command: string };
         asked.push(`${host} ${command}`);
         if (behaviour(Number(host.split('.').at(-1)), command) === 'silent') {
           await new Promise<void>((resolve) => waiting.push(resolve));
           throw new Fault('timeout', 'silent');
         }
-        return Buffer.from(joined(command));
+        return read(Buffer.from(joined(command)));
       },
     },
     http: { ask: none },

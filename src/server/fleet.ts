@@ -99,13 +99,19 @@ export function openFleet(
   let inspections = 0;
   let running: { left: number; answered: number; done: () => void } | undefined;
 
-  async function readMember(member: FleetMachine): Promise<boolean> {
+  /** Joins a read that is under way rather than asking the machine twice at once. */
+  function readMember(member: FleetMachine): Promise<boolean> {
+    if (member.underway !== undefined) return member.underway;
     const inspect = inspections > 0 && wantsInspection(member, io.wallNow());
     if (inspect) inspections -= 1;
-    const answered = await read(member, io, inspect);
+    // It ends no sooner than the next turn (`begun`), so that what it clears is what is set here.
+    member.underway = readOne(member, io, inspect, onRead);
+    return member.underway;
+  }
+
+  function onRead(member: FleetMachine): void {
     // A machine that a changed site file took out is read no more, but what was under way ends here.
     if (!closed && byId.get(member.machine.id) === member) options.onRead(member);
-    return answered;
   }
 
   function pump(): void {
@@ -229,13 +235,6 @@ const spokenTo = ({ machine: { driver, address, modelId }, settings }: Pick<Flee
   settings,
 });
 
-/** Joins a read that is under way rather than asking the machine twice at once. */
-function read(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
-  // It ends no sooner than the next turn (`begun`), so that what it clears is what is set here.
-  member.underway ??= readOne(member, io, inspect);
-  return member.underway;
-}
-
 /** A driver that fails before it has asked fails as one that asked. */
 function begun(device: Device): Promise<Reading> {
   try {
@@ -246,7 +245,12 @@ function begun(device: Device): Promise<Reading> {
 }
 
 /** One machine's garbage, silence or lateness is its own: it never stops the others, and never counts as zero. */
-async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Promise<boolean> {
+async function readOne(
+  member: FleetMachine,
+  io: DriverIo,
+  inspect: boolean,
+  onRead: (member: FleetMachine) => void,
+): Promise<boolean> {
   try {
     const fast = await begun(member.device);
     if (inspect) await inspectOne(member, io);
@@ -256,14 +260,14 @@ async function readOne(member: FleetMachine, io: DriverIo, inspect: boolean): Pr
     member.failures = 0;
     member.fault = undefined;
     if (reading.powerW !== undefined) member.lastPowerW = reading.powerW;
-    return true;
   } catch (error) {
     member.fault = asFault(error);
     member.failures += 1;
-    return false;
   } finally {
     member.underway = undefined;
   }
+  onRead(member);
+  return member.fault === undefined;
 }
 
 /** The mode in the word that the plan has for it: else a machine would never be seen to do as it was told. */

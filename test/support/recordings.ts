@@ -159,14 +159,14 @@ export function replay(recording: Recording, answer: Answer = replyText): { io: 
   };
   const io: DriverIo = {
     tcp: {
-      async ask({ port, data }) {
+      async ask({ port, data, read }) {
         const framed = typeof data !== 'string' && data.length > 4 && data.readUInt32LE(0) === data.length - 4;
         const ask = JSON.parse(String(framed ? data.subarray(4) : data)) as unknown;
         const text = Buffer.from(answer(find({ tcp: { port, ask, ...(framed ? { framed } : {}) } })));
-        if (!framed) return text;
+        if (!framed) return read(text);
         const length = Buffer.alloc(4);
         length.writeUInt32LE(text.length);
-        return Buffer.concat([length, text]);
+        return read(Buffer.concat([length, text]));
       },
     },
     http: {

@@ -21,7 +21,7 @@ interface Answers {
 
 export function worldOf(answers: Answers): DriverIo {
   return {
-    tcp: { ask: async () => Buffer.from(answers.tcp()) },
+    tcp: { ask: async ({ read }) => read(Buffer.from(answers.tcp())) },
     http: { ask: async () => ({ ...answers.http(), headers: {} }) },
     modbus: { readHolding: async ({ count }) => answers.modbus(count) },
     snmp: {

@@ -36,10 +36,10 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
   const { host, port, timeoutMs } = target;
   let token: Token | undefined;
 
-  async function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
+  function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
     const data = JSON.stringify(message);
-    const reply = await io.tcp.ask({ host, port, data, timeoutMs, name, complete: whole, signal });
-    return parseReply(textOf(reply), `${host} ${name}`);
+    const read = (reply: Buffer): Fields => parseReply(textOf(reply), `${host} ${name}`);
+    return io.tcp.ask({ host, port, data, timeoutMs, name, complete: whole, read, signal });
   }
 
   async function freshToken(signal?: AbortSignal): Promise<Token> {

@@ -156,8 +156,13 @@ test('an entry that must be there is found, or the reason it is not', () => {
 });
 
 test('a command goes out as one JSON object, whole when it ends in NUL or a newline', async () => {
-  let seen: TcpRequest | undefined;
-  const tcp = { ask: async (request: TcpRequest) => ((seen = request), Buffer.from('{"a":1}\0')) };
+  let seen: TcpRequest<unknown> | undefined;
+  const tcp = {
+    async ask<T>(request: TcpRequest<T>): Promise<T> {
+      seen = request;
+      return request.read(Buffer.from('{"a":1}\0'));
+    },
+  };
   const target = { host: '10.0.0.7', port: 4028, timeoutMs: 99 };
   expect(await askCgminer(tcp, target, 'curtail', 'sid,sleep')).toEqual({ a: 1 });
   expect(JSON.parse(String(seen!.data))).toEqual({ command: 'curtail', parameter: 'sid,sleep' });

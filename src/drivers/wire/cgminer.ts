@@ -15,7 +15,7 @@ const ended = (received: Buffer): boolean => {
 };
 
 /** Asks one command, or several joined with `+`; the reply as an object, mended where that is unambiguous. */
-export async function askCgminer(
+export function askCgminer(
   tcp: TcpPort,
   target: CgminerTarget,
   command: string,
@@ -25,8 +25,8 @@ export async function askCgminer(
   const data = JSON.stringify(parameter === undefined ? { command } : { command, parameter });
   const { host, port, timeoutMs } = target;
   const name = parameter === undefined ? command : `${command}_${parameter}`;
-  const reply = await tcp.ask({ host, port, data, timeoutMs, name, complete: ended, signal });
-  return parseReply(textOf(reply), `${host} ${command}`);
+  const read = (reply: Buffer): Fields => parseReply(textOf(reply), `${host} ${command}`);
+  return tcp.ask({ host, port, data, timeoutMs, name, complete: ended, read, signal });
 }
 
 /** @throws Fault garbled, with the bytes, when the reply cannot be understood without guessing. */

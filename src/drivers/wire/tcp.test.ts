@@ -24,9 +24,16 @@ function serve(act: (socket: Socket, asked: string) => void): Promise<number> {
 
 const ended = (received: Buffer) => received.at(-1) === 0 || received.at(-1) === 10;
 const ask = (port: number, timeoutMs = 2000, signal?: AbortSignal) =>
-  tcpPort()
-    .ask({ host: '127.0.0.1', port, data: 'ping', name: 'ping', timeoutMs, complete: ended, signal })
-    .then(String);
+  tcpPort().ask({
+    host: '127.0.0.1',
+    port,
+    data: 'ping',
+    name: 'ping',
+    timeoutMs,
+    complete: ended,
+    read: String,
+    signal,
+  });
 
 test('a reply that ends in NUL on a socket that stays open', async () => {
   expect(await ask(await serve((socket, asked) => socket.write(`${asked}:pong\0`)))).toBe('ping:pong\0');

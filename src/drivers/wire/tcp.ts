@@ -9,14 +9,10 @@ export function tcpPort(): TcpPort {
 /** The longest real answer, 25 profiles and the stats of a rack, is a hundredth of this: more is no miner's. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-function ask({ host, port, data, timeoutMs, signal, complete }: TcpRequest): Promise<Buffer> {
+function ask<T>({ host, port, data, timeoutMs, signal, complete, read }: TcpRequest<T>): Promise<T> {
   const where = `${host}:${port}`;
-  let parts: Buffer[] = [];
-  let bytes = 0;
-  const received = (): Buffer => {
-    if (parts.length > 1) parts = [Buffer.concat(parts)];
-    return parts[0]!;
-  };
+  /** What came so far, where more is to come: most replies come in one part and are never copied. */
+  let received: Buffer | undefined;
   return exchange({
     host,
     port,
@@ -25,16 +21,17 @@ function ask({ host, port, data, timeoutMs, signal, complete }: TcpRequest): Pro
     signal,
     where,
     take(part) {
-      parts.push(Buffer.from(part));
-      bytes += part.length;
-      if (bytes > MAX_BYTES) throw new Fault('garbled', `${where}: a reply of more than ${MAX_BYTES} bytes`);
-      return complete(received()) ? received() : undefined;
+      const all = received === undefined ? part : Buffer.concat([received, part]);
+      if (all.length > MAX_BYTES) throw new Fault('garbled', `${where}: a reply of more than ${MAX_BYTES} bytes`);
+      if (complete(all)) return read(all);
+      received = received === undefined ? Buffer.from(part) : all;
+      return undefined;
     },
     ended() {
-      if (bytes === 0) throw new Fault('garbled', `${where}: closed without an answer`);
-      return received();
+      if (received === undefined) throw new Fault('garbled', `${where}: closed without an answer`);
+      return read(received);
     },
     // Firmware that neither ends its reply nor closes: what came is handed on, and the parser judges it.
-    late: () => parts[0],
+    late: () => (received === undefined ? undefined : read(received)),
   });
 }

@@ -43,47 +43,43 @@ export function webSession(options: WebSessionOptions): WebSession {
   /** What a read was denied without a credential: from then on it carries one. */
   let readsNeedIt = !openReads;
 
-  async function request(
-    method: Method,
-    path: string,
-    body: unknown,
-    credential: Headers,
-    signal?: AbortSignal,
-    name?: string,
-  ): Promise<HttpReply> {
-    const headers = { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...credential };
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    const to = (url: string) =>
-      http.ask({ method, url, headers, timeoutMs, signal, ...sent, ...(name === undefined ? {} : { name }) });
-    const reply = await to(`${base}${path}`);
-    // Some firmware sends a reader on to the same path with a slash behind it.
-    const isMoved = reply.status >= 301 && reply.status <= 308 && reply.headers['location']?.endsWith(`${path}/`);
-    return isMoved === true ? to(`${base}${path}/`) : reply;
+  function request({ method, path, body, signal, name }: Call, credential: Headers): Promise<HttpReply> {
+    const asked = { method, url: base + path, headers: credential, timeoutMs, signal };
+    const named = name === undefined ? asked : { ...asked, name };
+    if (body === undefined) return http.ask(named);
+    const headers = { 'content-type': 'application/json', ...credential };
+    return http.ask({ ...named, headers, body: JSON.stringify(body) });
   }
-  const bare: Ask = (method, path, body, signal) => request(method, path, body, {}, signal);
 
-  async function exchange(
-    method: Method,
-    path: string,
-    body: unknown,
-    signal?: AbortSignal,
-    name?: string,
-  ): Promise<HttpReply> {
-    const where = `${method} ${base}${path}`;
-    if (login === undefined) return expectOk(await bare(method, path, body, signal), where);
-    const isOpen = method === 'GET' && !readsNeedIt;
+  /** Some firmware sends a reader on to the same path with a slash behind it. */
+  function followed(reply: HttpReply, call: Call, credential: Headers): Promise<HttpReply> | HttpReply {
+    const isMoved = reply.status >= 301 && reply.status <= 308 && reply.headers['location']?.endsWith(`${call.path}/`);
+    return isMoved === true ? request({ ...call, path: `${call.path}/` }, credential) : reply;
+  }
+  async function ask(call: Call, credential: Headers): Promise<HttpReply> {
+    return followed(await request(call, credential), call, credential);
+  }
+  const bare: Ask = (method, path, body, signal) => ask({ method, path, body, signal, name: undefined }, NO_HEADERS);
+
+  /** @returns what `made` makes of a reply that is a success: a poll pays for every promise, so there is one. */
+  async function exchange<T>(call: Call, made: (reply: HttpReply, where: string) => T): Promise<T> {
+    const where = `${call.method} ${base}${call.path}`;
+    const isOpen = login === undefined || (call.method === 'GET' && !readsNeedIt);
     const isNew = !isOpen && held === undefined;
-    if (isNew) held = await login(bare, signal);
-    let reply = await request(method, path, body, isOpen ? {} : (held ?? {}), signal, name);
+    if (isNew) held = await login(bare, call.signal);
+    const credential = isOpen ? NO_HEADERS : (held ?? NO_HEADERS);
+    let reply = await request(call, credential);
+    if (reply.status >= 300) reply = await followed(reply, call, credential);
+    if (login === undefined || !isDenied(reply)) return made(expectOk(reply, where), where);
     // One that has just been given would be no better the second time.
-    if (isDenied(reply) && !isNew) {
+    if (!isNew) {
       held = undefined;
-      held = await login(bare, signal);
+      held = await login(bare, call.signal);
       // Not before: one that cannot sign in still reads what is open.
       if (isOpen) readsNeedIt = true;
-      reply = await request(method, path, body, held, signal, name);
+      reply = await ask(call, held);
+      if (!isDenied(reply)) return made(expectOk(reply, where), where);
     }
-    if (!isDenied(reply)) return expectOk(reply, where);
     held = undefined;
     throw new Fault('unauthorised', `${where}: not signed in; check the user and password in the site file`, {
       bytes: reply.body.slice(0, 200),
@@ -91,18 +87,25 @@ export function webSession(options: WebSessionOptions): WebSession {
   }
 
   return {
-    async get(path, signal, name) {
-      return asObject(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
-    },
-    async json(path, signal, name) {
-      return asJson(await exchange('GET', path, undefined, signal, name), `GET ${base}${path}`);
-    },
-    send: exchange,
+    get: (path, signal, name) => exchange({ method: 'GET', path, body: undefined, signal, name }, asObject),
+    json: (path, signal, name) => exchange({ method: 'GET', path, body: undefined, signal, name }, asJson),
+    send: (method, path, body, signal) => exchange({ method, path, body, signal, name: undefined }, asItCame),
     forget() {
       held = undefined;
     },
   };
 }
+
+interface Call {
+  readonly method: Method;
+  readonly path: string;
+  readonly body: unknown;
+  readonly signal: AbortSignal | undefined;
+  readonly name: string | undefined;
+}
+
+const NO_HEADERS: Headers = {};
+const asItCame = (reply: HttpReply): HttpReply => reply;
 
 const denies = ({ status }: HttpReply): boolean => status === 401 || status === 403;
 

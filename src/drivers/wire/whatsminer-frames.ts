@@ -30,10 +30,10 @@ export function whatsminerFrames(io: DriverIo, target: FramedTarget) {
   const { host, port, timeoutMs } = target;
   let salt: string | undefined;
 
-  async function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
+  function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
     const data = framed(JSON.stringify(message));
-    const reply = await io.tcp.ask({ host, port, data, timeoutMs, name, complete: whole, signal });
-    return parseReply(bodyOf(reply), `${host} ${name}`);
+    const read = (reply: Buffer): Fields => parseReply(bodyOf(reply), `${host} ${name}`);
+    return io.tcp.ask({ host, port, data, timeoutMs, name, complete: whole, read, signal });
   }
 
   async function read(cmd: string, param?: string, signal?: AbortSignal): Promise<Fields> {

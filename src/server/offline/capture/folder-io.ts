@@ -122,15 +122,15 @@ export function openCapture(files: ReadonlyMap<string, string>, now: number): Ca
   const withoutParameter = (name: string): string =>
     fileFor(files, name, 'rpc') === undefined && name.startsWith('get_miner_status_') ? 'get_miner_status' : name;
 
-  async function tcp({ name, data, complete }: TcpRequest): Promise<Buffer> {
+  async function tcp<T>({ name, data, complete, read }: TcpRequest<T>): Promise<T> {
     const text = Buffer.from(takeRpc(name));
-    if (complete(text)) return text;
+    if (complete(text)) return read(text);
     // A protocol that counts its bytes says so in the request itself.
     const framed = typeof data !== 'string' && data.length > 4 && data.readUInt32LE(0) === data.length - 4;
-    if (!framed) return text;
+    if (!framed) return read(text);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(text.length);
-    return Buffer.concat([length, text]);
+    return read(Buffer.concat([length, text]));
   }
 
   async function http(request: HttpRequest): Promise<HttpReply> {

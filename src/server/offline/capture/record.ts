@@ -96,12 +96,15 @@ function recording(options: RecordOptions, answers: Map<string, string>): { io: 
       ...guarded,
       secret: options.io.secret,
       tcp: {
-        async ask(request) {
-          const reply = await guarded.tcp.ask(request);
-          const framed = reply.length > 4 && reply.readUInt32LE(0) === reply.length - 4;
-          keep(request.name, (framed ? reply.subarray(4) : reply).toString('utf8'));
-          return reply;
-        },
+        ask: (request) =>
+          guarded.tcp.ask({
+            ...request,
+            read(reply) {
+              const framed = reply.length > 4 && reply.readUInt32LE(0) === reply.length - 4;
+              keep(request.name, (framed ? reply.subarray(4) : reply).toString('utf8'));
+              return request.read(reply);
+            },
+          }),
       },
       http: {
         async ask(request) {

@@ -58,7 +58,12 @@ function ioOf(tcp: DriverIo['tcp'], http: DriverIo['http']): DriverIo {
 describe('discovery only reads', () => {
   const sent: string[] = [];
   const io = ioOf(
-    { ask: async ({ name }: TcpRequest) => (sent.push(name), Buffer.from('{}')) },
+    {
+      async ask<T>({ name, read }: TcpRequest<T>): Promise<T> {
+        sent.push(name);
+        return read(Buffer.from('{}'));
+      },
+    },
     {
       ask: async ({ method, url }: HttpRequest) => (
         sent.push(`${method} ${url}`),
@@ -68,7 +73,7 @@ describe('discovery only reads', () => {
   );
   const guarded = readOnly(io, { tryDefaults: false });
   const tcp = (data: string | Buffer) =>
-    guarded.tcp.ask({ host: 'h', port: 4028, data, name: 'x', timeoutMs: 1, complete: () => true });
+    guarded.tcp.ask({ host: 'h', port: 4028, data, name: 'x', timeoutMs: 1, complete: () => true, read: String });
   const http = (request: Partial<HttpRequest>) =>
     guarded.http.ask({ method: 'GET', url: 'http://h/x', timeoutMs: 1, ...request });
 

@@ -46,7 +46,7 @@ const READ_COMMANDS =
 /** Would be reads by name. */
 const NOT_READS = /token/i;
 
-function onlyReads({ data }: TcpRequest): boolean {
+function onlyReads({ data }: TcpRequest<unknown>): boolean {
   const text = typeof data === 'string' ? data : data.subarray(data.indexOf(0x7b)).toString('utf8');
   try {
     const said = JSON.parse(text) as Record<string, unknown>;
