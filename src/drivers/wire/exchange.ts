@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net';
-import { Fault } from '../../model/index.ts';
+import { Socket } from 'node:net';
+import { asFault, Fault } from '../../model/index.ts';
 
 /** One question and its answer on a TCP connection of its own. */
 export interface Exchange<T> {
@@ -26,69 +26,117 @@ const part = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Connects, sends, and resolves with the answer as soon as it is whole. @throws Fault */
 export function exchange<T>(asked: Exchange<T>): Promise<T> {
-  const { host, port, timeoutMs, signal, where } = asked;
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(new Fault('timeout', `${where}: given up before asking`));
-    /** How far it came, for the fault that says it went no further. */
-    let came = 'no connection';
-    let done = false;
-
-    const settle = (): void => {
-      done = true;
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    const fail = (fault: Fault): void => {
-      settle();
-      socket.destroy();
-      reject(fault);
-    };
-    const attempt = (step: () => T | undefined): void => {
-      try {
-        const answer = step();
-        if (answer === undefined) return;
-        settle();
-        letGo(socket);
-        resolve(answer);
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        fail(error);
-      }
-    };
-    const onTimeout = (): void => {
-      if (asked.late !== undefined) attempt(() => asked.late?.());
-      if (!done) fail(new Fault('timeout', `${where}: ${came} within ${timeoutMs} ms`));
-    };
-    const onAbort = (): void => fail(new Fault('timeout', `${where}: given up`));
-    const timer = setTimeout(onTimeout, timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-
-    const onread = {
-      buffer: part,
-      callback(bytes: number): boolean {
-        if (done) return true;
-        came = 'no end of the answer';
-        attempt(() => asked.take(part.subarray(0, bytes)));
-        return true;
-      },
-    };
-    // One write on each connection: there is nothing that could be delayed behind it.
-    const socket = connect({ host, port, onread });
-    socket.on('connect', () => {
-      came = 'connected, but no answer';
-      socket.write(asked.data);
-    });
-    socket.on('end', () => {
-      if (!done) attempt(() => asked.ended());
-      socket.destroy();
-      if (!waiting.delete(socket)) overdue.delete(socket);
-    });
-    // A late error of a socket nobody waits for any more is nobody's.
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (!done) fail(new Fault('unreachable', `${where}: ${error.code ?? error.message}`, { cause: error }));
-    });
+    if (asked.signal?.aborted === true) return reject(new Fault('timeout', `${asked.where}: given up before asking`));
+    new Line(asked, resolve as (answer: unknown) => void, reject).open();
   });
 }
+
+/** Handlers that all sockets share are told which by their `this`: closures for each would be half of what a read leaves behind. */
+const ON_READ = {
+  buffer: part,
+  callback(this: unknown, bytes: number): boolean {
+    (this as Line).onPart(bytes);
+    return true;
+  },
+};
+
+class Line extends Socket {
+  readonly #asked: Exchange<unknown>;
+  readonly #resolve: (answer: unknown) => void;
+  readonly #reject: (fault: Fault) => void;
+  readonly #timer: NodeJS.Timeout;
+  #onAbort: (() => void) | undefined;
+  /** How far it came, for the fault that says it went no further. */
+  #came = 'no connection';
+  #done = false;
+
+  constructor(asked: Exchange<unknown>, resolve: (answer: unknown) => void, reject: (fault: Fault) => void) {
+    super({ onread: ON_READ });
+    this.#asked = asked;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = setTimeout(onTimeout, asked.timeoutMs, this);
+  }
+
+  open(): void {
+    const { host, port, signal } = this.#asked;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#fail(new Fault('timeout', `${this.#asked.where}: given up`));
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    this.on('connect', this.onConnected);
+    this.on('end', this.onEnd);
+    this.on('error', this.onError);
+    // One write on each connection: there is nothing that could be delayed behind it.
+    this.connect({ host, port });
+  }
+
+  onConnected(): void {
+    this.#came = 'connected, but no answer';
+    this.write(this.#asked.data);
+  }
+
+  onPart(bytes: number): void {
+    if (this.#done) return;
+    this.#came = 'no end of the answer';
+    try {
+      this.#settleWith(this.#asked.take(part.subarray(0, bytes)));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  onEnd(): void {
+    if (!this.#done) {
+      try {
+        this.#settleWith(this.#asked.ended());
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    this.destroy();
+    if (!waiting.delete(this)) overdue.delete(this);
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    // A late error of a socket nobody waits for any more is nobody's.
+    if (this.#done) return;
+    this.#fail(new Fault('unreachable', `${this.#asked.where}: ${error.code ?? error.message}`, { cause: error }));
+  }
+
+  onLate(): void {
+    const { where, timeoutMs } = this.#asked;
+    try {
+      this.#settleWith(this.#asked.late?.());
+      if (!this.#done) this.#fail(new Fault('timeout', `${where}: ${this.#came} within ${timeoutMs} ms`));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #settleWith(answer: unknown): void {
+    if (answer === undefined) return;
+    this.#settle();
+    letGo(this);
+    this.#resolve(answer);
+  }
+
+  #fail(error: unknown): void {
+    const fault = asFault(error);
+    this.#settle();
+    this.destroy();
+    this.#reject(fault);
+  }
+
+  #settle(): void {
+    this.#done = true;
+    clearTimeout(this.#timer);
+    if (this.#onAbort !== undefined) this.#asked.signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+const onTimeout = (line: Line): void => line.onLate();
 
 /**
  * Firmware closes as soon as it has answered, in the same packet or the next. Whoever closes first keeps the port waiting for minutes
