@@ -68,6 +68,8 @@ export interface Book {
   woke(at: SiteMs, machines: number): void;
   /** Closed intervals that can be booked, oldest first; each is handed out once. */
   close(now: SiteMs, priceUsdPerMwh: (start: SiteMs) => number | undefined): Interval[];
+  /** Metered since a moment of the interval that runs, up to the newest reading; undefined where the counter does not tell. */
+  metered(from: SiteMs): number | undefined;
   /** The tariff changed; intervals not yet closed are settled by the new one. */
   retariff(tariff: BlockTariff): void;
   /** Everything not yet booked, to be restored after a crash. */
@@ -126,6 +128,10 @@ export function createBook(initial: BlockTariff, saved?: string, lastBooked?: Si
         if (keep > 0) counters = counters.slice(keep);
       }
       return closed;
+    },
+    metered(from) {
+      const newest = counters.at(-1);
+      return newest === undefined || newest.at < from ? undefined : importBetween(counters, from, newest.at);
     },
     retariff(next) {
       tariff = next;

@@ -1,4 +1,5 @@
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
+import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { roomBeside } from './round.ts';
@@ -48,8 +49,9 @@ function decideStep(problem: Problem, t: number, before: Decision | undefined): 
   const decision: Decision = { machines, gpus };
   const room = roomBeside(problem, t, decision);
   const offers = [...workOffers(problem, t, gpus), ...machineOffers(problem, t, machines, before)];
+  const price = step.facts.priceUsdPerMwh + coincidentUsdPerMwh(problem, t);
   for (const offer of offers) {
-    if (offer.usdPerMwh <= step.facts.priceUsdPerMwh) continue;
+    if (offer.usdPerMwh <= price) continue;
     const count = Math.floor(Math.min(offer.most(), room.most(offer.hall, offer.wattsEach)));
     if (count <= 0) continue;
     offer.take(count);

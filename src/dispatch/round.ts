@@ -1,3 +1,4 @@
+import { importOf } from './shape.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
 
 const NEARLY = 1e-6;
@@ -9,14 +10,17 @@ export interface Room {
   take(hall: number, watts: number): void;
 }
 
-/** Room left in step `t` beside a decision. Watts are IT watts; cooling and losses come on top here. */
-export function roomBeside(problem: Problem, t: number, decision: Decision): Room {
+/**
+ * Room left in step `t` beside a decision. Watts are IT watts; cooling and losses come on top here.
+ * @param mostW import that is not to be exceeded beside the limits
+ */
+export function roomBeside(problem: Problem, t: number, decision: Decision, mostW = Infinity): Room {
   const { coolingPerW, limits } = problem.steps[t]!;
   const withLosses = 1 + problem.snapshot.connection.lossFraction;
   const decided = decidedByHallW(problem, decision);
   const loads = problem.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, decided[h]!));
   const hallLeft = loads.map((load, h) => limits.hallW[h]! - load);
-  let left = limits.connectionW - loads.reduce((sum, load) => sum + load, 0) * withLosses;
+  let left = Math.min(limits.connectionW, mostW) - loads.reduce((sum, load) => sum + load, 0) * withLosses;
   return {
     most(hall, watts) {
       if (watts <= 0) return Infinity;
@@ -45,7 +49,10 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   });
   const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
   const whole: Decision = { machines, gpus };
-  const room = roomBeside(problem, 0, whole);
+  const { tariff, connection } = problem.snapshot;
+  // Half a machine more than was decided would be a new peak to pay for, or a ramp too steep.
+  const isBound = tariff.demand !== undefined || connection.rampWPerMinute !== undefined;
+  const room = roomBeside(problem, 0, whole, isBound ? importOf(problem, 0, decision) : Infinity);
   placeGpus(problem, decision, gpus, room);
   placeMachines(problem, decision, machines, room);
   return whole;

@@ -1,4 +1,5 @@
 import type { Line, PlanStep } from '../model/index.ts';
+import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
 
 /**
@@ -102,5 +103,8 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     });
     usd += hours * perHour;
   });
-  return usd;
+  const demand = demandOf(problem);
+  const importW = decisions.map((decision, t) => importOf(problem, t, decision));
+  const hours = problem.steps.map((step) => step.hours);
+  return usd - coincidentUsd(problem, importW) - (demand === undefined ? 0 : demandUsd(demand, hours, importW));
 }

@@ -81,3 +81,32 @@ export function dayStart(t: SiteMs, timezone: string): SiteMs {
   });
   return siteMs(midnight ?? guess);
 }
+
+/** Start of the local calendar month after the one that contains `t`, in an IANA time zone. */
+export function monthEnd(t: SiteMs, timezone: string): SiteMs {
+  const { year, month } = localMonth(t, timezone);
+  return localMidnight(Date.UTC(year, month, 1), timezone);
+}
+
+/** Start of the local calendar month that contains `t`. */
+export function monthStart(t: SiteMs, timezone: string): SiteMs {
+  const { year, month } = localMonth(t, timezone);
+  return localMidnight(Date.UTC(year, month - 1, 1), timezone);
+}
+
+function localMonth(t: number, timezone: string): { year: number; month: number } {
+  const [year = 0, month = 0] = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' })
+    .format(t)
+    .split('-')
+    .map(Number);
+  return { year, month };
+}
+
+/** Midnight of a local day, given as if it were UTC: no zone is more than 14 hours off, so its noon lies within the day. */
+const localMidnight = (day: number, timezone: string): SiteMs => {
+  const noon = [12, 0, 24].map((hours) => siteMs(day + hours * HOUR));
+  const wanted = new Date(day).toISOString().slice(0, 10);
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' });
+  const inside = noon.find((t) => format.format(t) === wanted) ?? noon[0]!;
+  return dayStart(inside, timezone);
+};

@@ -227,6 +227,31 @@ const tariff = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('fixed'), usdPerMwh: z.number() }),
 ]);
 
+const charges = z
+  .strictObject({
+    demand: z
+      .strictObject({
+        usdPerKwMonth: z.number().min(0).describe('on the highest average of an interval of the month'),
+        intervalMinutes: z.union([z.literal(15), z.literal(30), z.literal(60)]).default(15),
+        ratchetMw: z.number().min(0).default(0).describe('billed every month, however little is drawn'),
+      })
+      .optional(),
+    coincidentPeak: z
+      .strictObject({
+        usdPerKwYear: z
+          .number()
+          .min(0)
+          .describe("on what is drawn in the hour of the power system's peak, an equal part for each of the months"),
+        months: z
+          .array(z.number().int().min(1).max(12))
+          .min(1)
+          .default([6, 7, 8, 9])
+          .describe('calendar months with a peak that counts, such as the four of ERCOT'),
+      })
+      .optional(),
+  })
+  .prefault({});
+
 const feed = z.strictObject({
   id,
   feed: z.string(),
@@ -266,8 +291,14 @@ export const siteSchema = z.strictObject({
     limitMw: z.number().positive().describe('what may be drawn at the meter of the grid'),
     marginPct: z.number().min(0).max(50).default(1).describe('kept free of it by every plan'),
     lossPct: z.number().min(0).max(20).default(1).describe('lost in transformers and cables, of what the halls draw'),
+    rampMwPerMinute: z
+      .number()
+      .positive()
+      .optional()
+      .describe('how fast the contract lets import change, up or down; absent: as fast as machines can'),
   }),
   tariff,
+  charges: charges.describe('what power costs beside its energy'),
   mining: z
     .strictObject({
       poolFeePct: z.number().min(0).max(10).default(1),

@@ -16,16 +16,41 @@ export interface Snapshot {
     readonly lossFraction: number;
     /** What the feeder meter said last; undefined while it is silent. */
     readonly importW: number | undefined;
+    /** How fast the contract lets import change, up or down; absent: as fast as it can. */
+    readonly rampWPerMinute?: number | undefined;
   };
-  readonly tariff: { readonly blockW: number; readonly blockUsdPerMwh: number };
+  readonly tariff: TariffFacts;
   readonly mining: {
     readonly keptFraction: number;
     readonly wakeUsdPerMachine: number;
     readonly retuneUsdPerMachine: number;
+    /** A miner that was woken runs at least so long; absent: no such time. */
+    readonly minimumOnMs?: number;
+    readonly minimumOffMs?: number;
   };
   readonly halls: readonly HallFacts[];
   readonly cohorts: readonly CohortFacts[];
   readonly work: readonly WorkFacts[];
+}
+
+export interface TariffFacts {
+  readonly blockW: number;
+  readonly blockUsdPerMwh: number;
+  readonly demand?: DemandFacts | undefined;
+  /** What each MW drawn in an interval that turns out to be a coincident peak costs: of ERCOT's four, a quarter of the year's charge. */
+  readonly coincidentUsdPerMw?: number | undefined;
+}
+
+/** A charge on the highest average of any interval of a billing month. */
+export interface DemandFacts {
+  /** $ per MW of the month's peak. */
+  readonly usdPerMw: number;
+  readonly intervalMs: number;
+  /** The peak that is billed already, whatever comes: of this month so far, or a ratchet. */
+  readonly billedW: number;
+  readonly monthEndsAt: SiteMs;
+  /** Metered of the interval that runs; undefined where the meter did not tell: then it counts as the peak that is billed already, which neither raises it nor gives room. */
+  readonly runningWh: number | undefined;
 }
 
 export interface HallFacts {
@@ -94,6 +119,8 @@ export interface ForecastStep {
   readonly hashpriceUsdPerPhDay: number;
   /** True where the price is known, false where it is forecast. */
   readonly known: boolean;
+  /** That a coincident peak falls into the quarter-hour of this step; absent: not at all. */
+  readonly coincidentProbability?: number;
 }
 
 export interface Forecast {

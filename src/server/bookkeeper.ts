@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import { createBook } from '../books/book.ts';
 import type { Trust } from '../control/trust.ts';
-import { blockOf, type Plan, type Site, type SiteMs, type Snapshot } from '../model/index.ts';
+import { blockOf, type DemandFacts, type Plan, type Site, type SiteMs, type Snapshot } from '../model/index.ts';
 import type { Store } from '../store/store.ts';
+import { BILLED_QUARTERS, createBilling } from './billing.ts';
 import { flowOf, hashpriceNow } from './flow.ts';
 import type { Markets } from './markets.ts';
 import type { Picture } from './picture.ts';
@@ -15,6 +16,8 @@ export interface Bookkeeper {
   /** Once a second. @param settled every machine was asked once: what flows is known */
   look(picture: Picture, planned: Planned | undefined, settled: boolean): void;
   woke(at: SiteMs, machines: number): void;
+  /** Where the month's demand charge stands; undefined where the site file has none. */
+  demand(at: SiteMs): DemandFacts | undefined;
   /** Everything not yet booked, so that a crash loses none of it. */
   checkpoint(): void;
   /** The site file or the trust in the site changed. */
@@ -43,6 +46,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
   let site = first;
   let shadow = createShadowBook(site);
   const book = createBook(blockOf(site.tariff), await store.getMeta(BOOK_KEY), await store.lastBooked());
+  const billing = createBilling(await store.intervals(BILLED_QUARTERS));
   const priceAt = (start: SiteMs): number | undefined => markets.value('priceUsdPerMwh', start);
   const checkpoint = (): void => store.setMeta(BOOK_KEY, book.checkpoint());
 
@@ -59,6 +63,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
       if (settled) book.look(picture.at, flowOf(site, picture, markets, planned?.plan));
       if (options.trust() === 'shadow') lookInShadow(picture.at, planned);
       for (const interval of book.close(picture.at, priceAt)) {
+        billing.booked(interval);
         // Told when it is on disk; while the disk takes nothing, the site runs on.
         const booked = store.bookInterval(interval);
         void booked.then(
@@ -69,6 +74,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
       }
     },
     woke: (at, machines) => book.woke(at, machines),
+    demand: (at) => billing.demand(site, at, (from) => book.metered(from)),
     checkpoint,
     follow(next) {
       site = next;

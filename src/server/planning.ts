@@ -4,7 +4,7 @@ import type { Reconciler } from '../control/reconciler.ts';
 import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Planner } from '../dispatch/planner.ts';
-import type { Plan, SiteClock } from '../model/index.ts';
+import type { DemandFacts, Plan, SiteClock, SiteMs } from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
@@ -53,6 +53,8 @@ export function createPlanning(options: {
   picture(): Picture;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
+  /** Where the month's demand charge stands. */
+  demand(at: SiteMs): DemandFacts | undefined;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
   let plan: Plan | undefined;
@@ -122,7 +124,7 @@ export function createPlanning(options: {
       }
       const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held());
+      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at));
       const made = await options.planner.plan(snapshot, forecast, notes);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;

@@ -261,6 +261,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     held: () => new Set(people.holds().keys()),
     picture: () => picture,
     onPicture: (taken) => void (picture = taken),
+    demand: (at) => books.demand(at),
   });
 
   /** Plans at once. The first cause given is the one told. */

@@ -1,9 +1,11 @@
 import {
   blockOf,
   CATALOGUE,
+  MINUTE,
   modeKey,
   PLAIN_PROFILES,
   type CohortFacts,
+  type DemandFacts,
   type HallFacts,
   type ModePoint,
   type Site,
@@ -24,8 +26,13 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
-/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan */
-export function takeSnapshot(sources: PictureSources, picture: Picture, held: ReadonlySet<string>): Snapshot {
+/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param demand where the month's demand charge stands */
+export function takeSnapshot(
+  sources: PictureSources,
+  picture: Picture,
+  held: ReadonlySet<string>,
+  demand: DemandFacts | undefined,
+): Snapshot {
   const { site } = sources;
   const work = picture.work.flatMap((one) => workFacts(sources, picture, one));
   return {
@@ -34,13 +41,16 @@ export function takeSnapshot(sources: PictureSources, picture: Picture, held: Re
       limitW: site.connection.limitMw * MW,
       usableW: usableConnectionW(site),
       lossFraction: site.connection.lossPct / 100,
+      rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
     },
-    tariff: blockOf(site.tariff),
+    tariff: { ...blockOf(site.tariff), demand },
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
       retuneUsdPerMachine: site.mining.retuneUsdPerMachine,
+      minimumOnMs: site.mining.minimumOnMinutes * MINUTE,
+      minimumOffMs: site.mining.minimumOffMinutes * MINUTE,
     },
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     cohorts: site.machines.flatMap((group) => {

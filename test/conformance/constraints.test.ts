@@ -5,6 +5,7 @@ import { constraints } from '../../src/dispatch/constraints/index.ts';
 import { demoForecast, demoSnapshot } from '../../src/dispatch/fixture.ts';
 import { buildLp } from '../../src/dispatch/lp.ts';
 import { pose } from '../../src/dispatch/problem.ts';
+import { DAY, MINUTE, siteMs } from '../../src/model/index.ts';
 
 const folder = new URL('../../src/dispatch/constraints/', import.meta.url);
 const files = readdirSync(folder)
@@ -16,10 +17,21 @@ function fixture() {
   const snapshot = demoSnapshot();
   const [first, second, ...rest] = snapshot.cohorts;
   const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 } }, ...rest];
-  const mining = { ...snapshot.mining, retuneUsdPerMachine: 0.01 };
+  const mining = {
+    ...snapshot.mining,
+    retuneUsdPerMachine: 0.01,
+    minimumOnMs: 20 * MINUTE,
+    minimumOffMs: 20 * MINUTE,
+  };
+  const connection = { ...snapshot.connection, rampWPerMinute: 1e6, importW: 20e6 };
+  const demand = { usdPerMw: 9_000, intervalMs: 15 * MINUTE, billedW: 12e6, runningWh: 0 };
+  const monthEndsAt = siteMs(snapshot.at + 20 * DAY);
+  const tariff = { ...snapshot.tariff, demand: { ...demand, monthEndsAt }, coincidentUsdPerMw: 16_000 };
+  const forecast = demoForecast();
+  const steps = forecast.steps.map((step, t) => ({ ...step, coincidentProbability: t > 30 && t < 40 ? 0.2 : 0 }));
   const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
-  return pose({ ...snapshot, halls, work, cohorts, mining }, demoForecast());
+  return pose({ ...snapshot, connection, tariff, halls, work, cohorts, mining }, { ...forecast, steps });
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);

@@ -50,7 +50,7 @@ function snapshot() {
     staleMs: 36_000,
     unexplainedW: () => 0,
   };
-  return takeSnapshot(sources, site.runtime.picture(), new Set());
+  return takeSnapshot(sources, site.runtime.picture(), new Set(), undefined);
 }
 
 let looked = -Infinity;

@@ -1,0 +1,25 @@
+import { MINUTE } from '../../model/index.ts';
+import { defineConstraint } from '../constraint.ts';
+
+/** Above what any MWh or contract is worth, and below what would hide the other terms from the solver. */
+const USD_PER_MW_OVER = 5_000;
+
+export const ramp = defineConstraint({
+  name: 'ramp',
+  about:
+    'Import changes no faster than the contract with the grid allows, unless a breaker or the cooling leaves no other way.',
+  add(model, { problem, columns }) {
+    const { rampWPerMinute, importW } = problem.snapshot.connection;
+    if (rampWPerMinute === undefined) return;
+    for (const [t, { facts }] of problem.steps.entries()) {
+      const before = columns.importMw[t - 1];
+      if (before === undefined && importW === undefined) continue;
+      const mostMw = ((rampWPerMinute / 1e6) * facts.durationMs) / MINUTE;
+      const fromMw = before === undefined ? importW! / 1e6 : 0;
+      const over = model.column(`ramp:over:${facts.start}`, -USD_PER_MW_OVER, 0, Infinity);
+      const change = [[columns.importMw[t]!, 1], ...(before === undefined ? [] : [[before, -1] as const])] as const;
+      model.row(`ramp:up:${facts.start}`, -Infinity, fromMw + mostMw, [...change, [over, -1]]);
+      model.row(`ramp:down:${facts.start}`, fromMw - mostMw, Infinity, [...change, [over, 1]]);
+    }
+  },
+});
