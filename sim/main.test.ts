@@ -23,12 +23,12 @@ const message = async (child: ChildProcess): Promise<unknown> => ((await once(ch
 
 test('as a process: ready, told what to do, asked for the truth, and gone on SIGTERM with its state kept', async () => {
   const child = run('--speed', '60', '--seed', '4', '--port-offset', '13150', '--state', join(folder, 'state'));
-  expect(await message(child)).toMatchObject({ type: 'ready', machines: 21, ports: { cgminer: 25_158 } });
+  expect(await message(child)).toMatchObject({ type: 'ready', machines: 21, ports: { cgminer: 17_178 } });
   child.send({ type: 'truth', id: 7 });
   expect(await message(child)).toMatchObject({ type: 'truth', id: 7, truth: { machines: { running: 21 } } });
   child.send({ type: 'inject', target: 'lux-0001', fault: 'refused' });
   expect(await message(child)).toEqual({ type: 'injected', endpoints: 1 });
-  expect((await talk('127.21.1.1', 25_158, '{"command":"version"}')).end).toBe('reset');
+  expect((await talk('127.21.1.1', 17_178, '{"command":"version"}')).end).toBe('reset');
   child.send({ type: 'trip', hall: 'm' });
   child.send({ type: 'truth' });
   expect(await message(child)).toMatchObject({
