@@ -90,6 +90,19 @@ test('plan --json is the plan, and its text has each step', { timeout: 60_000 },
   expect(plan.steps.length).toBeGreaterThan(90);
 });
 
+test(
+  'plan --why tells what changes, what binds, and the price at which each cohort changes its mind',
+  { timeout: 60_000 },
+  async () => {
+    const { why, steps } = shapes.plan.parse(await json(['plan', '--json', ...at()]));
+    const { out } = await busbar(['plan', '--why', ...at()]);
+    expect(out).toMatch(/what changes now\n {2}\S/);
+    expect(out).toMatch(/limits that bind\n {2}\S/);
+    expect(Object.keys(steps[0]!.cohorts)).toEqual(expect.arrayContaining(why!.cohorts.map(({ cohort }) => cohort)));
+    for (const { cohort, mode } of why!.cohorts) expect(out).toMatch(new RegExp(`^${cohort} +${mode} `, 'm'));
+  },
+);
+
 const checked = z.strictObject({
   ok: z.boolean(),
   file: z.string(),

@@ -9,18 +9,55 @@ export function planVerb(program: Command): void {
     .command('plan')
     .description('the plan in force: power by line of business, step by step')
     .option('--json', 'the plan as the API gives it')
+    .option('--why', 'what binds, what it is worth, and at which price each cohort would change its mind')
     .option('--steps <n>', 'show so many steps', number(1, 1_000), 24)
     .option('--server <url>', 'address of the server', defaultServer())
-    .action(async ({ json, server, steps }: { json?: boolean; server: string; steps: number }) => {
+    .action(async ({ json, server, steps, why }: { json?: boolean; server: string; steps: number; why?: boolean }) => {
       const view = await ask(server, '/api/v1/plan', plan);
       if (json === true) printJson(view);
-      else print(planText(view, steps));
+      else print(why === true ? whyText(view) : planText(view, steps));
     });
 }
 
 /** Three digits for a small site, one for a large one: the column's unit is MW. */
 const megawatts = (w: number | null): string =>
   w === null ? unknownText : (w / 1e6).toFixed(Math.abs(w) >= 1e6 || w === 0 ? 1 : 4);
+
+const usdPerMwh = (usd: number | null): string => (usd === null ? '' : usd.toFixed(2));
+
+function whyText(view: PlanView): string {
+  const head = `plan ${view.id}, made ${view.madeAt}: ${view.status} by ${view.solver}; price $${usdPerMwh(view.steps[0]?.priceUsdPerMwh ?? null)}/MWh`;
+  const notes = view.notes.map((note) => `note: ${note}`);
+  const { why } = view;
+  if (why === null)
+    return [head, ...notes, '', 'why: unknown, as this plan is not a solution that the optimiser proved'].join('\n');
+  const list = (title: string, lines: readonly string[], none: string): string[] => [
+    '',
+    title,
+    ...(lines.length === 0 ? [`  ${none}`] : lines.map((line) => `  ${line}`)),
+  ];
+  const rows = why.cohorts.map((one) => [
+    one.cohort,
+    one.mode,
+    usdPerMwh(one.leavesAboveUsdPerMwh),
+    one.below ?? '',
+    usdPerMwh(one.leavesBelowUsdPerMwh),
+    one.above ?? '',
+  ]);
+  return [
+    head,
+    ...notes,
+    ...list('what changes now', why.changes, 'nothing'),
+    ...list(
+      'limits that bind',
+      why.limits.map(({ sentence }) => sentence),
+      'none: price and hash value alone decide',
+    ),
+    '',
+    table(['cohort', 'now', 'above $/MWh', 'goes to', 'below $/MWh', 'goes to'], rows, [2, 4]),
+    'market prices, with the limits and the hours to come as they are; what a wake costs is not in them',
+  ].join('\n');
+}
 
 function planText(view: PlanView, steps: number): string {
   const head = ['start', 'min', '$/MWh', 'import', 'mining', 'ai', 'hpc', 'other', 'sold', 'worth of a limit'];

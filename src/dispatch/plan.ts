@@ -6,6 +6,7 @@ import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem } from './problem.ts';
 import { roundFirst } from './round.ts';
 import { moneyOf, shapeSteps } from './shape.ts';
+import { whyOf } from './why.ts';
 
 export interface PlanOptions {
   /** Solver time after which the best solution so far is taken, and called `feasible`. */
@@ -39,6 +40,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
     objectiveUsd: moneyOf(problem, decisions),
     steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
     notes: [...(options.notes ?? []), ...problem.exceeded],
+    why: solved.proven ? whyOf(problem, program, solved.solution, decisions[0]) : undefined,
   };
 }
 

@@ -237,6 +237,30 @@ export const planStep = z.object({
   shadowUsdPerMwh: z.record(z.string(), z.number()),
 });
 
+const planWhy = z.object({
+  limits: z
+    .array(
+      z.object({
+        key: z.string(),
+        usdPerHour: z.number().describe('what one unit more would earn'),
+        unit: z.enum(['MW', 'wake', 'Gbit/s', 'GPU']),
+        sentence: z.string(),
+      }),
+    )
+    .describe('limits that bind in the step that runs, dearest first'),
+  cohorts: z.array(
+    z.object({
+      cohort: z.string(),
+      mode: z.string(),
+      leavesAboveUsdPerMwh: unknown(z.number()).describe('above this market price it goes to the mode `below`'),
+      below: unknown(z.string()),
+      leavesBelowUsdPerMwh: unknown(z.number()).describe('below this market price it goes to the mode `above`'),
+      above: unknown(z.string()),
+    }),
+  ),
+  changes: z.array(z.string()).describe('one sentence for each change against what runs, the largest first'),
+});
+
 export const plan = z.object({
   id: z.string(),
   madeAt: time,
@@ -246,6 +270,7 @@ export const plan = z.object({
   objectiveUsd: z.number(),
   notes: z.array(z.string()),
   nextChange: nextChange.nullable(),
+  why: unknown(planWhy),
   steps: z.array(planStep),
 });
 export type PlanView = z.infer<typeof plan>;

@@ -16,6 +16,40 @@ export interface Plan {
   readonly objectiveUsd: number;
   readonly steps: readonly PlanStep[];
   readonly notes: readonly string[];
+  /** Why the step that runs is as it is; absent where no proven solution told. */
+  readonly why?: PlanWhy | undefined;
+}
+
+/** What the solution says of its own reasons, for the step that runs. */
+export interface PlanWhy {
+  /** Limits that bind, dearest first. */
+  readonly limits: readonly BindingLimit[];
+  readonly cohorts: readonly CohortWhy[];
+  /** One sentence for each change against what runs now, the largest first. */
+  readonly changes: readonly string[];
+}
+
+export interface BindingLimit {
+  /** `connection`, `hall:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`. */
+  readonly key: string;
+  /** What one `unit` more of it would earn each hour. */
+  readonly usdPerHour: number;
+  readonly unit: 'MW' | 'wake' | 'Gbit/s' | 'GPU';
+  /** `1 MW more at hall c is worth $31.20 an hour now`. */
+  readonly sentence: string;
+}
+
+/** Market prices at which a cohort would leave its present mode, other limits and the later hours being as they are. */
+export interface CohortWhy {
+  readonly cohort: string;
+  /** The mode most of its machines are in. */
+  readonly mode: string;
+  /** Above this price the mode below earns more; undefined where there is none below. */
+  readonly leavesAboveUsdPerMwh: number | undefined;
+  readonly below: string | undefined;
+  /** Below this price the mode above earns more. */
+  readonly leavesBelowUsdPerMwh: number | undefined;
+  readonly above: string | undefined;
 }
 
 export interface PlanStep {

@@ -16,6 +16,7 @@ import {
   valueAt,
   type Interval,
   type Plan,
+  type PlanWhy,
   type SeriesName,
 } from '../model/index.ts';
 import type { ActWithStages } from '../store/store.ts';
@@ -363,6 +364,18 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
   };
 }
 
+const whyView = ({ limits, cohorts, changes }: PlanWhy): NonNullable<PlanView['why']> => ({
+  limits: [...limits],
+  cohorts: cohorts.map((cohort) => ({
+    ...cohort,
+    leavesAboveUsdPerMwh: orNull(cohort.leavesAboveUsdPerMwh),
+    below: orNull(cohort.below),
+    leavesBelowUsdPerMwh: orNull(cohort.leavesBelowUsdPerMwh),
+    above: orNull(cohort.above),
+  })),
+  changes: [...changes],
+});
+
 export function planView(runtime: Runtime, plan: Plan): PlanView {
   return {
     id: plan.id,
@@ -373,6 +386,7 @@ export function planView(runtime: Runtime, plan: Plan): PlanView {
     objectiveUsd: plan.objectiveUsd,
     notes: [...plan.notes],
     nextChange: nextChangeView(runtime, plan),
+    why: plan.why === undefined ? null : whyView(plan.why),
     steps: plan.steps.map(({ start, durationMs, ...step }) => ({
       start: isoUtc(start),
       minutes: durationMs / 60_000,

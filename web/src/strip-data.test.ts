@@ -56,6 +56,7 @@ const plan = (steps: PlanView['steps']): PlanView => ({
   objectiveUsd: 1,
   notes: [],
   nextChange: null,
+  why: null,
   steps,
 });
 

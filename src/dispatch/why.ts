@@ -1,0 +1,171 @@
+import type { Solution } from 'highs';
+import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
+import type { LinearProgram } from './lp.ts';
+import type { Decision, Problem, ProblemCohort } from './problem.ts';
+
+/**
+ * Reads the reasons for the first step out of a proven solution. A row's dual is what one more of its right side would earn: of a
+ * limit that is its worth, and of the row that sums a hall's IT power it is, turned round, what one more MW of load in that hall costs
+ * in all: energy, cooling, losses, and whatever limit, peak or ramp it presses on.
+ */
+export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: Solution, decision: Decision): PlanWhy {
+  const { facts, hours } = problem.steps[0]!;
+  const rowAt = new Map(model.rowNames.map((name, i) => [name, i]));
+  const perHour = (row: string): number => {
+    const at = rowAt.get(row);
+    return at === undefined ? 0 : rowDual[at]! / hours;
+  };
+  const itUsdPerMwh = problem.halls.map(({ id }) => -perHour(`it:${id}:${facts.start}`));
+  const limits = limitsOf(problem, perHour, model.rowNames, rowDual);
+  const cohorts = problem.cohorts.flatMap((cohort, g) =>
+    cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh),
+  );
+  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, limits) };
+}
+
+/** Below this a dual is noise of the solver. */
+const NO_VALUE_USD_PER_HOUR = 0.01;
+
+function limitsOf(
+  problem: Problem,
+  perHour: (row: string) => number,
+  rowNames: readonly string[],
+  rowDual: Float64Array | readonly number[],
+): BindingLimit[] {
+  const { start } = problem.steps[0]!.facts;
+  const { hours } = problem.steps[0]!;
+  const limit = (key: string, where: string, unit: BindingLimit['unit'], usdPerHour: number): BindingLimit => ({
+    key,
+    unit,
+    usdPerHour,
+    sentence: `1 ${unit} more ${where} is worth ${dollars(usdPerHour)} an hour now`,
+  });
+  const found = [
+    limit('connection', 'at the connection', 'MW', perHour(`connection-limit:${start}`)),
+    ...problem.halls.flatMap(({ id }) => [
+      limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour(`hall-breaker:${id}:${start}`)),
+      limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour(`wake-rate:${id}:${start}`)),
+      limit(`uplink:${id}`, `of uplink at hall ${id}`, 'Gbit/s', perHour(`uplink:${id}:${start}`)),
+    ]),
+    ...problem.parts.map(({ work }, p) => {
+      const { gpuModel, hallId } = problem.work[work[0]!]!.facts;
+      const where = `of ${gpuModel} in hall ${hallId}`;
+      return limit(`part:${gpuModel} ${hallId}`, where, 'GPU', perHour(`work-demand:part-${p}:${start}`));
+    }),
+  ];
+  // The peak of the month is one limit over all steps: what it is worth is the sum, told by the hour of the first step's interval.
+  const peak = rowNames.reduce((sum, name, i) => sum + (/^demand-charge:\d/.test(name) ? rowDual[i]! : 0), 0);
+  const binds = rowNames.findIndex((name, i) => /^demand-charge:\d/.test(name) && Math.abs(rowDual[i]!) > 1e-9);
+  if (binds >= 0)
+    found.push({
+      key: 'demand',
+      unit: 'MW',
+      usdPerHour: Math.abs(peak) / hours,
+      sentence: `1 MW less of the month's peak saves ${dollars(Math.abs(peak))} over the next day`,
+    });
+  return found
+    .map((one) => ({ ...one, usdPerHour: Math.abs(one.usdPerHour) }))
+    .filter(({ usdPerHour }) => usdPerHour > NO_VALUE_USD_PER_HOUR)
+    .sort((a, b) => b.usdPerHour - a.usdPerHour);
+}
+
+/** Watts at the connection for each watt of IT in a hall. */
+const atMeter = (problem: Problem, hall: number): number =>
+  (1 + problem.steps[0]!.coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
+
+function cohortWhy(
+  problem: Problem,
+  { facts, modes, hall }: ProblemCohort,
+  machines: readonly number[],
+  itUsdPerMwh: readonly number[],
+): CohortWhy[] {
+  if (facts.held || facts.machines === 0) return [];
+  const m = machines.indexOf(Math.max(...machines));
+  const mode = modes[m]!;
+  if (!mode.offered) return [];
+  const { usdPerThHour, facts: step } = problem.steps[0]!;
+  /** What IT power in this hall costs beside its energy, spread over the energy: limits and peaks. */
+  const beside = itUsdPerMwh[hall]! - step.priceUsdPerMwh * atMeter(problem, hall);
+  const between = (low: typeof mode | undefined, high: typeof mode | undefined): number | undefined => {
+    if (low === undefined || high === undefined || !low.offered || !high.offered) return undefined;
+    const usdPerMwh = (usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / (high.powerW - low.powerW);
+    return (usdPerMwh - beside) / atMeter(problem, hall);
+  };
+  return [
+    {
+      cohort: facts.id,
+      mode: mode.key,
+      leavesAboveUsdPerMwh: between(modes[m - 1], mode),
+      below: modes[m - 1]?.key,
+      leavesBelowUsdPerMwh: between(mode, modes[m + 1]),
+      above: modes[m + 1]?.key,
+    },
+  ];
+}
+
+interface Change {
+  readonly watts: number;
+  readonly sentence: string;
+}
+
+function changesOf(
+  problem: Problem,
+  decision: Decision,
+  itUsdPerMwh: readonly number[],
+  limits: readonly BindingLimit[],
+): string[] {
+  const price = problem.steps[0]!.facts.priceUsdPerMwh;
+  const pressed = (hallId: string): string | undefined =>
+    limits.find(({ key }) => key === `hall:${hallId}` || key === 'connection' || key === 'demand')?.sentence;
+  const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
+    const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);
+    const most = gained.indexOf(Math.max(...gained));
+    const count = Math.round(gained[most]!);
+    if (count < 1) return [];
+    const from = gained.indexOf(Math.min(...gained));
+    const [low, high] = most < from ? [modes[most]!, modes[from]!] : [modes[from]!, modes[most]!];
+    const watts = high.powerW - low.powerW;
+    if (watts <= 0) return [];
+    const earns =
+      (problem.steps[0]!.usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / watts / atMeter(problem, hall);
+    const costs = itUsdPerMwh[hall]! / atMeter(problem, hall);
+    const what = most === 0 ? 'go to sleep' : from === 0 ? `wake to ${modes[most]!.key}` : `go to ${modes[most]!.key}`;
+    return [
+      {
+        watts: count * watts,
+        sentence: `${whole(count)} of ${facts.id} ${what}: ${because({ down: most < from, earns, costs, price, pressed: pressed(facts.hallId) })}`,
+      },
+    ];
+  });
+  const work = problem.work.flatMap(({ facts }, i): Change[] => {
+    const by = Math.round(decision.gpus[i]! - facts.runningGpus);
+    if (by === 0) return [];
+    const worth = `${dollars(facts.usdPerGpuHour)} an hour each`;
+    const sentence =
+      by > 0
+        ? `${whole(by)} GPUs of ${facts.id} start: they earn ${worth}`
+        : `${whole(-by)} GPUs of ${facts.id} stop, ${worth}: ${pressed(facts.hallId) ?? `power at ${dollars(price)}/MWh costs more, or the jobs ended`}`;
+    return [{ watts: Math.abs(by) * facts.marginalWPerGpu, sentence }];
+  });
+  return [...changes, ...work].sort((a, b) => b.watts - a.watts).map(({ sentence }) => sentence);
+}
+
+/** $/MWh at the meter: what the watts earn, what they cost with everything they press on, and the price alone. */
+function because(of: {
+  down: boolean;
+  earns: number;
+  costs: number;
+  price: number;
+  pressed: string | undefined;
+}): string {
+  const { down, earns, costs, price, pressed } = of;
+  const hash = `its hash earns ${dollars(earns)}/MWh`;
+  if (down && earns <= price) return `${hash}, power costs ${dollars(price)}`;
+  if (!down && earns >= costs) return `${hash}, power costs ${dollars(costs)} in all`;
+  if (pressed !== undefined) return `${hash}, and others earn more with the same power (${pressed})`;
+  return `${hash} at a price of ${dollars(price)}; the hours to come decide it`;
+}
+
+const whole = (n: number): string => n.toLocaleString('en-US');
+const dollars = (usd: number): string =>
+  `${usd < 0 ? '-' : ''}$${Math.abs(usd).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
