@@ -141,10 +141,14 @@ function changesOf(
     const by = Math.round(decision.gpus[i]! - facts.runningGpus);
     if (by === 0) return [];
     const worth = `${dollars(facts.usdPerGpuHour)} an hour each`;
+    const part = limits.some(({ key }) => key === `part:${facts.gpuModel} ${facts.hallId}`);
+    const why = part
+      ? 'other work earns more with the same GPUs'
+      : (pressed(facts.hallId) ?? `power at ${dollars(price)}/MWh costs more`);
     const sentence =
       by > 0
         ? `${whole(by)} GPUs of ${facts.id} start: they earn ${worth}`
-        : `${whole(-by)} GPUs of ${facts.id} stop, ${worth}: ${pressed(facts.hallId) ?? `power at ${dollars(price)}/MWh costs more, or the jobs ended`}`;
+        : `${whole(-by)} GPUs of ${facts.id} stop, ${worth}: ${why}`;
     return [{ watts: Math.abs(by) * facts.marginalWPerGpu, sentence }];
   });
   return [...changes, ...work].sort((a, b) => b.watts - a.watts).map(({ sentence }) => sentence);

@@ -92,6 +92,23 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     },
   );
 
+  test.each([
+    ['wide and light', 1440, 'light'],
+    ['narrow and dark', 390, 'dark'],
+  ] as const)('tells why the plan is as it is, %s', TIMEOUT, async (name, width, colorScheme) => {
+    const { page, complaints } = await open({ viewport: { width, height: 900 }, colorScheme });
+    const why = page.locator('.plan-why');
+    await why.getByText('Why this plan').click();
+    expect(await why.innerText()).toMatch(/What changes now[^]+Limits that bind[^]+Prices that change a mind/);
+    const { cohorts } = site.runtime.plan()!.why!;
+    expect(cohorts.length).toBeGreaterThan(0);
+    for (const { cohort } of cohorts) await why.getByRole('rowheader', { name: cohort }).waitFor();
+    expect(await wide(page)).toBe(0);
+    expect(complaints).toEqual([]);
+    const folder = process.env['BUSBAR_PICTURES'];
+    if (folder !== undefined) await page.locator('#strip').screenshot({ path: join(folder, `why ${name}.png`) });
+  });
+
   test('moves with the site, without a reload', TIMEOUT, async () => {
     const { page } = await open();
     await page.evaluate(() => Object.assign(window, { sameDocument: true }));

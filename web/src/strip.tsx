@@ -7,6 +7,7 @@ import { clockTime, known, power, price } from './format.ts';
 import { useDark } from './hooks.ts';
 import { explain } from './http.ts';
 import { Card, Empty, Figure, LINE_WORDS, Skeleton, Swatch, Trouble } from './parts.tsx';
+import { PlanWhy } from './plan-why.tsx';
 import { chartData, chartOptions, readPalette } from './strip-chart.ts';
 import { STACK, rowAt, stripColumns, stripRows, stripWindow } from './strip-data.ts';
 import type { StripColumns, StripRow, StripWindow } from './strip-data.ts';
@@ -79,6 +80,7 @@ export function StripSection({ overview }: { overview: Overview }) {
             Price on a bent scale: even up to about $50, by tenfold beyond, so that a spike and an ordinary hour can
             both be read. Dashed where it is a forecast.
           </p>
+          {plan.data !== undefined && plan.data !== null && <PlanWhy why={plan.data.why} />}
         </>
       )}
     </Card>
