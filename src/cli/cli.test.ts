@@ -81,6 +81,13 @@ test('machines --json is a page; options choose; unknown figures are "?"', { tim
   expect(out).toContain('1 of 1 matching, 72 in all');
 });
 
+test('forecast tells how far forecasts were off, beside no change at all', { timeout: 60_000 }, async () => {
+  const { scores } = shapes.forecastScores.strict().parse(await json(['forecast', '--json', ...at()]));
+  const { out } = await busbar(['forecast', ...at()]);
+  expect(scores.length).toBeGreaterThan(0);
+  for (const { leadHours, samples } of scores) expect(out).toMatch(new RegExp(` ${leadHours} h .* ${samples}$`, 'm'));
+});
+
 test('plan --json is the plan, and its text has each step', { timeout: 60_000 }, async () => {
   const plan = shapes.plan.strict().parse(await json(['plan', '--json', ...at()]));
   const { out } = await busbar(['plan', '--steps', '3', ...at()]);

@@ -12,6 +12,7 @@ import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
+import { forecastVerb } from './forecast.ts';
 import { planVerb } from './plan.ts';
 import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
 import { recordVerb } from './record.ts';
@@ -41,6 +42,7 @@ for (const verb of [
   statusVerb,
   machinesVerb,
   planVerb,
+  forecastVerb,
   poolsVerb,
   plantVerb,
   adoptVerb,

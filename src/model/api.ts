@@ -275,6 +275,22 @@ export const plan = z.object({
 });
 export type PlanView = z.infer<typeof plan>;
 
+export const forecastScores = z.object({
+  from: time.describe('the first forecast that counts'),
+  at: time,
+  scores: z.array(
+    z.object({
+      what: z.enum(['priceUsdPerMwh', 'wetBulbC']),
+      leadHours: z.number().describe('hours ahead'),
+      samples: z.number().int(),
+      meanAbsoluteError: z.number().describe('in the unit of what was forecast'),
+      bias: z.number().describe('mean of forecast less what came'),
+      persistenceError: z.number().describe('the same error, had it said that nothing changes'),
+    }),
+  ),
+});
+export type ForecastScoresView = z.infer<typeof forecastScores>;
+
 export const interval = z.object({
   start: time,
   minutes: z.number(),

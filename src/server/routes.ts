@@ -5,6 +5,7 @@ import { z } from 'zod';
 import * as shapes from '../model/api.ts';
 import { CATALOGUE, isoUtc, MACHINE_STATES, SERIES } from '../model/index.ts';
 import { actorOf, personOf } from './access/policy.ts';
+import { scoresNow } from './forecast-scores.ts';
 import { ApiProblem } from './problems.ts';
 import type { Runtime } from './runtime.ts';
 import { activityView, intervalView, machineRow, overviewOf, planView, unitOf, type Today } from './view.ts';
@@ -64,6 +65,19 @@ export function readRoutes(app: App, runtime: Runtime, today: () => Today): void
         throw new ApiProblem(404, 'No plan yet', 'every machine is read once before the first plan is made');
       return planView(runtime, plan);
     },
+  );
+
+  app.get(
+    '/api/v1/forecast-scores',
+    {
+      config: readers,
+      schema: {
+        tags: ['plan'],
+        summary: 'How far the forecasts of the last week were off',
+        response: { 200: shapes.forecastScores },
+      },
+    },
+    () => scoresNow(runtime),
   );
 
   const intervalsQuery = z.object({ limit: limit(2_976, 96) });

@@ -1,0 +1,22 @@
+import { scoreForecasts } from '../dispatch/score.ts';
+import type { ForecastScoresView } from '../model/api.ts';
+import { DAY, HOUR, isoUtc, siteMs } from '../model/index.ts';
+import type { Runtime } from './runtime.ts';
+
+const SCORED_MS = 7 * DAY;
+
+/** Of each site that runs: what an hour told is told again until the next, as a week of forecasts is worked out anew. */
+const told = new WeakMap<Runtime, { readonly hour: number; readonly view: ForecastScoresView }>();
+
+/** How far the forecasts of the last week were off, by how far ahead they looked. */
+export function scoresNow(runtime: Runtime): ForecastScoresView {
+  const at = runtime.clock.now();
+  const hour = Math.floor(at / HOUR);
+  const known = told.get(runtime);
+  if (known?.hour === hour) return known.view;
+  const from = siteMs(at - SCORED_MS);
+  const scores = scoreForecasts([...runtime.markets.series.values()], from, at);
+  const view = { from: isoUtc(from), at: isoUtc(at), scores };
+  told.set(runtime, { hour, view });
+  return view;
+}
