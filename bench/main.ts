@@ -3,6 +3,7 @@ import { discoverBench } from './discover.ts';
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
 import { loopBench } from './loop.ts';
+import { planBench } from './plan.ts';
 import { pollBench } from './poll.ts';
 import { storeBench } from './store.ts';
 
@@ -23,6 +24,10 @@ const BENCHES: Readonly<
   },
   discover: { about: 'a /16 with one address in twenty live, the others silent (a minute)', run: discoverBench },
   events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
+  plan: {
+    about: 'the planner: 20 to 60 cohorts over a day, cold and warm, beside the bare solver (minutes; --replans N)',
+    run: planBench,
+  },
   store: {
     about: 'the ledger: 5,000 acts and 10,000 commands, and how long they hold the event loop (seconds)',
     run: storeBench,

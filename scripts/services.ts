@@ -1,7 +1,7 @@
 /**
- * Installs what the tests need beyond the project's own packages: Chromium from Debian's packages, a Bitcoin node from
- * npm into `.busbar/services`. Idempotent. Where it cannot install, it says why; `npm test` then names the suites it
- * leaves out.
+ * Installs what the tests need beyond the project's own packages: Chromium, a simulated BMC and two further solvers
+ * from Debian's packages, a Bitcoin node from npm into `.busbar/services`. Idempotent. Where it cannot install, it says
+ * why; `npm test` then names the suites it leaves out.
  *
  *   node scripts/services.ts [ensure|status] [--json]
  */
@@ -64,6 +64,25 @@ export const SERVICES: readonly Service[] = [
       return tool === undefined ? undefined : simulator;
     },
     from: { debianPackages: ['openipmi', 'ipmitool'] },
+  },
+  {
+    name: 'glpsol',
+    suites: 'the plans recomputed by GLPK (test/proofs/solvers.test.ts)',
+    find: () =>
+      firstThatExists([
+        process.env['GLPSOL_PATH'] ?? '',
+        '/usr/bin/glpsol',
+        '/usr/local/bin/glpsol',
+        '/opt/homebrew/bin/glpsol',
+      ]),
+    from: { debianPackages: ['glpk-utils'] },
+  },
+  {
+    name: 'cbc',
+    suites: 'the plans recomputed by CBC (test/proofs/solvers.test.ts)',
+    find: () =>
+      firstThatExists([process.env['CBC_PATH'] ?? '', '/usr/bin/cbc', '/usr/local/bin/cbc', '/opt/homebrew/bin/cbc']),
+    from: { debianPackages: ['coinor-cbc'] },
   },
   {
     name: 'bcoin',

@@ -122,6 +122,13 @@ describe('ramp', () => {
     expect(importsMw(site({ halls, connection: connection(3e6) }), shortForecast([20, 20], 10))).toEqual([0.498, 0.5]);
   });
 
+  test('the contract goes before the charge of a coincident peak that begins at once', () => {
+    const forecast = shortForecast([20, 20, 20], 5);
+    const steps = forecast.steps.map((step) => ({ ...step, coincidentProbability: 1 }));
+    const snapshot = site({ connection: connection(3e6), tariff: { ...BARE.tariff, coincidentUsdPerMw: 16_000 } });
+    expect(importsMw(snapshot, { ...forecast, steps })).toEqual([2.499, 2, 1.5]);
+  });
+
   test('without a meter the first step is free, and the others are not', () => {
     const plan = importsMw(site({ connection: connection(undefined) }), shortForecast([500, 20, 20], 10));
     expect(plan).toEqual([0, 1, 2]);

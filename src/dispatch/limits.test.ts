@@ -1,110 +1,22 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MINUTE, type Plan, type Snapshot } from '../model/index.ts';
-import { bareHall, S19K, shortForecast } from './fixture.ts';
+import { anySite, forecastOfSite, GPU_W, PART_GPUS, POINTS, snapshotOf } from '../../test/support/random-site.ts';
+import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { constraints } from './constraints/index.ts';
 import { loadHighs } from './highs.ts';
-import { buildLp } from './lp.ts';
+import { buildLp, type LinearProgram } from './lp.ts';
 import { planByMeritOrder } from './merit-order.ts';
 import { planWith, solve } from './plan.ts';
-import { pose } from './problem.ts';
+import { coolingPerWatt, pose } from './problem.ts';
 
 const highs = await loadHighs();
-
-const int = (min: number, max: number) => fc.integer({ min, max });
-const HALLS = ['a', 'b'];
-const POINTS = S19K.filter((_, i) => i % 6 === 0);
-
-const anyHall = fc.record({
-  usableW: int(200_000, 3_000_000),
-  fixedW: int(0, 400_000),
-  silentW: int(0, 300_000),
-  baseW: int(0, 100_000),
-  coolingPerW: fc.double({ min: 0, max: 0.4, noNaN: true }),
-  wakesPerMinute: int(1, 60),
-});
-const anyCohort = fc.record({
-  hall: fc.constantFrom(...HALLS),
-  asleep: int(0, 300),
-  low: int(0, 100),
-  middle: int(0, 200),
-  high: int(0, 200),
-  pinnedShare: fc.double({ min: 0, max: 0.5, noNaN: true }),
-  held: fc.constantFrom(true, false, false, false, false),
-});
-const anyWork = fc.record({
-  hall: fc.constantFrom(...HALLS),
-  gpuModel: fc.constantFrom('x', 'y'),
-  runningGpus: int(0, 300),
-  queuedGpus: int(0, 300),
-  committedGpus: int(0, 300),
-  usdPerGpuHour: fc.double({ min: 0, max: 3, noNaN: true }),
-  interruptUsdPerGpu: fc.constantFrom(0, 0.5),
-});
-const anySite = fc.record({
-  halls: fc.tuple(anyHall, anyHall),
-  cohorts: fc.array(anyCohort, { maxLength: 4 }),
-  work: fc.array(anyWork, { maxLength: 4 }),
-  usableW: int(800_000, 5_000_000),
-  wakeUsdPerMachine: fc.constantFrom(0, 0.02),
-  retuneUsdPerMachine: fc.constantFrom(0, 0.01),
-  prices: fc.array(fc.double({ min: -100, max: 3000, noNaN: true }), { minLength: 1, maxLength: 6 }),
-});
-type AnySite = typeof anySite extends fc.Arbitrary<infer T> ? T : never;
-
-function snapshotOf(site: AnySite): Snapshot {
-  return {
-    at: shortForecast([0]).madeAt,
-    connection: { limitW: site.usableW, usableW: site.usableW, lossFraction: 0.01, importW: undefined },
-    tariff: { blockW: 1e6, blockUsdPerMwh: 38 },
-    mining: {
-      keptFraction: 0.988,
-      wakeUsdPerMachine: site.wakeUsdPerMachine,
-      retuneUsdPerMachine: site.retuneUsdPerMachine,
-    },
-    halls: site.halls.map((h, i) => ({
-      ...bareHall(HALLS[i]!),
-      usableW: h.usableW,
-      fixedW: h.fixedW,
-      silent: { machines: 1, powerW: h.silentW },
-      cooling: { baseW: h.baseW, marginal: [{ wetBulbC: 20, marginalW: h.coolingPerW }] },
-      wakesPerMinute: h.wakesPerMinute,
-    })),
-    cohorts: site.cohorts.map((c, i) => ({
-      id: `c${i}`,
-      hallId: c.hall,
-      modelId: 'antminer-s19k-pro',
-      machines: c.asleep + c.low + c.middle + c.high,
-      sleepW: 25,
-      points: POINTS,
-      now: { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high },
-      pinned: Object.fromEntries(
-        Object.entries({ sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high }).map(([key, n]) => [
-          key,
-          Math.floor(n * c.pinnedShare),
-        ]),
-      ),
-      held: c.held,
-    })),
-    work: site.work.map((w, i) => ({
-      ...w,
-      id: `w${i}`,
-      hallId: w.hall,
-      className: 'reserved',
-      line: 'ai',
-      heldGpus: 0,
-      partGpus: 400,
-      marginalWPerGpu: 550,
-      penaltyUsdPerGpuHour: 1,
-    })),
-  };
-}
 
 const TOLERANCE_W = 10;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const wattsOf = (key: string): number => POINTS.find((p) => p.profile === key)?.powerW ?? 25;
 
 /** The limits again, written from the plan and the snapshot alone: what of them each step breaks without saying so. */
-function broken(snapshot: Snapshot, plan: Plan): string[] {
+function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
   const says = (name: string): boolean => plan.notes.some((note) => note.startsWith(`${name} is over its limit`));
   return plan.steps.flatMap((step, t) => {
     const halls = snapshot.halls.map((hall) => {
@@ -117,9 +29,10 @@ function broken(snapshot: Snapshot, plan: Plan): string[] {
         }),
       );
       const minersW = cohorts.flatMap((c) => Object.entries(step.cohorts[c.id]!).map(([key, n]) => n * wattsOf(key)));
-      const itW = sum([hall.fixedW, hall.silent.powerW, ...minersW, ...work.map((w) => step.work[w.id]! * 550)]);
-      const loadW = itW * (1 + hall.cooling.marginal[0]!.marginalW) + hall.cooling.baseW;
+      const itW = sum([hall.fixedW, hall.silent.powerW, ...minersW, ...work.map((w) => step.work[w.id]! * GPU_W)]);
+      const loadW = itW * (1 + coolingPerWatt(hall, forecast.steps[t]!.wetBulbC)) + hall.cooling.baseW;
       const gpus = ['x', 'y'].map((part) => sum(work.filter((w) => w.gpuModel === part).map((w) => step.work[w.id]!)));
+      const uplinkMbps = sum(work.map((w) => step.work[w.id]! * (w.uplinkMbpsPerGpu ?? 0)));
       // Cutting the first step to whole machines may leave the second one machine a cohort more to wake.
       const wakesAllowed = (hall.wakesPerMinute * step.durationMs) / MINUTE + (t === 1 ? cohorts.length : 1e-3);
       return {
@@ -127,7 +40,8 @@ function broken(snapshot: Snapshot, plan: Plan): string[] {
         broken: [
           loadW > hall.usableW + TOLERANCE_W && !says(`hall ${hall.id}`) && `breaker ${hall.id} at ${t}`,
           wakes > wakesAllowed && `wakes ${hall.id} at ${t}: ${wakes}`,
-          Math.max(...gpus) > 400.0001 && `part ${hall.id} at ${t}`,
+          Math.max(...gpus) > PART_GPUS + 1e-4 && `part ${hall.id} at ${t}`,
+          uplinkMbps > (hall.uplinkMbps ?? Infinity) + 1e-3 && `uplink ${hall.id} at ${t}: ${uplinkMbps}`,
         ],
       };
     });
@@ -160,22 +74,90 @@ function brokenCohort(cohort: Snapshot['cohorts'][number], plan: Plan, t: number
   ];
 }
 
+/** What cutting the first step to whole machines and GPUs may move of one cohort: an operating point or two. */
+const CUT_MACHINES = 2;
+
+/**
+ * Minimum times, from the plan alone: of the machines that run, at least as many as were woken lately, and of those that
+ * sleep as many as were put to sleep. Held cohorts are a person's.
+ */
+function brokenTimes({ mining, cohorts }: Snapshot, plan: Plan): string[] {
+  return cohorts
+    .filter(({ held }) => !held)
+    .flatMap(({ id, now, machines }) => {
+      const asleep = plan.steps.map((step) => step.cohorts[id]!['sleep'] ?? 0);
+      const woken = asleep.map((n, t) => (asleep[t - 1] ?? now['sleep'] ?? 0) - n);
+      return plan.steps.flatMap(({ start }, t) => {
+        const lately = (ms: number, sign: number): number =>
+          sum(woken.map((n, s) => (s <= t && plan.steps[s]!.start > start - ms ? Math.max(0, sign * n) : 0)));
+        return [
+          lately(mining.minimumOnMs ?? 0, 1) > machines - asleep[t]! + CUT_MACHINES && `on ${id} at ${t}`,
+          lately(mining.minimumOffMs ?? 0, -1) > asleep[t]! + CUT_MACHINES && `off ${id} at ${t}`,
+        ].filter((what) => what !== false);
+      });
+    });
+}
+
+/** By how much import by step outruns the ramp of the contract, in all, in MW. */
+function rampExcessMw(
+  { connection: { rampWPerMinute, importW } }: Snapshot,
+  forecast: Forecast,
+  mw: readonly number[],
+) {
+  if (rampWPerMinute === undefined) return 0;
+  return sum(
+    mw.map((now, t) => {
+      const before = t === 0 ? (importW === undefined ? now : importW / 1e6) : mw[t - 1]!;
+      return Math.max(0, Math.abs(now - before) - (rampWPerMinute * forecast.steps[t]!.durationMs) / MINUTE / 1e6);
+    }),
+  );
+}
+
+/** The least of that excess that any decision leaves, whatever it costs. */
+function leastExcessMw({ model, columns }: LinearProgram): number {
+  model.columnNames.forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
+  return -solve(highs, { model, offsetUsd: 0, columns }, {}).objectiveUsd;
+}
+
 test('every plan of either planner keeps every limit, or names the one that none can keep', () => {
   fc.assert(
     fc.property(anySite, (site) => {
       const snapshot = snapshotOf(site);
-      const forecast = shortForecast(site.prices, 5);
+      const forecast = forecastOfSite(site);
       const plan = planWith(highs, snapshot, forecast);
       const greedy = planByMeritOrder(snapshot, forecast);
-      expect(broken(snapshot, plan)).toEqual([]);
-      expect(broken(snapshot, greedy)).toEqual([]);
+      expect(broken(snapshot, forecast, plan)).toEqual([]);
+      expect(brokenTimes(snapshot, plan)).toEqual([]);
+      expect(broken(snapshot, forecast, greedy)).toEqual([]);
       expect(plan.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'optimal');
       expect(greedy.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'merit-order');
-      // The merit order's plan is one the solver could have chosen.
-      const best = solve(highs, buildLp(pose(snapshot, forecast)), {}).objectiveUsd;
+      // The merit order looks at no contract that spans steps; beside those its plan is one the solver could have chosen.
+      const free = constraints.filter(({ name }) => name !== 'ramp' && name !== 'minimum-times');
+      const best = solve(highs, buildLp(pose(snapshot, forecast), free), {}).objectiveUsd;
       expect(greedy.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
       expect(plan.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
     }),
+    { numRuns: 250 },
+  );
+});
+
+test('import outruns the ramp of the contract only where physical limits leave no other way', () => {
+  let ramped = 0;
+  fc.assert(
+    fc.property(anySite, fc.integer({ min: 20_000, max: 500_000 }), (site, rampWPerMinute) => {
+      const snapshot = snapshotOf({ ...site, rampWPerMinute });
+      const forecast = forecastOfSite(site);
+      const program = buildLp(pose(snapshot, forecast));
+      const { solution } = solve(highs, program, {});
+      const importMw = program.columns.importMw.map((column) => solution.colValue[column]!);
+      const excessMw = rampExcessMw(snapshot, forecast, importMw);
+      expect(excessMw).toBeLessThanOrEqual(leastExcessMw(program) + 1e-5);
+      if (excessMw > 0) ramped += 1;
+      // In whole machines the first step draws no more than in fractions: half a machine would outrun it, too.
+      const [first] = planWith(highs, snapshot, forecast).steps;
+      expect(first!.importW).toBeLessThanOrEqual(importMw[0]! * 1e6 + TOLERANCE_W);
+    }),
     { numRuns: 150 },
   );
+  expect(ramped).toBeGreaterThan(0);
 });

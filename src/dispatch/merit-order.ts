@@ -2,7 +2,7 @@ import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
-import { roomBeside } from './round.ts';
+import { roomBeside, uplinkRoomGpus } from './round.ts';
 import { moneyOf, shapeSteps } from './shape.ts';
 
 /** One thing more that could run: GPUs of a class, or machines one operating point up. */
@@ -89,19 +89,6 @@ function workOffers(problem: Problem, t: number, gpus: number[]): Offer[] {
     return [offer(reservedGpus, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);
-}
-
-/** GPUs of a class that the uplink of its hall still has room for. */
-function uplinkRoomGpus({ work, halls }: Problem, i: number, gpus: readonly number[]): number {
-  const { facts, hall } = work[i]!;
-  const capacity = halls[hall]!.uplinkMbps;
-  const each = facts.uplinkMbpsPerGpu ?? 0;
-  if (capacity === undefined || each === 0) return Infinity;
-  const used = work.reduce(
-    (sum, one, j) => sum + (one.hall === hall ? (one.facts.uplinkMbpsPerGpu ?? 0) * gpus[j]! : 0),
-    0,
-  );
-  return Math.max(0, (capacity - used) / each);
 }
 
 /** Each step up the concave envelope is an offer; the steps of one cohort come in their order by value. */

@@ -33,3 +33,12 @@ test('GPUs stay within their part though every fraction would fit the limits', (
   expect(roundFirst(problem, { machines: [], gpus: [40.5, 59.5] }).gpus).toEqual([41, 59]);
   expect(roundFirst(problem, { machines: [], gpus: [40.3, 59.4] }).gpus).toEqual([40, 60]);
 });
+
+test('GPUs stay within the uplink of their hall though every fraction would fit their part', () => {
+  const snapshot = demoSnapshot();
+  const work = snapshot.work.slice(5, 7).map((w) => ({ ...w, uplinkMbpsPerGpu: 10 }));
+  const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 1_004 }));
+  const problem = pose({ ...snapshot, halls, cohorts: [], work }, demoForecast());
+  expect(roundFirst(problem, { machines: [], gpus: [40.8, 59.6] }).gpus).toEqual([41, 59]);
+  expect(roundFirst(problem, { machines: [], gpus: [0.4, 100] }).gpus).toEqual([0, 100]);
+});

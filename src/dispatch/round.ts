@@ -35,6 +35,19 @@ export function roomBeside(problem: Problem, t: number, decision: Decision, most
   };
 }
 
+/** GPUs of class `i` that the uplink of its hall still has room for beside `gpus`, a fraction included. */
+export function uplinkRoomGpus({ work, halls }: Problem, i: number, gpus: readonly number[]): number {
+  const { facts, hall } = work[i]!;
+  const capacity = halls[hall]!.uplinkMbps;
+  const each = facts.uplinkMbpsPerGpu ?? 0;
+  if (capacity === undefined || each === 0) return Infinity;
+  const used = work.reduce(
+    (sum, one, j) => sum + (one.hall === hall ? (one.facts.uplinkMbpsPerGpu ?? 0) * gpus[j]! : 0),
+    0,
+  );
+  return Math.max(0, (capacity - used) / each);
+}
+
 /**
  * Whole machines and GPUs for the first step, within every limit. Counts are cut to whole ones with the rest asleep
  * or idle, which draws no more than the fractions did; then the rest is placed again, largest fraction first,
@@ -74,6 +87,7 @@ function placeGpus(problem: Problem, wanted: Decision, gpus: number[], room: Roo
     const shared = problem.parts.find(({ work }) => work.includes(owner))!;
     const used = shared.work.reduce((sum, i) => sum + gpus[i]!, 0);
     if (used >= shared.gpus || gpus[owner]! >= demandGpus || room.most(hall, facts.marginalWPerGpu) < 1) continue;
+    if (uplinkRoomGpus(problem, owner, gpus) < 1) continue;
     gpus[owner]! += 1;
     room.take(hall, facts.marginalWPerGpu);
   }

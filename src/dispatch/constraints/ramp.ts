@@ -1,7 +1,11 @@
 import { MINUTE } from '../../model/index.ts';
 import { defineConstraint } from '../constraint.ts';
+import { coincidentQuarters, demandOf } from '../demand.ts';
 
-/** Above what any MWh or contract is worth, and below what would hide the other terms from the solver. */
+/**
+ * Above what the energy of a horizon is worth, and below what would hide the other terms from the solver. What a MW costs
+ * in charges on peaks comes on top.
+ */
 const USD_PER_MW_OVER = 5_000;
 
 export const ramp = defineConstraint({
@@ -11,12 +15,14 @@ export const ramp = defineConstraint({
   add(model, { problem, columns }) {
     const { rampWPerMinute, importW } = problem.snapshot.connection;
     if (rampWPerMinute === undefined) return;
+    const charges = [...coincidentQuarters(problem), ...(demandOf(problem)?.months ?? [])];
+    const usdPerMwOver = charges.reduce((sum, { usdPerMw }) => sum + usdPerMw, USD_PER_MW_OVER);
     for (const [t, { facts }] of problem.steps.entries()) {
       const before = columns.importMw[t - 1];
       if (before === undefined && importW === undefined) continue;
       const mostMw = ((rampWPerMinute / 1e6) * facts.durationMs) / MINUTE;
       const fromMw = before === undefined ? importW! / 1e6 : 0;
-      const over = model.column(`ramp:over:${facts.start}`, -USD_PER_MW_OVER, 0, Infinity);
+      const over = model.column(`ramp:over:${facts.start}`, -usdPerMwOver, 0, Infinity);
       const change = [[columns.importMw[t]!, 1], ...(before === undefined ? [] : [[before, -1] as const])] as const;
       model.row(`ramp:up:${facts.start}`, -Infinity, fromMw + mostMw, [...change, [over, -1]]);
       model.row(`ramp:down:${facts.start}`, fromMw - mostMw, Infinity, [...change, [over, 1]]);

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { loadHighs } from '../../src/dispatch/highs.ts';
+import { buildLp } from '../../src/dispatch/lp.ts';
+import { solve } from '../../src/dispatch/plan.ts';
+import { pose } from '../../src/dispatch/problem.ts';
+import { toFreeMps } from '../support/mps.ts';
+import { type AnySite, anySite, forecastOfSite, snapshotOf } from '../support/random-site.ts';
+
+/** The same linear programs before solvers that share no code with ours: all must earn the same. */
+const GLPSOL = process.env['GLPSOL_PATH'];
+const CBC = process.env['CBC_PATH'];
+const SITES = 72;
+const run = promisify(execFile);
+const highs = await loadHighs();
+
+interface Case {
+  readonly site: AnySite;
+  readonly mps: string;
+  readonly objectiveUsd: number;
+  readonly offsetUsd: number;
+}
+
+const cases = fc.sample(anySite, { seed: 20_260_323, numRuns: SITES }).map((site): Case => {
+  const program = buildLp(pose(snapshotOf(site), forecastOfSite(site)));
+  const { objectiveUsd } = solve(highs, program, {});
+  const mps = toFreeMps(program.model.data(highs, program.offsetUsd));
+  return { site, mps, objectiveUsd, offsetUsd: program.offsetUsd };
+});
+
+test('the sites hold something of every kind', () => {
+  const having = (what: (site: AnySite) => boolean): number => cases.filter(({ site }) => what(site)).length;
+  const counts = {
+    demand: having(({ demand }) => (demand?.usdPerMw ?? 0) > 0),
+    coincident: having((s) => s.coincidentUsdPerMw !== undefined && s.steps.some((t) => t.coincidentProbability > 0)),
+    ramp: having(({ rampWPerMinute }) => rampWPerMinute !== undefined),
+    minimumOn: having(({ minimumOnMinutes, steps }) => minimumOnMinutes > 5 && steps.length > 1),
+    minimumOff: having(({ minimumOffMinutes, steps }) => minimumOffMinutes > 5 && steps.length > 1),
+    wake: having(({ wakeUsdPerMachine }) => wakeUsdPerMachine > 0),
+    retune: having(({ retuneUsdPerMachine }) => retuneUsdPerMachine > 0),
+    reserved: having(({ work }) => work.some(({ committedGpus }) => committedGpus > 0)),
+    uplink: having(({ halls, work }) =>
+      work.some((w) => w.uplinkMbpsPerGpu > 0 && halls[w.hall === 'a' ? 0 : 1].uplinkMbps !== undefined),
+    ),
+    cooling: having(({ halls }) => halls.some(({ coolingPerW }) => coolingPerW > 0)),
+    held: having(({ cohorts }) => cohorts.some(({ held }) => held)),
+  };
+  expect(cases.length).toBeGreaterThanOrEqual(60);
+  expect(Object.entries(counts).filter(([, n]) => n < 8)).toEqual([]);
+});
+
+/** Solves every case by a solver that minimises, and says where its $ are not ours. */
+async function compare(minimum: (modelFile: string, answerFile: string) => Promise<number>): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'busbar-solvers-'));
+  const wrong: string[] = [];
+  try {
+    for (const [n, { mps, objectiveUsd, offsetUsd }] of cases.entries()) {
+      const model = join(folder, `${n}.mps`);
+      await writeFile(model, mps);
+      const theirs = offsetUsd - (await minimum(model, join(folder, `${n}.txt`)));
+      // An answer that cannot be read is not a number, and no match either.
+      const isSame = Math.abs(theirs - objectiveUsd) <= 1e-6 * Math.max(1, Math.abs(objectiveUsd));
+      if (!isSame) wrong.push(`site ${n}: $${theirs} by them, $${objectiveUsd} by HiGHS`);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return wrong;
+}
+
+describe.skipIf(GLPSOL === undefined)('GLPK (left out where GLPSOL_PATH is not set)', () => {
+  test('earns the same at every site', { timeout: 120_000 }, async () => {
+    const wrong = await compare(async (model, answer) => {
+      await run(GLPSOL!, ['--freemps', model, '--min', '-w', answer]);
+      // "s bas ROWS COLUMNS PRIMAL DUAL OBJECTIVE", both statuses f where the solution is optimal.
+      const found = /^s bas \d+ \d+ f f (\S+)$/m.exec(await readFile(answer, 'utf8'));
+      return Number(found?.[1] ?? Number.NaN);
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe.skipIf(CBC === undefined)('CBC (left out where CBC_PATH is not set)', () => {
+  test('earns the same at every site', { timeout: 120_000 }, async () => {
+    const wrong = await compare(async (model, answer) => {
+      await run(CBC!, [model, 'solve', 'solution', answer]);
+      const found = /^Optimal - objective value (\S+)/.exec(await readFile(answer, 'utf8'));
+      return Number(found?.[1] ?? Number.NaN);
+    });
+    expect(wrong).toEqual([]);
+  });
+});

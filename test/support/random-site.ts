@@ -1,0 +1,156 @@
+import * as fc from 'fast-check';
+import { bareHall, S19K, shortForecast } from '../../src/dispatch/fixture.ts';
+import {
+  type Forecast,
+  HOUR,
+  MINUTE,
+  QUARTER,
+  siteMs,
+  type Snapshot,
+  type TariffFacts,
+} from '../../src/model/index.ts';
+
+/** Small random sites with everything a plan can be coupled by, each of it at some of them. */
+
+const int = (min: number, max: number) => fc.integer({ min, max });
+const some = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+const HALLS = ['a', 'b'];
+export const POINTS = S19K.filter((_, i) => i % 6 === 0);
+export const GPU_W = 550;
+export const PART_GPUS = 400;
+
+const anyHall = fc.record({
+  usableW: int(200_000, 3_000_000),
+  fixedW: int(0, 400_000),
+  silentW: int(0, 300_000),
+  baseW: int(0, 100_000),
+  coolingPerW: some(0, 0.4),
+  wakesPerMinute: int(1, 60),
+  uplinkMbps: fc.constantFrom(undefined, undefined, 203, 1_001),
+});
+const anyCohort = fc.record({
+  hall: fc.constantFrom(...HALLS),
+  asleep: int(0, 300),
+  low: int(0, 100),
+  middle: int(0, 200),
+  high: int(0, 200),
+  pinnedShare: some(0, 0.5),
+  held: fc.constantFrom(true, false, false, false, false),
+});
+const anyWork = fc.record({
+  hall: fc.constantFrom(...HALLS),
+  gpuModel: fc.constantFrom('x', 'y'),
+  runningGpus: int(0, 300),
+  queuedGpus: int(0, 300),
+  committedGpus: int(0, 300),
+  usdPerGpuHour: some(0, 3),
+  interruptUsdPerGpu: fc.constantFrom(0, 0.5),
+  uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+});
+const anyDemand = fc.record({
+  usdPerMw: int(0, 12_000),
+  intervalMs: fc.constantFrom(QUARTER, 2 * QUARTER, HOUR),
+  billedW: int(0, 2_000_000),
+  monthEndsInQuarters: int(1, 2_000),
+  runningWh: fc.constantFrom(undefined, 0, 100_000),
+});
+
+/** Parts of a random site, so that a property can change one of them. Powers are W, times minutes. */
+export const anySite = fc.record({
+  halls: fc.tuple(anyHall, anyHall),
+  cohorts: fc.array(anyCohort, { minLength: 1, maxLength: 4 }),
+  work: fc.array(anyWork, { maxLength: 4 }),
+  usableW: int(800_000, 5_000_000),
+  importW: fc.option(int(0, 4_000_000), { nil: undefined }),
+  rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
+  demand: fc.option(anyDemand, { nil: undefined }),
+  coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
+  wakeUsdPerMachine: fc.constantFrom(0, 0.02),
+  retuneUsdPerMachine: fc.constantFrom(0, 0.01),
+  minimumOnMinutes: fc.constantFrom(0, 0, 10, 20),
+  minimumOffMinutes: fc.constantFrom(0, 0, 10, 20),
+  minutes: fc.constantFrom(5, 15),
+  steps: fc.array(
+    fc.record({
+      priceUsdPerMwh: some(-100, 3000),
+      wetBulbC: int(10, 26),
+      coincidentProbability: fc.constantFrom(0, 0, 0, 0.002, 0.4),
+    }),
+    { minLength: 1, maxLength: 7 },
+  ),
+  hashpriceUsdPerPhDay: int(20, 120),
+});
+export type AnySite = typeof anySite extends fc.Arbitrary<infer T> ? T : never;
+
+function tariffOf({ demand, coincidentUsdPerMw }: AnySite, at: number): TariffFacts {
+  const tariff = { blockW: 1e6, blockUsdPerMwh: 38, coincidentUsdPerMw };
+  if (demand === undefined) return tariff;
+  const { monthEndsInQuarters, ...facts } = demand;
+  return { ...tariff, demand: { ...facts, monthEndsAt: siteMs(at + monthEndsInQuarters * QUARTER) } };
+}
+
+export function snapshotOf(site: AnySite): Snapshot {
+  const { usableW, importW, rampWPerMinute } = site;
+  const at = shortForecast([0]).madeAt;
+  return {
+    at,
+    connection: { limitW: usableW, usableW, lossFraction: 0.01, importW, rampWPerMinute },
+    tariff: tariffOf(site, at),
+    mining: {
+      keptFraction: 0.988,
+      wakeUsdPerMachine: site.wakeUsdPerMachine,
+      retuneUsdPerMachine: site.retuneUsdPerMachine,
+      minimumOnMs: site.minimumOnMinutes * MINUTE,
+      minimumOffMs: site.minimumOffMinutes * MINUTE,
+    },
+    halls: site.halls.map((h, i) => ({
+      ...bareHall(HALLS[i]!),
+      usableW: h.usableW,
+      fixedW: h.fixedW,
+      silent: { machines: 1, powerW: h.silentW },
+      cooling: {
+        baseW: h.baseW,
+        marginal: [
+          { wetBulbC: 10, marginalW: h.coolingPerW / 2 },
+          { wetBulbC: 26, marginalW: h.coolingPerW },
+        ],
+      },
+      wakesPerMinute: h.wakesPerMinute,
+      uplinkMbps: h.uplinkMbps,
+    })),
+    cohorts: site.cohorts.map((c, i) => {
+      const now = { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high };
+      return {
+        id: `c${i}`,
+        hallId: c.hall,
+        modelId: 'antminer-s19k-pro',
+        machines: c.asleep + c.low + c.middle + c.high,
+        sleepW: 25,
+        points: POINTS,
+        now,
+        pinned: Object.fromEntries(Object.entries(now).map(([key, n]) => [key, Math.floor(n * c.pinnedShare)])),
+        held: c.held,
+      };
+    }),
+    work: site.work.map((w, i) => ({
+      ...w,
+      id: `w${i}`,
+      hallId: w.hall,
+      className: 'reserved',
+      line: 'ai',
+      heldGpus: 0,
+      partGpus: PART_GPUS,
+      marginalWPerGpu: GPU_W,
+      penaltyUsdPerGpuHour: 1,
+    })),
+  };
+}
+
+export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite): Forecast {
+  const plain = shortForecast(
+    steps.map(({ priceUsdPerMwh }) => priceUsdPerMwh),
+    minutes,
+    { hashpriceUsdPerPhDay },
+  );
+  return { ...plain, steps: plain.steps.map((step, t) => ({ ...step, ...steps[t]! })) };
+}
