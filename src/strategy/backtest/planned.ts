@@ -26,16 +26,23 @@ import type { Truth } from './truth.ts';
  * ever carried out, and what lies hours ahead matters through wakes, peaks and charges alone.
  */
 const LOOK_AHEAD: readonly HorizonPart[] = [
-  { untilMs: 2 * HOUR, stepMs: QUARTER },
-  { untilMs: 24 * HOUR, stepMs: HOUR },
+  { untilMs: HOUR, stepMs: QUARTER },
+  { untilMs: 6 * HOUR, stepMs: HOUR },
+  { untilMs: 24 * HOUR, stepMs: 6 * HOUR },
 ];
 
 /** The planner as it runs live: what was known at the moment, and nothing later. */
-export function plannerPolicy(highs: Highs, facts: SiteCase, truth: Truth, notes: string[]): Decide {
+export function plannerPolicy(
+  highs: Highs,
+  facts: SiteCase,
+  truth: Truth,
+  notes: string[],
+  lookAhead: readonly HorizonPart[] = LOOK_AHEAD,
+): Decide {
   const warm = createWarmStart();
   const outlookAt = peakOutlook(facts, truth);
   return ({ at, snapshot }) => {
-    const { forecast } = buildForecast(truth.series, at, horizonOf(at, LOOK_AHEAD));
+    const { forecast } = buildForecast(truth.series, at, horizonOf(at, lookAhead));
     if (forecast === undefined)
       throw new Error('no forecast can be made: price, difficulty or bitcoin price is missing');
     const facing = withOutlook(forecast, outlookAt(at));
