@@ -66,7 +66,7 @@ describe('with everything coupled', () => {
     const highs = await loadHighs();
     const policies: Decide[] = [
       plannerPolicy(highs, facts, truth, []),
-      foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, notes: [] }),
+      foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, failures: [] }),
       rulePolicy(facts, () => false),
       ({ conditions, wanted, usdPerGpuHour }) => ({ running: fillUp(facts, conditions, wanted, usdPerGpuHour) }),
     ];

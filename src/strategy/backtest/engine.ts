@@ -1,4 +1,4 @@
-import { MINUTE, QUARTER, monthEnd, siteMs, type DemandFacts, type SiteMs } from '../../model/index.ts';
+import { MINUTE, QUARTER, siteMs, type DemandFacts, type SiteMs } from '../../model/index.ts';
 import { snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { createLedger, monthCalendar, type Ledger, type Load } from './ledger.ts';
@@ -83,7 +83,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           running: before,
           pinned: dwell.pinned(at, before),
           importW: feederW,
-          demand: demandAt(facts, ledger, at, monthOf),
+          demand: demandAt(facts, ledger, at, monthOf(at).end),
           coincidentUsdPerMw,
           wanted: askedFor,
           usdPerGpuHour,
@@ -113,30 +113,16 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
   return { ledger, peakCurtailedHours };
 }
 
-function demandAt(
-  { site }: SiteCase,
-  ledger: Ledger,
-  at: SiteMs,
-  monthOf: (t: SiteMs) => SiteMs,
-): DemandFacts | undefined {
+function demandAt({ site }: SiteCase, ledger: Ledger, at: SiteMs, monthEndsAt: SiteMs): DemandFacts | undefined {
   const { demand } = site.charges;
   if (demand === undefined) return undefined;
   return {
     usdPerMw: demand.usdPerKwMonth * 1000,
     intervalMs: demand.intervalMinutes * MINUTE,
     billedW: ledger.billedW(at),
-    monthEndsAt: monthEndOf(monthOf(at), site.timezone),
+    monthEndsAt,
     runningWh: ledger.runningWh(at),
   };
-}
-
-const monthEnds = new Map<string, SiteMs>();
-/** End of a month by its start; kept, as asking a time zone at every step would take longer than deciding. */
-function monthEndOf(month: SiteMs, timezone: string): SiteMs {
-  const key = `${timezone} ${month}`;
-  let end = monthEnds.get(key);
-  if (end === undefined) monthEnds.set(key, (end = monthEnd(month, timezone)));
-  return end;
 }
 
 /** Machines of a cohort that run, in whatever mode. */

@@ -7,7 +7,6 @@ import { horizonOf, type HorizonPart } from '../../dispatch/steps.ts';
 import {
   DAY,
   HOUR,
-  monthEnd,
   QUARTER,
   siteMs,
   type Forecast,
@@ -39,7 +38,7 @@ export function foresightPolicy(
   highs: Highs,
   facts: SiteCase,
   truth: Truth,
-  { to, notes }: { readonly to: SiteMs; readonly notes: string[] },
+  { to, failures }: { readonly to: SiteMs; readonly failures: string[] },
 ): Decide {
   const outlook = new Map(truth.peaks.map(({ start }) => [start as number, 1]));
   const monthOf = monthCalendar(facts.site);
@@ -49,7 +48,7 @@ export function foresightPolicy(
   function planFrom(at: SiteMs, snapshot: Snapshot, monthEndsAt: SiteMs): NonNullable<typeof window> {
     const spans = horizonOf(at, WINDOW).filter(({ start, durationMs }) => start + durationMs <= to);
     const forecast = trueForecast(truth, at, spans, outlook);
-    const plan = planSafely(snapshot, forecast, notes, () => planWith(highs, snapshot, forecast));
+    const plan = planSafely(snapshot, forecast, failures, () => planWith(highs, snapshot, forecast));
     return {
       until: Math.min(at + DAY, monthEndsAt),
       steps: new Map(plan.steps.map((step) => [step.start, step])),
@@ -58,11 +57,11 @@ export function foresightPolicy(
 
   return ({ at, snapshot }) => {
     const full = snapshot();
-    const monthEndsAt = full.tariff.demand?.monthEndsAt ?? siteMs(Number.MAX_SAFE_INTEGER);
     const month = monthOf(at);
-    if (cap?.month !== month) cap = { month, importW: bestPeakW(facts, truth, full, outlook, to) };
+    if (cap?.month !== month.start)
+      cap = { month: month.start, importW: bestPeakW(truth, full, outlook, Math.min(to, month.end)) };
     const capped = withinCap(full, cap.importW);
-    if (window === undefined || at >= window.until) window = planFrom(at, capped, monthEndsAt);
+    if (window === undefined || at >= window.until) window = planFrom(at, capped, month.end);
     const forecast = trueForecast(truth, at, [{ start: at, durationMs: STEP_MS }], outlook);
     const running = wholeMachines(capped, forecast, window.steps.get(at)!);
     return { running, peakUsdPerMwh: peakUsdPerMwh(full, forecast.steps[0]!) };
@@ -121,16 +120,9 @@ function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): 
  * The peak import that serves a month best, in W: peaks between the least and the most are tried on the merit order of every step, which
  * knows prices, weather and limits but no wake costs, and is quick enough to walk a month for each.
  */
-function bestPeakW(
-  facts: SiteCase,
-  truth: Truth,
-  snapshot: Snapshot,
-  outlook: ReadonlyMap<number, number>,
-  to: SiteMs,
-): number {
+function bestPeakW(truth: Truth, snapshot: Snapshot, outlook: ReadonlyMap<number, number>, until: number): number {
   const { demand } = snapshot.tariff;
   if (demand === undefined || demand.usdPerMw === 0) return Infinity;
-  const until = Math.min(to, monthEnd(snapshot.at, facts.site.timezone));
   const spans = Array.from({ length: Math.floor((until - snapshot.at) / STEP_MS) }, (_, i) => ({
     start: siteMs(snapshot.at + i * STEP_MS),
     durationMs: STEP_MS,

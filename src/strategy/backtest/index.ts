@@ -40,11 +40,16 @@ export async function runBacktest(request: BacktestRequest): Promise<BacktestRes
     foresight: null,
   };
   for (const policy of POLICIES) {
-    const decide = await deciderOf(policy, facts, truth, to, notes);
+    const failures: string[] = [];
+    const decide = await deciderOf(policy, facts, truth, to, failures);
     if (decide === undefined) continue;
     const tell = (share: number): void => onProgress?.(policy, share);
     walks[policy] = await walk({ facts, truth, from, to, onProgress: tell }, decide);
     tell(1);
+    if (failures.length > 0)
+      notes.push(
+        `${policy}: ${failures.length} times by merit order in place of the optimiser, first at ${failures[0]}`,
+      );
   }
   return resultOf({ facts, truth, from, to, notes: [...notes, ...assumptions(facts)], walks });
 }
@@ -54,13 +59,13 @@ async function deciderOf(
   facts: SiteCase,
   truth: Truth,
   to: SiteMs,
-  notes: string[],
+  failures: string[],
 ): Promise<Decide | undefined> {
   switch (policy) {
     case 'plan':
-      return plannerPolicy(await loadHighs(), facts, truth, notes);
+      return plannerPolicy(await loadHighs(), facts, truth, failures);
     case 'foresight':
-      return foresightPolicy(await loadHighs(), facts, truth, { to, notes });
+      return foresightPolicy(await loadHighs(), facts, truth, { to, failures });
     case 'always-on':
       return ({ conditions, wanted, usdPerGpuHour }) => ({
         running: fillUp(facts, conditions, wanted, usdPerGpuHour),

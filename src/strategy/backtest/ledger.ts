@@ -113,7 +113,8 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   const block = blockOf(site.tariff);
   const { demand } = site.charges;
   const intervalMs = (demand?.intervalMinutes ?? 15) * MINUTE;
-  const monthOf = monthCalendar(site);
+  const calendar = monthCalendar(site);
+  const monthOf = (t: SiteMs): SiteMs => calendar(t).start;
   const months = new Map<SiteMs, Sums>();
   /** Wh imported by tariff interval, and Wh of import and of miners by hour that may be charged. */
   let interval = { start: Number.NEGATIVE_INFINITY, wh: 0 };
@@ -218,12 +219,18 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   };
 }
 
-/** Start of the calendar month of a moment; the last one is kept, as asking a time zone is slow. */
-export function monthCalendar({ timezone }: Pick<Site, 'timezone'>): (t: SiteMs) => SiteMs {
-  let known: { start: SiteMs; end: SiteMs } | undefined;
+/** A calendar month of the site's time zone, `end` excluded. */
+export interface Month {
+  readonly start: SiteMs;
+  readonly end: SiteMs;
+}
+
+/** The calendar month of a moment; the last one is kept, as asking a time zone is slow. */
+export function monthCalendar({ timezone }: Pick<Site, 'timezone'>): (t: SiteMs) => Month {
+  let known: Month | undefined;
   return (t) => {
     if (known === undefined || t < known.start || t >= known.end)
       known = { start: monthStart(t, timezone), end: monthEnd(t, timezone) };
-    return known.start;
+    return known;
   };
 }

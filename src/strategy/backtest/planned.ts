@@ -7,6 +7,7 @@ import { planWith } from '../../dispatch/plan.ts';
 import { horizonOf, type HorizonPart } from '../../dispatch/steps.ts';
 import {
   HOUR,
+  isoUtc,
   QUARTER,
   siteMs,
   type Forecast,
@@ -31,12 +32,15 @@ const LOOK_AHEAD: readonly HorizonPart[] = [
   { untilMs: 24 * HOUR, stepMs: 6 * HOUR },
 ];
 
-/** The planner as it runs live: what was known at the moment, and nothing later. */
+/**
+ * The planner as it runs live: what was known at the moment, and nothing later. It plans anew in every quarter-hour, each solve
+ * beginning where the last one ended: with every price something that the plan was made from has changed.
+ */
 export function plannerPolicy(
   highs: Highs,
   facts: SiteCase,
   truth: Truth,
-  notes: string[],
+  failures: string[],
   lookAhead: readonly HorizonPart[] = LOOK_AHEAD,
 ): Decide {
   const warm = createWarmStart();
@@ -47,19 +51,18 @@ export function plannerPolicy(
       throw new Error('no forecast can be made: price, difficulty or bitcoin price is missing');
     const facing = withOutlook(forecast, outlookAt(at));
     const facts = snapshot();
-    const plan = planSafely(facts, facing, notes, () => planWith(highs, facts, facing, { warm }));
+    const plan = planSafely(facts, facing, failures, () => planWith(highs, facts, facing, { warm }));
     const first = plan.steps[0]!;
     return { running: runningOf(first), peakUsdPerMwh: peakUsdPerMwh(facts, facing.steps[0]!) };
   };
 }
 
-/** Where the solver fails the site runs by merit order, live as here. */
-export function planSafely(snapshot: Snapshot, forecast: Forecast, notes: string[], plan: () => Plan): Plan {
+/** Where the solver fails the site runs by merit order, live as here. @param failures told why, each time */
+export function planSafely(snapshot: Snapshot, forecast: Forecast, failures: string[], plan: () => Plan): Plan {
   try {
     return plan();
   } catch (error) {
-    const note = `merit order in place of the optimiser at ${new Date(forecast.madeAt).toISOString()}: ${error instanceof Error ? error.message : String(error)}`;
-    notes.push(note);
+    failures.push(`${isoUtc(forecast.madeAt)}, ${error instanceof Error ? error.message : String(error)}`);
     return planByMeritOrder(snapshot, forecast);
   }
 }
@@ -80,7 +83,7 @@ function peakOutlook(facts: SiteCase, { peaks, load }: Truth): (at: SiteMs) => P
   const charged = new Set(peaks.map(({ month }) => month));
   return (at) => {
     const outlook = outlookAt(at);
-    return new Map([...outlook].filter(([hour]) => charged.has(monthOf(siteMs(hour)))));
+    return new Map([...outlook].filter(([hour]) => charged.has(monthOf(siteMs(hour)).start)));
   };
 }
 

@@ -91,7 +91,7 @@ export function likelyPeaks({ timezone }: Pick<Site, 'timezone'>, truth: Truth):
   };
   let known: { readonly hour: number; readonly likely: boolean } | undefined;
   const likelyAt = (hour: SiteMs): boolean => {
-    const month = monthOf(hour);
+    const month = monthOf(hour).start;
     if (!charged.has(month)) return false;
     const local = Number(hourOf.format(hour));
     if (local < LIKELY_HOURS.from || local >= LIKELY_HOURS.to) return false;
