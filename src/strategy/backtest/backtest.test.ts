@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { loadHighs } from '../../dispatch/highs.ts';
-import { DAY, HOUR, siteMs, type SiteMs } from '../../model/index.ts';
+import { DAY, HOUR, siteMs, siteSchema, type Site, type SiteMs } from '../../model/index.ts';
 import { walk, type Decide } from './engine.ts';
 import { siteCase, type Running, type SiteCase } from './facts.ts';
 import { coupledSite, JULY, JUNE, madeUpHistory, uncoupledSite } from './fixture.ts';
@@ -118,4 +121,27 @@ test('an empty period, and one without prices, are refused in words', async () =
   await expect(runBacktest({ site, history: HISTORY, from: JUNE, to: JUNE })).rejects.toThrow('nothing lies between');
   const history = { ...HISTORY, series: HISTORY.series.filter(({ name }) => name !== 'priceUsdPerMwh') };
   await expect(runBacktest({ site, history, ...DAYS })).rejects.toThrow('no priceUsdPerMwh is told');
+});
+
+const example = (...path: string[]): Site =>
+  siteSchema.parse(parse(readFileSync(join(import.meta.dirname, '..', '..', '..', 'examples', ...path), 'utf8')));
+
+test('a miner that cannot sleep goes on, and a fixed price stays what it is', async () => {
+  const to = siteMs(DAYS.from + DAY);
+  const { outcomes } = await runBacktest({ site: example('garage', 'site.yaml'), history: HISTORY, ...DAYS, to });
+  expect(outcomes.plan!.hashPhHours).toBeCloseTo((24 * 1.2) / 1000, 9);
+  expect(outcomes.plan!.energyUsd / outcomes.plan!.energyMwh).toBeCloseTo(320, 6);
+  expect(outcomes.plan!.profitUsd).toBeCloseTo(outcomes.rule!.profitUsd, 2);
+});
+
+test('the example has more miners than its breakers carry, and everything that couples them', () => {
+  const site = example('backtest-40mw.yaml');
+  const { halls, cohorts, work } = siteCase(site);
+  expect(cohorts.length).toBe(11);
+  for (const [h, { usableW }] of halls.slice(0, 4).entries()) {
+    const stockW = cohorts.reduce((sum, one) => sum + (one.hall === h ? one.machines * one.stock.powerW : 0), 0);
+    expect(stockW).toBeGreaterThan(usableW);
+  }
+  expect(work.map(({ partGpus }) => partGpus)).toEqual([2560, 2560, 960, 960]);
+  expect(Object.keys(site.charges)).toEqual(['demand', 'coincidentPeak']);
 });

@@ -187,7 +187,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
       minimumOffMs: mining.minimumOffMinutes * MINUTE,
     },
     halls,
-    cohorts: facts.cohorts.map(({ id, hall, modelId, machines, sleepW, points }): CohortFacts => ({
+    cohorts: facts.cohorts.map(({ id, hall, modelId, machines, sleepW, points, stock }): CohortFacts => ({
       id,
       hallId: halls[hall]!.id,
       modelId,
@@ -196,7 +196,8 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
       points,
       now: moment.running.cohorts[id]!,
       pinned: moment.pinned[id] ?? {},
-      held: false,
+      // A machine that cannot sleep draws as much either way: it stays as it is, as it does live.
+      held: stock.powerW <= sleepW,
     })),
     work: facts.work.map(({ id, hall, config, partGpus, marginalWPerGpu }, i): WorkFacts => {
       const { demandGpus, committedGpus, penaltyUsdPerGpuHour } = moment.wanted[i]!;
