@@ -11,10 +11,11 @@ import {
   type Series,
   type SeriesName,
   type SiteMs,
+  siteMs,
   valueAt,
 } from '../model/index.ts';
 import { hashpriceUsdPerPhDay, wetBulbC } from './economics.ts';
-import { horizon } from './steps.ts';
+import { horizon, type Span } from './steps.ts';
 
 /** What it is now counts for 1/e of the forecast after this long; the profile of the hour counts for the rest. */
 const PERSISTENCE_MS = 2 * HOUR;
@@ -23,7 +24,7 @@ const PROFILE_MS = 14 * DAY;
 /** An hour of the day seen for less than this is too thin for a profile of its own. */
 const ENOUGH_MS = HOUR;
 /** Assumed where weather was never told: a hot and humid hour, as cooling then costs most. */
-const UNKNOWN_WET_BULB_C = 28;
+export const UNKNOWN_WET_BULB_C = 28;
 
 export interface Forecasting {
   /** Undefined where there is nothing to start from: no price, difficulty or bitcoin price was ever told. */
@@ -40,8 +41,13 @@ export interface Forecasting {
  *
  * A stale or interrupted price counts, at every step, as the highest of the last 24 h of prices that were told: the site then
  * runs only what pays even so. Stale weather likewise counts as the highest wet bulb of its last day.
+ * @param spans the steps, from `at` on; one longer than a quarter-hour gets the mean of its quarter-hours
  */
-export function buildForecast(series: readonly Series[], at: SiteMs): Forecasting {
+export function buildForecast(
+  series: readonly Series[],
+  at: SiteMs,
+  spans: readonly Span[] = horizon(at),
+): Forecasting {
   const notes: string[] = [];
   const known = (name: SeriesName): Series | undefined => {
     const found = series.find((s) => s.name === name);
@@ -51,11 +57,11 @@ export function buildForecast(series: readonly Series[], at: SiteMs): Forecastin
   const wetBulb = wetBulbCurve(known('temperatureC'), known('dewPointC'), at, notes);
   const hashprice = hashpriceNow(known, at, notes);
   if (price === undefined || hashprice === undefined) return { forecast: undefined, notes };
-  const steps = horizon(at).map(({ start, durationMs }): ForecastStep => ({
+  const steps = spans.map(({ start, durationMs }): ForecastStep => ({
     start,
     durationMs,
-    priceUsdPerMwh: price.valueAt(start),
-    wetBulbC: wetBulb(start),
+    priceUsdPerMwh: meanOver(price.valueAt, start, durationMs),
+    wetBulbC: meanOver(wetBulb, start, durationMs),
     hashpriceUsdPerPhDay: hashprice,
     known: price.known && start < quarterStart(at) + QUARTER,
   }));
@@ -87,6 +93,14 @@ function countUntil(points: readonly Point[], t: number): number {
 }
 
 type Curve = (t: SiteMs) => number;
+
+function meanOver(curve: Curve, start: SiteMs, durationMs: number): number {
+  if (durationMs <= QUARTER) return curve(start);
+  const quarters = Math.round(durationMs / QUARTER);
+  let sum = 0;
+  for (let i = 0; i < quarters; i += 1) sum += curve(siteMs(start + i * QUARTER));
+  return sum / quarters;
+}
 
 function priceCurve(
   series: Series | undefined,

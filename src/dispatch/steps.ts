@@ -34,3 +34,26 @@ export function horizon(at: SiteMs): Span[] {
   }
   return spans;
 }
+
+/** So far ahead, steps of such a length that begin at whole multiples of it. */
+export interface HorizonPart {
+  readonly untilMs: number;
+  readonly stepMs: number;
+}
+
+/**
+ * A horizon of other steps than the live one: a part begins where the one before ends, its first step reaches to the next whole
+ * multiple of the part's length. Lengths are quarter-hours or whole multiples of them.
+ */
+export function horizonOf(at: SiteMs, parts: readonly HorizonPart[]): Span[] {
+  const spans: Span[] = [];
+  let start: number = at;
+  for (const { untilMs, stepMs } of parts) {
+    while (start < at + untilMs) {
+      const next = (Math.floor(start / stepMs) + 1) * stepMs;
+      spans.push({ start: siteMs(start), durationMs: next - start });
+      start = next;
+    }
+  }
+  return spans;
+}

@@ -2,6 +2,7 @@
 export * from './catalogue.ts';
 export * from './clock.ts';
 export * from './command.ts';
+export * from './contracts.ts';
 export * from './fault.ts';
 export * from './interval.ts';
 export * from './io.ts';

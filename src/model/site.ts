@@ -66,6 +66,19 @@ const machineGroup = z.strictObject({
   driver: z.string(),
   hall: id,
   addresses: addressRange,
+  points: z
+    .array(
+      z.strictObject({
+        profile: z.string().min(1),
+        powerW: z.number().positive().describe('of one machine'),
+        hashrateThs: z.number().positive(),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe(
+      'what its miners can run at, by the names their firmware gives; machines that list their own points are believed, absent: the catalogue',
+    ),
   owner: id.optional().describe('whose machines they are, of the list of owners; absent: the site itself'),
   pools: z
     .array(id)

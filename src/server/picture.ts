@@ -2,6 +2,7 @@ import type { Reconciler } from '../control/reconciler.ts';
 import { wetBulbC } from '../dispatch/economics.ts';
 import { coolingPerWatt } from '../dispatch/problem.ts';
 import {
+  commitmentsOf,
   MACHINE_STATES,
   modeKey,
   pessimistic,
@@ -23,7 +24,6 @@ import type { Fleet, FleetMachine } from './fleet.ts';
 import { stateOf } from './machine-state.ts';
 import type { Markets } from './markets.ts';
 import { freshPowerW, type Plant, type PlantMeter } from './plant.ts';
-import { commitmentsOf } from './contracts.ts';
 import type { Uplinks } from './uplinks.ts';
 
 /** The whole site at one moment, made from what was last read; made again every second. */

@@ -108,7 +108,7 @@ function cohortFacts(
 ): CohortFacts {
   const model = CATALOGUE.get(group.model);
   if (model?.kind !== 'asic') throw new Error(`${group.id}: ${group.model} is no miner`);
-  const known = measuredPoints(answering, reportedPoints(answering) ?? model.points);
+  const known = measuredPoints(answering, reportedPoints(answering) ?? group.points ?? model.points);
   const points = answering.some(({ device }) => device.setMode !== undefined)
     ? known
     : pointsOfOneKept(known, new Set(answering.map(({ reading }) => modeKey(reading!.mode!))));

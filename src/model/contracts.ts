@@ -1,4 +1,5 @@
-import type { Contract, Site, SiteMs, WorkClass } from '../model/index.ts';
+import type { SiteMs } from './clock.ts';
+import type { Contract, Site, WorkClass } from './site.ts';
 
 /** The calendar day, as `2026-11-22`, where the site stands. */
 const dayOf = (at: SiteMs, timezone: string): string =>

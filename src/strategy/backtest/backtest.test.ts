@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { loadHighs } from '../../dispatch/highs.ts';
+import { DAY, HOUR, siteMs, type SiteMs } from '../../model/index.ts';
+import { walk, type Decide } from './engine.ts';
+import { siteCase, type Running, type SiteCase } from './facts.ts';
+import { coupledSite, JULY, JUNE, madeUpHistory, uncoupledSite } from './fixture.ts';
+import { foresightPolicy } from './foresight.ts';
+import { rulePolicy, runBacktest } from './index.ts';
+import type { Load } from './ledger.ts';
+import { plannerPolicy } from './planned.ts';
+import { truthOf, type Truth } from './truth.ts';
+import { fillUp, likelyPeaks } from './yardsticks.ts';
+
+const DAYS = { from: siteMs(JUNE + 9 * DAY), to: siteMs(JUNE + 12 * DAY) };
+const HISTORY = madeUpHistory();
+
+interface Recorded {
+  readonly profitUsd: number;
+  readonly steps: { readonly at: SiteMs; readonly running: Running; readonly load: Load }[];
+}
+
+async function record(facts: SiteCase, truth: Truth, decide: Decide, period = DAYS): Promise<Recorded> {
+  const steps: Recorded['steps'] = [];
+  const onStep = (at: SiteMs, running: Running, load: Load): void => void steps.push({ at, running, load });
+  const { ledger } = await walk({ facts, truth, ...period, onStep }, decide);
+  return { profitUsd: ledger.outcome().profitUsd, steps };
+}
+
+describe('with nothing coupled', () => {
+  test('the planner, the rule and foresight earn the same to the cent', async () => {
+    const result = await runBacktest({ site: uncoupledSite(), history: HISTORY, ...DAYS });
+    expect(result.outcomes.rule!.curtailedHours).toBeGreaterThan(2);
+    expect(result.profitUsd).toBeCloseTo(result.ruleProfitUsd, 2);
+    expect(result.foresightProfitUsd).toBeCloseTo(result.ruleProfitUsd, 2);
+    expect(result.alwaysOnProfitUsd).toBeLessThan(result.ruleProfitUsd);
+    expect(result.practiceProfitUsd).toBeNull();
+    expect(result.coincidentPeak).toBeNull();
+  });
+});
+
+describe('with everything coupled', () => {
+  const facts = siteCase(coupledSite());
+  // The month is whole, so that its peak is charged; three days of it are walked.
+  const truthFor = (after?: number): Truth => truthOf(facts, madeUpHistory(after), JUNE, JULY);
+
+  test('what comes later changes nothing that was decided before', async () => {
+    const moment = DAYS.from + 1.5 * DAY + HOUR / 2;
+    const policies: ((truth: Truth) => Promise<Decide> | Decide)[] = [
+      async (truth) => plannerPolicy(await loadHighs(), facts, truth, []),
+      (truth) => rulePolicy(facts, likelyPeaks(facts.site, truth)),
+    ];
+    for (const policy of policies) {
+      const [one, other] = await Promise.all(
+        [truthFor(), truthFor(moment)].map(async (truth) => record(facts, truth, await policy(truth))),
+      );
+      const before = (recorded: Recorded) =>
+        recorded.steps.filter(({ at }) => at < moment).map(({ running }) => running);
+      expect(before(one!).length).toBeGreaterThan(140);
+      expect(before(other!)).toEqual(before(one!));
+      expect(other!.steps).not.toEqual(one!.steps);
+    }
+  });
+
+  test('no policy loads a breaker or the connection beyond what a plan may use, and machines stay whole', async () => {
+    const truth = truthFor();
+    const highs = await loadHighs();
+    const policies: Decide[] = [
+      plannerPolicy(highs, facts, truth, []),
+      foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, notes: [] }),
+      rulePolicy(facts, () => false),
+      ({ conditions, wanted, usdPerGpuHour }) => ({ running: fillUp(facts, conditions, wanted, usdPerGpuHour) }),
+    ];
+    const profits: number[] = [];
+    for (const policy of policies) {
+      const { steps, profitUsd } = await record(facts, truth, policy);
+      profits.push(profitUsd);
+      const tightest = Math.min(...steps.map(({ load }) => facts.halls[0]!.usableW - load.hallW[0]!));
+      expect(tightest).toBeGreaterThanOrEqual(-1e-3);
+      for (const { running, load } of steps) {
+        expect(load.importW).toBeLessThanOrEqual(facts.usableW + 1e-3);
+        for (const { id, machines } of facts.cohorts) {
+          const counts = Object.values(running.cohorts[id]!);
+          expect(counts.every((count) => Number.isInteger(count) && count >= 0)).toBe(true);
+          expect(counts.reduce((sum, count) => sum + count, 0)).toBe(machines);
+        }
+      }
+    }
+    const [plan, foresight, rule, always] = profits;
+    expect(always).toBeLessThanOrEqual(foresight!);
+    expect(rule).toBeLessThanOrEqual(foresight!);
+    expect(rule).toBeLessThan(plan!);
+  });
+
+  test('the planner sleeps through hours that are likely to be the peak, and says how many', async () => {
+    const truth = truthFor();
+    const { ledger, peakCurtailedHours } = await walk(
+      { facts, truth, ...DAYS },
+      plannerPolicy(await loadHighs(), facts, truth, []),
+    );
+    expect(peakCurtailedHours).toBeGreaterThan(0);
+    expect(peakCurtailedHours).toBeLessThanOrEqual(ledger.outcome().curtailedHours);
+  });
+});
+
+test('practice switches off in the late afternoon of days that look like a peak', () => {
+  const facts = siteCase(coupledSite());
+  const truth = truthOf(facts, HISTORY, JUNE, JULY);
+  const likely = likelyPeaks(facts.site, truth);
+  const hours = (day: number) =>
+    Array.from({ length: 24 }, (_, hour) => hour).filter((hour) => likely(siteMs(JUNE + day * DAY + hour * HOUR)));
+  expect(hours(5)).toEqual([16, 17]);
+  // May is not charged.
+  expect(hours(-3)).toEqual([]);
+});
+
+test('an empty period, and one without prices, are refused in words', async () => {
+  const site = uncoupledSite();
+  await expect(runBacktest({ site, history: HISTORY, from: JUNE, to: JUNE })).rejects.toThrow('nothing lies between');
+  const history = { ...HISTORY, series: HISTORY.series.filter(({ name }) => name !== 'priceUsdPerMwh') };
+  await expect(runBacktest({ site, history, ...DAYS })).rejects.toThrow('no priceUsdPerMwh is told');
+});

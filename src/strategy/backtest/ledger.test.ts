@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { HOUR, MINUTE, QUARTER, siteMs, type SiteMs } from '../../model/index.ts';
+import { siteCase, wantedAt, type Running } from './facts.ts';
+import { coupledSite, JUNE, madeUpHistory, MAY, uncoupledSite } from './fixture.ts';
+import { createLedger, loadOf, type Ledger } from './ledger.ts';
+import { truthOf } from './truth.ts';
+
+const running = (machines: number): Running => ({
+  cohorts: { new: { default: machines, sleep: 200 - machines }, old: { sleep: 100 } },
+  gpus: {},
+});
+const conditions = { priceUsdPerMwh: 40, wetBulbC: 20, hashpriceUsdPerPhDay: 50 };
+const site = (charges: object, tariff?: object) =>
+  siteCase(uncoupledSite({ charges, ...(tariff === undefined ? {} : { tariff }) }));
+
+function book(ledger: Ledger, start: SiteMs, counts: readonly number[]): void {
+  for (const [i, machines] of counts.entries()) {
+    ledger.book({
+      start: siteMs(start + i * QUARTER),
+      durationMs: QUARTER,
+      before: running(counts[i - 1] ?? machines),
+      running: running(machines),
+      conditions,
+      wanted: [],
+      usdPerGpuHour: [],
+      curtailedHours: 0,
+    });
+  }
+}
+
+/** W at the meter: the hall's base, sleepers at 25 and 20 W, and 3,475 W more for each that runs. */
+const importW = (machines: number): number => 5_000 + 200 * 25 + 100 * 20 + machines * 3_475;
+const NO_PEAKS = { peaks: [], coincidentUsdPerMw: 0 };
+
+describe('energy and hash', () => {
+  test('are booked at the price and hash there was', () => {
+    const facts = site({});
+    const ledger = createLedger(facts, NO_PEAKS);
+    book(ledger, JUNE, [100, 100, 0, 100]);
+    const outcome = ledger.outcome();
+    const mwh = (3 * importW(100) + importW(0)) / 4e6;
+    expect(outcome.energyMwh).toBeCloseTo(mwh, 9);
+    expect(outcome.energyUsd).toBeCloseTo(40 * mwh, 6);
+    expect(outcome.hashPhHours).toBeCloseTo(100 * 0.2 * 0.75, 9);
+    expect(outcome.miningUsd).toBeCloseTo(((100 * 0.2 * 0.75) / 24) * 50 * 0.99 * 0.998, 6);
+    expect(outcome.wakes).toBe(100);
+    expect(outcome.profitUsd).toBeCloseTo(outcome.miningUsd - outcome.energyUsd, 6);
+  });
+
+  test('a block is paid whatever is used of it, and what is not used is sold', () => {
+    const facts = site({}, { kind: 'block-and-real-time', blockMw: 1, blockUsdPerMwh: 30 });
+    const ledger = createLedger(facts, NO_PEAKS);
+    book(ledger, JUNE, [0]);
+    expect(ledger.outcome().energyUsd).toBeCloseTo(0.25 * (30 - 40 * (1 - importW(0) / 1e6)), 9);
+  });
+});
+
+describe('the demand charge', () => {
+  test('is that of the highest interval of each calendar month of the site', () => {
+    const ledger = createLedger(site({ demand: { usdPerKwMonth: 5 } }), NO_PEAKS);
+    // Two quarter-hours of May where the site stands, though UTC is in June already.
+    book(ledger, siteMs(JUNE - 2 * QUARTER), [150, 200, 10, 50]);
+    expect(ledger.outcome().demandUsd).toBeCloseTo((5 * (importW(200) + importW(50))) / 1000, 6);
+    expect(ledger.billedW(JUNE)).toBeCloseTo(importW(50), 3);
+    expect([...ledger.monthsUsd().keys()]).toEqual([MAY, JUNE]);
+  });
+
+  test('averages over the interval of the tariff, and no less than the ratchet is billed', () => {
+    const demand = { usdPerKwMonth: 5, intervalMinutes: 30 };
+    const ledger = createLedger(site({ demand }), NO_PEAKS);
+    book(ledger, JUNE, [200, 0, 80]);
+    expect(ledger.outcome().demandUsd).toBeCloseTo((5 * (importW(200) + importW(0))) / 2000, 6);
+    expect(ledger.runningWh(siteMs(JUNE + 45 * MINUTE))).toBeCloseTo(importW(80) / 4, 6);
+    const billed = createLedger(site({ demand: { ...demand, ratchetMw: 2 } }), NO_PEAKS);
+    book(billed, JUNE, [200, 0, 80]);
+    expect(billed.outcome().demandUsd).toBeCloseTo(5 * 2000, 6);
+  });
+});
+
+describe('the coincident charge', () => {
+  test('is on the mean import of the hour of the peak', () => {
+    const peaks = [{ month: JUNE, start: siteMs(JUNE + HOUR), loadMw: 80_000 }];
+    const ledger = createLedger(site({}), { peaks, coincidentUsdPerMw: 16_000 });
+    book(ledger, JUNE, [200, 200, 200, 200, 0, 100, 0, 100, 200, 200, 200, 200]);
+    const meanMw = (importW(0) + importW(100)) / 2e6;
+    expect(ledger.importMw(peaks[0]!.start)).toBeCloseTo(meanMw, 9);
+    expect(ledger.outcome().coincidentUsd).toBeCloseTo(16_000 * meanMw, 6);
+  });
+
+  test('falls due for whole months only, an equal part of the year for each', () => {
+    const facts = siteCase(uncoupledSite({ charges: { coincidentPeak: { usdPerKwYear: 60, months: [6, 7, 8, 9] } } }));
+    const history = madeUpHistory();
+    const whole = truthOf(facts, history, MAY, siteMs(JUNE + 30 * 24 * HOUR));
+    expect(whole.coincidentUsdPerMw).toBe(15_000);
+    const june = history.load!.points.filter(({ start }) => start >= JUNE && start < JUNE + 30 * 24 * HOUR);
+    const loadMw = Math.max(...june.map(({ mw }) => mw));
+    expect(whole.peaks).toEqual([{ month: JUNE, start: june.find(({ mw }) => mw === loadMw)!.start, loadMw }]);
+    const part = truthOf(facts, history, MAY, siteMs(JUNE + 29 * 24 * HOUR));
+    expect(part.peaks).toEqual([]);
+    expect(part.notes.join('\n')).toMatch(/2025-06 lies only in part within the period/);
+  });
+});
+
+test('work earns, what a contract wanted and did not get is owed for, and interruptions cost', () => {
+  const facts = siteCase(coupledSite());
+  const wanted = wantedAt(facts, JUNE);
+  expect(wanted.map(({ demandGpus }) => demandGpus)).toEqual([48, 32]);
+  const ledger = createLedger(facts, NO_PEAKS);
+  const machines = { new: { default: 200 }, old: { sleep: 100 } };
+  ledger.book({
+    start: JUNE,
+    durationMs: QUARTER,
+    before: { cohorts: machines, gpus: { reserved: 48, batch: 32 } },
+    running: { cohorts: machines, gpus: { reserved: 40, batch: 32 } },
+    conditions,
+    wanted,
+    usdPerGpuHour: [1.2, 0.5],
+    curtailedHours: 0,
+  });
+  const outcome = ledger.outcome();
+  expect(outcome.workUsd).toBeCloseTo((40 * 1.2 + 32 * 0.5) / 4, 9);
+  expect(outcome.penaltyUsd).toBeCloseTo((8 * 3) / 4, 9);
+  expect(outcome.interruptUsd).toBe(8);
+});
+
+test('a mode that no point describes is a mistake, not a machine that draws nothing', () => {
+  const facts = site({});
+  const lost: Running = { cohorts: { new: { turbo: 200 }, old: { sleep: 100 } }, gpus: {} };
+  expect(() => loadOf(facts, lost, 20)).toThrow('new has no operating point turbo');
+});

@@ -1,0 +1,229 @@
+import { coolingPerWatt, hallLoadW } from '../../dispatch/problem.ts';
+import { usdPerThHour } from '../../dispatch/economics.ts';
+import { blockOf, HOUR, MINUTE, monthEnd, monthStart, siteMs, type Site, type SiteMs } from '../../model/index.ts';
+import type { Running, SiteCase, Wanted } from './facts.ts';
+import type { Conditions, PeakHour } from './truth.ts';
+import type { Outcome } from './types.ts';
+
+/** Power and hash of a step as it was carried out, in the weather there was. */
+export interface Load {
+  readonly importW: number;
+  readonly hallW: readonly number[];
+  /** What miners drew of `importW`, cooling and losses with it. */
+  readonly miningW: number;
+  readonly hashrateThs: number;
+}
+
+/** @throws Error for a mode no point of its cohort describes. */
+export function loadOf(facts: SiteCase, running: Running, wetBulbC: number): Load {
+  const itW = facts.halls.map(() => 0);
+  let hashrateThs = 0;
+  for (const cohort of facts.cohorts) {
+    for (const [key, machines] of Object.entries(running.cohorts[cohort.id]!)) {
+      if (machines === 0) continue;
+      const point = key === 'sleep' ? undefined : cohort.points.find(({ profile }) => profile === key);
+      if (key !== 'sleep' && point === undefined) throw new Error(`${cohort.id} has no operating point ${key}`);
+      itW[cohort.hall]! += machines * (point?.powerW ?? cohort.sleepW);
+      hashrateThs += machines * (point?.hashrateThs ?? 0);
+    }
+  }
+  const perW = facts.halls.map((hall) => coolingPerWatt(hall, wetBulbC));
+  const minersW = itW.reduce((sum, watts, h) => sum + watts * (1 + perW[h]!), 0);
+  for (const { id, hall, marginalWPerGpu } of facts.work) itW[hall]! += running.gpus[id]! * marginalWPerGpu;
+  const hallW = facts.halls.map((hall, h) => hallLoadW(hall, perW[h]!, itW[h]!));
+  const withLosses = 1 + facts.lossFraction;
+  return {
+    importW: hallW.reduce((sum, watts) => sum + watts, 0) * withLosses,
+    hallW,
+    miningW: minersW * withLosses,
+    hashrateThs,
+  };
+}
+
+/** One realised step. */
+export interface Step {
+  readonly start: SiteMs;
+  readonly durationMs: number;
+  readonly before: Running;
+  readonly running: Running;
+  readonly conditions: Conditions;
+  readonly wanted: readonly Wanted[];
+  readonly usdPerGpuHour: readonly number[];
+  readonly curtailedHours: number;
+}
+
+const FIGURES = [
+  'energyMwh',
+  'energyUsd',
+  'hashPhHours',
+  'miningUsd',
+  'gpuHours',
+  'workUsd',
+  'penaltyUsd',
+  'interruptUsd',
+  'wakes',
+  'wakeUsd',
+  'retuneUsd',
+  'demandUsd',
+  'coincidentUsd',
+  'curtailedHours',
+] as const;
+type Sums = Record<(typeof FIGURES)[number], number>;
+const noSums = (): Sums => Object.fromEntries(FIGURES.map((name) => [name, 0])) as Sums;
+
+const profitOf = (sums: Sums): number =>
+  sums.miningUsd +
+  sums.workUsd -
+  sums.energyUsd -
+  sums.penaltyUsd -
+  sums.interruptUsd -
+  sums.wakeUsd -
+  sums.retuneUsd -
+  sums.demandUsd -
+  sums.coincidentUsd;
+
+/** Money of one policy over a period, by calendar month. */
+export interface Ledger {
+  /** @returns the step's load, as it was booked */
+  book(step: Step): Load;
+  /** Highest average of a whole or running tariff interval of the month of `t` so far, or its ratchet, in W. */
+  billedW(t: SiteMs): number;
+  /** Imported since the running tariff interval began, in Wh. */
+  runningWh(t: SiteMs): number;
+  /** Mean import over an hour that was booked, in MW. */
+  importMw(hour: SiteMs): number;
+  miningMw(hour: SiteMs): number;
+  outcome(): Outcome;
+  /** Profit in $ by start of month, charges of the month in it. */
+  monthsUsd(): ReadonlyMap<SiteMs, number>;
+}
+
+/** What a ledger has to know of the charges. */
+export interface Charges {
+  readonly peaks: readonly PeakHour[];
+  readonly coincidentUsdPerMw: number;
+}
+
+/**
+ * Books realised steps. The demand charge falls due in full for each calendar month the steps touch, on the highest average of a tariff
+ * interval; a coincident peak on the mean import of its hour.
+ */
+export function createLedger(facts: SiteCase, charges: Charges): Ledger {
+  const { site } = facts;
+  const block = blockOf(site.tariff);
+  const { demand } = site.charges;
+  const intervalMs = (demand?.intervalMinutes ?? 15) * MINUTE;
+  const monthOf = monthCalendar(site);
+  const months = new Map<SiteMs, Sums>();
+  /** Wh imported by tariff interval, and Wh of import and of miners by hour that may be charged. */
+  let interval = { start: Number.NEGATIVE_INFINITY, wh: 0 };
+  const peakW = new Map<SiteMs, number>();
+  const hours = new Map<number, { importWh: number; miningWh: number }>(
+    charges.peaks.map(({ start }) => [start, { importWh: 0, miningWh: 0 }]),
+  );
+
+  const sumsAt = (t: SiteMs): Sums => {
+    const month = monthOf(t);
+    let sums = months.get(month);
+    if (sums === undefined) months.set(month, (sums = noSums()));
+    return sums;
+  };
+
+  function bookMoves(sums: Sums, { before, running }: Step): void {
+    for (const { id } of facts.cohorts) {
+      const was = before.cohorts[id]!;
+      const now = running.cohorts[id]!;
+      sums.wakes += Math.max(0, (was['sleep'] ?? 0) - (now['sleep'] ?? 0));
+      for (const [key, machines] of Object.entries(now)) {
+        if (key === 'sleep') continue;
+        sums.retuneUsd += Math.max(0, machines - (was[key] ?? 0)) * site.mining.retuneUsdPerMachine;
+      }
+    }
+  }
+
+  function bookWork(sums: Sums, { before, running, wanted, usdPerGpuHour }: Step, stepHours: number): void {
+    for (const [i, { id, config }] of facts.work.entries()) {
+      const gpus = running.gpus[id]!;
+      const { committedGpus, demandGpus, penaltyUsdPerGpuHour } = wanted[i]!;
+      sums.gpuHours += gpus * stepHours;
+      sums.workUsd += gpus * stepHours * usdPerGpuHour[i]!;
+      const short = Math.max(0, Math.min(committedGpus, demandGpus) - gpus);
+      sums.penaltyUsd += short * stepHours * penaltyUsdPerGpuHour;
+      // Work nobody wants any more ends by itself.
+      const stopped = Math.max(0, Math.min(before.gpus[id]!, demandGpus) - gpus);
+      sums.interruptUsd += stopped * config.interruptUsdPerGpu;
+    }
+  }
+
+  function bookPeaks(start: SiteMs, wh: number, miningWh: number): void {
+    const running = Math.floor(start / intervalMs) * intervalMs;
+    if (interval.start !== running) interval = { start: running, wh: 0 };
+    interval.wh += wh;
+    const month = monthOf(siteMs(running));
+    const averageW = (interval.wh * HOUR) / intervalMs;
+    peakW.set(month, Math.max(peakW.get(month) ?? 0, averageW));
+    const hour = hours.get(Math.floor(start / HOUR) * HOUR);
+    if (hour === undefined) return;
+    hour.importWh += wh;
+    hour.miningWh += miningWh;
+  }
+
+  const ratchetW = (demand?.ratchetMw ?? 0) * 1e6;
+  const billedW = (month: SiteMs): number => Math.max(ratchetW, peakW.get(month) ?? 0);
+
+  /** Sums of each month with its charges in them. */
+  function charged(): Map<SiteMs, Sums> {
+    const all = new Map([...months].map(([month, sums]) => [month, { ...sums }]));
+    for (const [month, sums] of all) {
+      sums.demandUsd = (billedW(month) / 1000) * (demand?.usdPerKwMonth ?? 0);
+      sums.wakeUsd = sums.wakes * site.mining.wakeUsdPerMachine;
+    }
+    for (const { month, start } of charges.peaks) {
+      const sums = all.get(month);
+      if (sums !== undefined) sums.coincidentUsd += (hours.get(start)!.importWh / 1e6) * charges.coincidentUsdPerMw;
+    }
+    return all;
+  }
+
+  return {
+    book(step) {
+      const { start, conditions } = step;
+      const stepHours = step.durationMs / HOUR;
+      const load = loadOf(facts, step.running, conditions.wetBulbC);
+      const sums = sumsAt(start);
+      const wh = load.importW * stepHours;
+      sums.energyMwh += wh / 1e6;
+      sums.energyUsd +=
+        ((load.importW - block.blockW) * conditions.priceUsdPerMwh + block.blockW * block.blockUsdPerMwh) *
+        (stepHours / 1e6);
+      sums.hashPhHours += (load.hashrateThs / 1000) * stepHours;
+      sums.miningUsd +=
+        load.hashrateThs * stepHours * usdPerThHour(conditions.hashpriceUsdPerPhDay, facts.keptFraction);
+      sums.curtailedHours += step.curtailedHours;
+      bookMoves(sums, step);
+      bookWork(sums, step, stepHours);
+      bookPeaks(start, wh, load.miningW * stepHours);
+      return load;
+    },
+    billedW: (t) => billedW(monthOf(t)),
+    runningWh: (t) => (interval.start === Math.floor(t / intervalMs) * intervalMs ? interval.wh : 0),
+    importMw: (hour) => (hours.get(hour)?.importWh ?? 0) / 1e6,
+    miningMw: (hour) => (hours.get(hour)?.miningWh ?? 0) / 1e6,
+    outcome() {
+      const total = noSums();
+      for (const sums of charged().values()) for (const name of FIGURES) total[name] += sums[name];
+      return { profitUsd: profitOf(total), ...total };
+    },
+    monthsUsd: () => new Map([...charged()].map(([month, sums]) => [month, profitOf(sums)])),
+  };
+}
+
+/** Start of the calendar month of a moment; the last one is kept, as asking a time zone is slow. */
+export function monthCalendar({ timezone }: Pick<Site, 'timezone'>): (t: SiteMs) => SiteMs {
+  let known: { start: SiteMs; end: SiteMs } | undefined;
+  return (t) => {
+    if (known === undefined || t < known.start || t >= known.end)
+      known = { start: monthStart(t, timezone), end: monthEnd(t, timezone) };
+    return known.start;
+  };
+}
