@@ -1,4 +1,14 @@
-import { DAY, HOUR, isoUtc, MINUTE, SERIES, siteMs, type Series, type SeriesName, type SiteMs } from '../../model/index.ts';
+import {
+  DAY,
+  HOUR,
+  isoUtc,
+  MINUTE,
+  SERIES,
+  siteMs,
+  type Series,
+  type SeriesName,
+  type SiteMs,
+} from '../../model/index.ts';
 import { readRows, type HistoryFile, type ReadRows, type Row, type Shape } from './rows.ts';
 import { missingText, spanText } from './times.ts';
 import type { History, SystemLoad } from './types.ts';
@@ -117,7 +127,8 @@ export function readHistory(files: HistoryFiles, period: Period): History {
     const bad = read.filter(({ faults: { count } }) => count > 0);
     warnings.push(...read.flatMap((one) => doubtsOf(kind, one)));
     faults.push(...bad.flatMap((one) => one.faults.lines()));
-    if (bad.length === 0 && read.length > 0) joined[kind] = join(read, shape, period, { faults, warnings });
+    const made = bad.length > 0 || read.length === 0 ? undefined : join(read, shape, period, { faults, warnings });
+    if (made !== undefined) joined[kind] = made;
   }
   const { prices, weather, network, gpuPrices, load } = joined;
   for (const kind of ['prices', 'network'] as const) {
@@ -175,12 +186,20 @@ function join(read: readonly ReadRows[], shape: Shape, period: Period, told: Tol
   for (const { file, rows: more } of inOrder) {
     const first = more[0]!;
     const place = `${file}:${first.line}`;
-    if (newest !== undefined && first.startMs <= newest.row.startMs && (shape.interval !== undefined || first.startMs < newest.row.startMs)) {
+    if (
+      newest !== undefined &&
+      first.startMs <= newest.row.startMs &&
+      (shape.interval !== undefined || first.startMs < newest.row.startMs)
+    ) {
       const { file: other, row } = newest;
       told.faults.push(
         `${place}: found ${isoUtc(first.startMs)}, expected a time after ${isoUtc(row.startMs)} of ${other}:${row.line}: two files tell the same times`,
       );
-    } else if (newest !== undefined && shape.interval !== undefined && first.startMs !== newest.row.startMs + intervalMs) {
+    } else if (
+      newest !== undefined &&
+      shape.interval !== undefined &&
+      first.startMs !== newest.row.startMs + intervalMs
+    ) {
       const end = newest.row.startMs + intervalMs;
       const missing = missingText(newest.row.startMs, first.startMs, intervalMs);
       if (first.startMs <= period.from) {
@@ -188,7 +207,9 @@ function join(read: readonly ReadRows[], shape: Shape, period: Period, told: Tol
         rows.length = 0;
         sources = [];
       } else if (end >= period.to) {
-        told.warnings.push(`${baseName(file)}: ${shape.what} from ${isoUtc(first.startMs)} on are not used: ${missing}`);
+        told.warnings.push(
+          `${baseName(file)}: ${shape.what} from ${isoUtc(first.startMs)} on are not used: ${missing}`,
+        );
         break;
       } else {
         told.faults.push(
@@ -249,7 +270,8 @@ function silences({ source, rows }: Joined, { from, to }: Period): string[] {
     const times = quotes.map(({ startMs }) => startMs).filter((ms) => ms < to);
     const warnings: string[] = [];
     const first = times[0] ?? to;
-    if (first > from) warnings.push(`${source}: no price of ${model} is told before ${isoUtc(first)}, within the period`);
+    if (first > from)
+      warnings.push(`${source}: no price of ${model} is told before ${isoUtc(first)}, within the period`);
     for (let i = 0; i < times.length; i += 1) {
       const [start, end] = [times[i]!, times[i + 1] ?? to];
       if (end > from && end - start > GPU_QUOTE_HOLDS_MS)
@@ -262,7 +284,11 @@ function silences({ source, rows }: Joined, { from, to }: Period): string[] {
 function loadOf(told: Joined | undefined): SystemLoad | undefined {
   if (told === undefined) return undefined;
   const { source, intervalMs, rows } = told;
-  return { source, intervalMs, points: rows.map(({ startMs, values }) => ({ start: siteMs(startMs), mw: values[0]! })) };
+  return {
+    source,
+    intervalMs,
+    points: rows.map(({ startMs, values }) => ({ start: siteMs(startMs), mw: values[0]! })),
+  };
 }
 
 interface Doubt {
@@ -281,7 +307,12 @@ const DOUBTS: readonly Doubt[] = [
   { kind: 'prices', column: 0, looksWrong: (m) => m < 1, words: '$/MWh: are they in $/kWh' },
   { kind: 'prices', column: 0, looksWrong: (m) => m > 5_000, words: '$/MWh: are they in cents per MWh, or in $/GWh' },
   { kind: 'weather', column: 0, looksWrong: (m) => m > 45, words: 'C: are they in Fahrenheit' },
-  { kind: 'network', column: 0, looksWrong: (m) => m < 1e12 || m > 1e18, words: 'of difficulty: is it a hashrate, or in T' },
+  {
+    kind: 'network',
+    column: 0,
+    looksWrong: (m) => m < 1e12 || m > 1e18,
+    words: 'of difficulty: is it a hashrate, or in T',
+  },
   { kind: 'network', column: 1, looksWrong: (m) => m < 100 || m > 1e7, words: '$ per bitcoin: is it another currency' },
   { kind: 'network', column: 2, looksWrong: (m) => m > 50, words: 'BTC per block of fees: are they in satoshis' },
   { kind: 'gpuPrices', column: 0, looksWrong: (m) => m < 0.01 || m > 100, words: '$ per GPU-hour: are they in cents' },
@@ -289,16 +320,20 @@ const DOUBTS: readonly Doubt[] = [
   { kind: 'load', column: 0, looksWrong: (m) => m > 2e6, words: 'MW: is the load in kW' },
 ];
 
+/** How a warning ends that doubts a unit: it may make every figure wrong, so reports show it first. */
+const AS_THEY_STAND = '? Figures are taken as they stand';
+export const isDoubt = (note: string): boolean => note.endsWith(AS_THEY_STAND);
+
 /** Rows from which on a median says something about a unit. */
 const ENOUGH_TO_DOUBT = 4;
 
-function doubtsOf(kind: keyof HistoryFiles, { file, rows }: ReadRows): string[] {
+function doubtsOf(kind: keyof HistoryFiles, { file, figures }: ReadRows): string[] {
   return DOUBTS.filter((doubt) => doubt.kind === kind).flatMap(({ column, looksWrong, words }) => {
     // Prices below zero are as far from it as those above.
-    const sizes = rows.map(({ values }) => (kind === 'weather' ? values[column]! : Math.abs(values[column]!)));
+    const sizes = figures.map((values) => (kind === 'weather' ? values[column]! : Math.abs(values[column]!)));
     if (sizes.length < ENOUGH_TO_DOUBT) return [];
     const median = sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)]!;
     if (!looksWrong(median)) return [];
-    return [`${baseName(file)}: the median is ${Number(median.toPrecision(6))} ${words}? Figures are taken as they stand`];
+    return [`${baseName(file)}: the median is ${Number(median.toPrecision(6))} ${words}${AS_THEY_STAND}`];
   });
 }

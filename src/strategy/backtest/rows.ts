@@ -43,6 +43,8 @@ export interface Row {
 export interface ReadRows {
   readonly file: string;
   readonly rows: readonly Row[];
+  /** Of every row that holds numbers, even where they cannot be: from these a wrong unit shows. */
+  readonly figures: readonly (readonly number[])[];
   /** Mode of the steps between rows; undefined where there are none. */
   readonly intervalMs: number | undefined;
   readonly faults: Faults;
@@ -66,7 +68,9 @@ export class Faults {
   }
   /** `file:line: found ..., expected ...`, the first 20 and how many more there are. */
   lines(): string[] {
-    const told = this.#told.toSorted((a, b) => a.line - b.line).map(({ line, text }) => `${this.#file}:${line}: ${text}`);
+    const told = this.#told
+      .toSorted((a, b) => a.line - b.line)
+      .map(({ line, text }) => `${this.#file}:${line}: ${text}`);
     return told.length <= MOST_FAULTS
       ? told
       : [...told.slice(0, MOST_FAULTS), `${this.#file}: and ${told.length - MOST_FAULTS} more`];
@@ -92,7 +96,7 @@ const headerOf = ({ time, key, columns }: Shape): string[] => [
  */
 export function readRows({ name, text }: HistoryFile, shape: Shape, others: readonly Shape[]): ReadRows {
   const faults = new Faults(name);
-  const nothing = { file: name, rows: [], intervalMs: undefined, faults };
+  const nothing = { file: name, rows: [], figures: [], intervalMs: undefined, faults };
   const parsed = parseCells(text, faults);
   if (parsed === undefined) return nothing;
   const [head, ...body] = parsed;
@@ -104,24 +108,32 @@ export function readRows({ name, text }: HistoryFile, shape: Shape, others: read
     return nothing;
   }
   const rows: Row[] = [];
+  const figures: (readonly number[])[] = [];
   const timed: Timed[] = [];
   let isAfterLost = false;
   for (const { record, info } of body) {
     const row = readRow(record, info.lines, { shape, at, width: head!.record.length, faults });
     if (row !== undefined) {
       timed.push({ ...row, isAfterLost });
-      if (row.values !== undefined) rows.push({ ...row, values: row.values });
+      if (row.figures.every(Number.isFinite)) figures.push(row.figures);
+      if (row.isGood) rows.push({ line: row.line, startMs: row.startMs, key: row.key, values: row.figures });
     }
     isAfterLost = row === undefined;
   }
   const intervalMs = shape.interval === undefined ? usualStep(timed) : checkedInterval(timed, shape, faults);
   if (intervalMs !== undefined || shape.interval === undefined) checkOrder(timed, shape, intervalMs, faults);
-  return { file: name, rows, intervalMs, faults };
+  return { file: name, rows, figures, intervalMs, faults };
 }
 
 function parseCells(text: string, faults: Faults): readonly Parsed[] | undefined {
   try {
-    return parse(text, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true, trim: true }) as never;
+    return parse(text, {
+      bom: true,
+      info: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      trim: true,
+    }) as never;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const line = Math.max(1, Number((error as { lines?: unknown }).lines ?? 1));
@@ -141,7 +153,8 @@ function columnsOf(head: Parsed, shape: Shape, others: readonly Shape[], faults:
     return undefined;
   }
   const before = faults.count;
-  for (const name of wanted) if (!names.includes(name)) faults.add(info.lines, `found no column "${name}", ${expected}`);
+  for (const name of wanted)
+    if (!names.includes(name)) faults.add(info.lines, `found no column "${name}", ${expected}`);
   for (const name of new Set(names)) {
     if (!wanted.includes(name)) faults.add(info.lines, `found an unknown column ${short(name)}, ${expected}`);
     else if (names.indexOf(name) !== names.lastIndexOf(name))
@@ -154,8 +167,10 @@ interface Timed {
   readonly line: number;
   readonly startMs: number;
   readonly key: string;
-  /** Undefined where a figure is wrong: its time stands all the same. */
-  readonly values: readonly number[] | undefined;
+  /** NaN where a cell holds no number. */
+  readonly figures: readonly number[];
+  /** False where a figure is wrong: its time stands all the same. */
+  readonly isGood: boolean;
   /** The row before it could not be read and is told already: a gap there is no second fault. */
   readonly isAfterLost: boolean;
 }
@@ -186,18 +201,18 @@ function readRow(record: readonly string[], line: number, reading: Reading): Omi
     faults.add(line, `found ${short(cells[1]!)} as ${shape.key.name}, expected one of ${shape.key.known.join(', ')}`);
     return undefined;
   }
-  const figures = cells.slice(shape.key === undefined ? 1 : 2);
   const before = faults.count;
-  const values = figures.map((cell, i) => {
+  const values = cells.slice(shape.key === undefined ? 1 : 2).map((cell, i) => {
     const { name, expected, isPossible } = shape.columns[i]!;
     const value = PLAIN.test(cell) ? Number(cell) : Number.NaN;
-    if (!Number.isFinite(value)) faults.add(line, `found ${cell === '' ? 'nothing' : short(cell)} as ${name}, expected ${expected}`);
+    if (!Number.isFinite(value))
+      faults.add(line, `found ${cell === '' ? 'nothing' : short(cell)} as ${name}, expected ${expected}`);
     else if (!isPossible(value)) faults.add(line, `found ${cell} as ${name}, expected ${expected}`);
     return value;
   });
   const together = faults.count > before ? undefined : shape.wrongTogether?.(values);
   if (together !== undefined) faults.add(line, together);
-  return { line, startMs, key, values: faults.count > before ? undefined : values };
+  return { line, startMs, key, figures: values, isGood: faults.count === before };
 }
 
 /** Mode of the steps forward between rows. */
@@ -228,41 +243,45 @@ function checkedInterval(rows: readonly Timed[], { interval, time }: Shape, faul
 
 /** Steps back, doubles and gaps. Rows of a doubled hour are told once, as what they probably are. */
 function checkOrder(rows: readonly Timed[], shape: Shape, intervalMs: number | undefined, faults: Faults): void {
-  const firstLine = new Map<string, number>();
+  const first = new Map<string, Timed>();
   const idOf = ({ startMs, key }: Timed): string => `${startMs} ${key}`;
   let newest: Timed | undefined;
   for (let i = 0; i < rows.length; i += 1) {
     const row = rows[i]!;
     const { line, startMs } = row;
-    const before = firstLine.get(idOf(row));
-    if (before !== undefined) {
-      const block = doubledFrom(rows, i, (one) => firstLine.has(idOf(one)));
+    if (first.has(idOf(row))) {
+      const block = doubledFrom(rows, i, (one) => first.has(idOf(one)));
       i += block.length - 1;
-      const isHour =
-        block.length * (intervalMs ?? 0) === HOUR && startMs % HOUR === 0 && mayBeClockChange(startMs);
-      const what = isHour ? `the hour from ${isoUtc(startMs)}` : isoUtc(startMs);
-      const why = isHour ? ': an hour doubled by a clock change? Times must be UTC' : '';
-      if (isHour || block.length === 1)
-        faults.add(line, `found ${what} a second time (first in line ${before}), expected one row for an interval${why}`);
-      else
-        for (const one of block)
-          faults.add(
-            one.line,
-            `found ${isoUtc(one.startMs)} a second time (first in line ${firstLine.get(idOf(one))}), expected one row for an interval`,
-          );
+      tellDoubles(block, (one) => first.get(idOf(one))!.line, intervalMs, faults);
       continue;
     }
-    firstLine.set(idOf(row), line);
-    if (newest !== undefined && startMs < newest.startMs) {
-      faults.add(line, `found ${isoUtc(startMs)}, expected a time after ${isoUtc(newest.startMs)} of line ${newest.line}`);
-      continue;
-    }
-    if (shape.isAligned === true && intervalMs !== undefined && startMs % intervalMs !== 0)
-      faults.add(line, `found ${isoUtc(startMs)}, expected a whole multiple of ${spanText(intervalMs)} past midnight`);
-    else if (newest !== undefined && intervalMs !== undefined && shape.interval !== undefined)
-      checkStep(newest.startMs, row, intervalMs, faults);
-    newest = row;
+    first.set(idOf(row), row);
+    if (newest !== undefined && startMs < newest.startMs)
+      faults.add(
+        line,
+        `found ${isoUtc(startMs)}, expected a time after ${isoUtc(newest.startMs)} of line ${newest.line}`,
+      );
+    else newest = row;
   }
+  if (intervalMs !== undefined && shape.interval !== undefined)
+    checkGaps([...first.values()], shape.isAligned === true, intervalMs, faults);
+}
+
+function tellDoubles(
+  block: readonly Timed[],
+  lineOfFirst: (row: Timed) => number,
+  intervalMs: number | undefined,
+  faults: Faults,
+): void {
+  const [{ line, startMs }] = block as readonly [Timed];
+  const expected = 'expected one row for an interval';
+  if (block.length * (intervalMs ?? 0) === HOUR && startMs % HOUR === 0 && mayBeClockChange(startMs)) {
+    const found = `found the hour from ${isoUtc(startMs)} a second time (first in line ${lineOfFirst(block[0]!)})`;
+    faults.add(line, `${found}, ${expected}: an hour doubled by a clock change? Times must be UTC`);
+    return;
+  }
+  for (const row of block)
+    faults.add(row.line, `found ${isoUtc(row.startMs)} a second time (first in line ${lineOfFirst(row)}), ${expected}`);
 }
 
 /** Rows from `i` on that stand in the file before, each later than the one before it. */
@@ -275,18 +294,34 @@ function doubledFrom(rows: readonly Timed[], i: number, isDouble: (row: Timed) =
   return block;
 }
 
-function checkStep(beforeMs: number, { line, startMs, isAfterLost }: Timed, intervalMs: number, faults: Faults): void {
-  const step = startMs - beforeMs;
-  if (step === intervalMs || isAfterLost) return;
-  if (step % intervalMs !== 0) {
-    const found = `found ${isoUtc(startMs)}, ${spanText(step)} after the row before`;
-    faults.add(line, `${found}, expected rows every ${spanText(intervalMs)}`);
-    return;
+/** Rows beside the grid of their interval are told as that, and fill the place that they are next to. */
+function checkGaps(rows: readonly Timed[], isAligned: boolean, intervalMs: number, faults: Faults): void {
+  const phaseMs = isAligned ? 0 : usualPhase(rows, intervalMs);
+  const placed = rows.map((row) => ({
+    row,
+    startMs: phaseMs + Math.round((row.startMs - phaseMs) / intervalMs) * intervalMs,
+  }));
+  for (const { row, startMs } of placed)
+    if (row.startMs !== startMs)
+      faults.add(
+        row.line,
+        `found ${isoUtc(row.startMs)}, expected rows every ${spanText(intervalMs)}, such as ${isoUtc(startMs)}`,
+      );
+  placed.sort((a, b) => a.startMs - b.startMs);
+  for (let i = 1; i < placed.length; i += 1) {
+    const [beforeMs, { row, startMs }] = [placed[i - 1]!.startMs, placed[i]!];
+    const step = startMs - beforeMs;
+    if (step <= intervalMs || row.isAfterLost) continue;
+    const isHour = step - intervalMs === HOUR && mayBeClockChange(beforeMs + intervalMs);
+    const why = isHour ? ': an hour skipped by a clock change? Times must be UTC' : '';
+    const found = `found ${isoUtc(startMs)} after ${isoUtc(beforeMs)}, expected every ${spanText(intervalMs)}`;
+    faults.add(row.line, `${found}: ${missingText(beforeMs, startMs, intervalMs)}${why}`);
   }
-  const isHour = step - intervalMs === HOUR && mayBeClockChange(beforeMs + intervalMs);
-  const why = isHour ? ': an hour skipped by a clock change? Times must be UTC' : '';
-  faults.add(
-    line,
-    `found ${isoUtc(startMs)} after ${isoUtc(beforeMs)}, expected every ${spanText(intervalMs)}: ${missingText(beforeMs, startMs, intervalMs)}${why}`,
-  );
+}
+
+/** How far past a whole interval most rows start, such as 53 minutes past the hour. */
+function usualPhase(rows: readonly Timed[], intervalMs: number): number {
+  const counts = new Map<number, number>();
+  for (const { startMs } of rows) counts.set(startMs % intervalMs, (counts.get(startMs % intervalMs) ?? 0) + 1);
+  return [...counts].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
 }
