@@ -10,7 +10,7 @@ import {
   shortUsd,
   type ConvertFiles,
 } from '../server/offline/convert.ts';
-import { CliError, print, printJson, stageLine, table } from './output.ts';
+import { CliError, print, printJson, stageLine, table, wrap } from './output.ts';
 
 interface Options extends Omit<ConvertFiles, 'site' | 'onStage'> {
   readonly json?: boolean;
@@ -55,21 +55,6 @@ export function convertVerb(program: Command): void {
       if (options.report !== undefined) print(`\nreport written to ${options.report}`);
       return undefined;
     });
-}
-
-const WIDTH = 100;
-
-/** Breaks at spaces, so that no line is wider than the terminal a table fits on. */
-function wrap(text: string, indent = ''): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + word.length + 1 > WIDTH) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, indent + line].join('\n');
 }
 
 /** `3M`, `100k`, `154.2`. */

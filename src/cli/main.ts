@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { backtestVerb } from './backtest.ts';
 import { backupVerb } from './backup.ts';
 import { checkVerb } from './check.ts';
 import { completionVerb } from './completion.ts';
@@ -54,6 +55,7 @@ for (const verb of [
   checkVerb,
   schemaVerb,
   convertVerb,
+  backtestVerb,
   discoverVerb,
   recordVerb,
   replayVerb,

@@ -64,3 +64,43 @@ export function stageLine(wanted: boolean): { show(stage: string): void; clear()
     clear: () => void stderr.write('\r\u001b[K'),
   };
 }
+
+const WIDTH = 100;
+
+/** Breaks at spaces, so that no line is wider than the terminal a table fits on. */
+export function wrap(text: string, indent = ''): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent.length + line.length + word.length + 1 > WIDTH) {
+      lines.push(indent + line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, indent + line].join('\n');
+}
+
+/**
+ * One line with percent, time gone and an estimate of the rest, on a terminal alone; it goes when the work is done.
+ * @param nowMs a clock that never steps back, in ms
+ */
+export function progressLine(
+  wanted: boolean,
+  nowMs: () => number,
+  stream: { readonly isTTY: boolean; write(text: string): unknown } = process.stderr,
+): { show(share: number, what: string): void; clear(): void } {
+  if (!wanted || !stream.isTTY) return { show() {}, clear() {} };
+  const startedMs = nowMs();
+  let shown = '';
+  return {
+    show(share, what) {
+      const goneMs = nowMs() - startedMs;
+      const rest = share > 0.02 ? `, about ${age((goneMs / share) * (1 - share))} left` : '';
+      const text = `${Math.floor(100 * share)} % ${what}, ${age(goneMs)} gone${rest}`;
+      if (text === shown) return;
+      shown = text;
+      stream.write(`\r\u001b[K${text}`);
+    },
+    clear: () => void stream.write('\r\u001b[K'),
+  };
+}

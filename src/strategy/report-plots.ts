@@ -20,13 +20,13 @@ export function ticks(low: number, high: number, count = 5): number[] {
   return marks;
 }
 
-const text = (x: number, y: number, words: string, anchor = 'middle', name = 'tick') =>
+export const text = (x: number, y: number, words: string, anchor = 'middle', name = 'tick') =>
   `<text class="${name}" x="${fix(x)}" y="${fix(y)}" text-anchor="${anchor}">${escape(words)}</text>`;
-const line = (x1: number, y1: number, x2: number, y2: number, name: string) =>
+export const line = (x1: number, y1: number, x2: number, y2: number, name: string) =>
   `<line class="${name}" x1="${fix(x1)}" y1="${fix(y1)}" x2="${fix(x2)}" y2="${fix(y2)}"/>`;
-const rect = (x: number, y: number, w: number, h: number, name: string, title: string) =>
+export const rect = (x: number, y: number, w: number, h: number, name: string, title: string) =>
   `<rect class="${name}" x="${fix(x)}" y="${fix(y)}" width="${fix(Math.max(0, w))}" height="${fix(Math.max(0, h))}" rx="1.5"><title>${escape(title)}</title></rect>`;
-const svg = (height: number, label: string, parts: readonly string[], width = WIDTH) =>
+export const svg = (height: number, label: string, parts: readonly string[], width = WIDTH) =>
   `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(label)}">${parts.join('')}</svg>`;
 
 /** `1.5M`, `100k`, `154.2`: short enough to stand at the end of a bar. */

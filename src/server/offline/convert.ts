@@ -1,6 +1,5 @@
-import { readFile, readdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import type { ConvertResult } from '../../model/convert-api.ts';
 import type { Series, Site } from '../../model/index.ts';
@@ -9,6 +8,7 @@ import { reportHtml } from '../../strategy/report.ts';
 import { runStudy } from '../../strategy/run.ts';
 import { studySchema, type Study } from '../../strategy/study.ts';
 import { checkSiteFile, type Problem } from './check.ts';
+import { dayStart, filesAt, readText } from './history-files.ts';
 
 export { formatProblem } from './check.ts';
 export { monthsText, shortUsd } from '../../strategy/words.ts';
@@ -54,14 +54,6 @@ export async function convertOffline(files: ConvertFiles): Promise<ConvertOutcom
   }
 }
 
-function dayStart(text: string | undefined, option: string): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = Date.parse(`${text}T00:00:00Z`);
-  if (!/^\d{4}-\d\d-\d\d$/.test(text) || Number.isNaN(ms))
-    throw new Error(`${option}: found "${text}", expected a day such as 2025-01-01`);
-  return ms;
-}
-
 async function readPrices({ prices, site: siteFile }: ConvertFiles, site: Site): Promise<Series[]> {
   const sources = prices === undefined ? recordedFolders(siteFile, site) : [prices];
   if (sources.length === 0)
@@ -76,26 +68,6 @@ function recordedFolders(siteFile: string, site: Site): string[] {
     const folder = (settings as { folder?: unknown }).folder;
     return feed === 'recorded' && typeof folder === 'string' ? [resolve(dirname(siteFile), folder)] : [];
   });
-}
-
-async function filesAt(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new Error(`${path}: no such file or folder`);
-  if (!found.isDirectory()) return [path];
-  return (await readdir(path))
-    .filter((name) => /\.csv(\.gz)?$/.test(name))
-    .sort()
-    .map((name) => join(path, name));
-}
-
-async function readText(file: string): Promise<string> {
-  const bytes = await readFile(file);
-  if (!file.endsWith('.gz')) return bytes.toString('utf8');
-  try {
-    return gunzipSync(bytes).toString('utf8');
-  } catch {
-    throw new Error(`${file}: found something that is not gzip`);
-  }
 }
 
 const top = (file: string) => ({ file, line: 1, column: 1, path: '', found: undefined, severity: 'error' }) as const;

@@ -1,0 +1,141 @@
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import {
+  BacktestError,
+  backtestHtml,
+  backtestOffline,
+  formatProblem,
+  POLICIES,
+  POLICY_WORDS,
+  shortUsd,
+  sourcesOf,
+  type BacktestFiles,
+  type BacktestResult,
+  type BacktestRun,
+} from '../server/offline/backtest.ts';
+import { CliError, print, printJson, progressLine, table, usd, wrap } from './output.ts';
+
+interface Options extends Omit<BacktestFiles, 'onProgress'> {
+  readonly json?: boolean;
+  readonly report?: string;
+}
+
+/** One more of an option that may be given several times. */
+const another = (path: string, before: readonly string[] | undefined): string[] => [...(before ?? []), path];
+
+export const backtestVerb = (program: Command): void => addBacktest(program);
+
+/** @param run absent: the real one; a test may hand in another */
+export function addBacktest(program: Command, run?: BacktestRun): void {
+  program
+    .command('backtest')
+    .description('what the planner would have earned on recorded prices, against rules of thumb and foresight')
+    .requiredOption('--site <site.yaml>', 'the site file')
+    .requiredOption(
+      '--prices <csv or folder>',
+      'interval_start_utc,price_usd_per_mwh (.csv, .csv.gz); may be repeated',
+      another,
+    )
+    .requiredOption('--weather <csv or folder>', 'time_utc,temperature_c,dew_point_c', another)
+    .requiredOption('--network <csv or folder>', 'day_utc,difficulty,btc_usd,fees_btc_per_block', another)
+    .option('--gpu-prices <csv or folder>', 'time_utc,gpu_model,usd_per_gpu_hour; absent: held constant', another)
+    .option('--load <csv or folder>', 'hour_start_utc,load_mw, of the whole power system', another)
+    .requiredOption('--from <day>', 'first day, UTC')
+    .requiredOption('--to <day>', 'day after the last one, UTC')
+    .option('--report <out.html>', 'write a report, one file')
+    .option('--json', 'the result with all its figures')
+    .action(async (options: Options) => {
+      const line = progressLine(options.json !== true, () => performance.now());
+      const outcome = await backtestOffline({ ...options, onProgress: line.show }, run)
+        .catch((error: unknown) => {
+          if (error instanceof BacktestError) throw new CliError(error.message);
+          throw error;
+        })
+        .finally(() => line.clear());
+      if (!outcome.ok) {
+        process.exitCode = 1;
+        if (options.json === true)
+          return printJson({ ok: false, problems: outcome.problems.map((p) => ({ ...p, found: p.found ?? null })) });
+        for (const problem of outcome.problems) print(formatProblem(problem));
+        return undefined;
+      }
+      const { result } = outcome;
+      if (options.report !== undefined) await writeReport(options.report, backtestHtml(result));
+      if (options.json === true) return printJson(result);
+      print(backtestText(result));
+      if (options.report !== undefined) print(`\nreport written to ${options.report}`);
+      return undefined;
+    });
+}
+
+async function writeReport(file: string, html: string): Promise<void> {
+  try {
+    await writeFile(file, html);
+  } catch (error) {
+    throw new CliError(`the report could not be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const number = (value: number, digits = 0): string => value.toLocaleString('en-US', { maximumFractionDigits: digits });
+
+/** The result in lines a terminal of 100 columns can hold. */
+export function backtestText(result: BacktestResult): string {
+  const { outcomes, coincidentPeak, gapClosed, gapClosedOverPractice } = result;
+  const ran = POLICIES.filter((policy) => outcomes[policy] !== null);
+  const profits = ran.map((policy) => [
+    POLICY_WORDS[policy].name,
+    usd(outcomes[policy]!.profitUsd),
+    POLICY_WORDS[policy].about,
+  ]);
+  const gap = (share: number | null, base: string): string =>
+    share === null
+      ? `Foresight earns no more than the ${base}: there is no gap to close.`
+      : `Of the gap from the ${base} to foresight the plan closed ${percent(share)}.`;
+  const names = ran.map((policy) => POLICY_WORDS[policy].name);
+  const columns = ran.map((_, i) => i + 1);
+  const bySource = ran.map((policy) => sourcesOf(outcomes[policy]!));
+  const sources = bySource[0]!.map(({ name }, i) => [name, ...bySource.map((of) => usd(of[i]!.usd))]);
+  const months = result.months.map(({ month, profitUsd }) => [
+    month,
+    ...ran.map((policy) => (profitUsd[policy] === null ? '-' : usd(profitUsd[policy]))),
+  ]);
+  return [
+    wrap(
+      `${result.site}, ${result.from.slice(0, 10)} to ${result.to.slice(0, 10)}, decided every ${result.stepMinutes} min over ${result.cohorts} groups of miners: the plan would have earned ${shortUsd(result.profitUsd)}`,
+    ),
+    '',
+    table(['policy', 'profit', ''], profits, [1]),
+    '',
+    gap(gapClosed, 'rule'),
+    ...(result.practiceProfitUsd === null ? [] : [gap(gapClosedOverPractice, 'practice')]),
+    `Miners that could have run slept ${number(result.curtailedHours)} hours.`,
+    '',
+    'Where it came from',
+    table(['', ...names], sources, columns),
+    ...(coincidentPeak === null
+      ? []
+      : [
+          '',
+          'Coincident peaks',
+          table(
+            ['hour from, UTC', 'system MW', 'site MW'],
+            coincidentPeak.peaks.map(({ start, loadMw, importMw }) => [
+              start.slice(0, 16).replace('T', ' '),
+              number(loadMw),
+              number(importMw, 2),
+            ]),
+            [1, 2],
+          ),
+          wrap(
+            `${percent(coincidentPeak.avoidedShare)} of what miners running through them would have been charged was not paid, for ${number(coincidentPeak.curtailedHours, 1)} hours of sleep that the price alone did not ask for.`,
+          ),
+        ]),
+    '',
+    'Months',
+    table(['', ...names], months, columns),
+    ...(result.notes.length === 0 ? [] : ['', ...result.notes.map((note) => wrap(`NOTE: ${note}`))]),
+    '',
+    'all figures: --json or --report out.html',
+  ].join('\n');
+}

@@ -1,0 +1,47 @@
+import { shortUsd } from '../words.ts';
+import { POLICIES, type BacktestResult, type Outcome, type PolicyName } from './types.ts';
+
+/** Words of a backtest that page, report and terminal share. */
+
+export const POLICY_WORDS: Readonly<Record<PolicyName, { readonly name: string; readonly about: string }>> = {
+  plan: { name: 'plan', about: 'Busbar, knowing at each moment what was known then' },
+  rule: { name: 'rule', about: 'miners run where the price is below what their hash is worth' },
+  practice: { name: 'practice', about: 'the rule, and off in hours of likely coincident peaks' },
+  'always-on': { name: 'always on', about: 'everything the limits allow' },
+  foresight: { name: 'foresight', about: 'the planner on what really came: no one can do better by knowing' },
+};
+
+/** One line of what came in or went out; costs are below zero. */
+export interface Source {
+  readonly name: string;
+  readonly usd: number;
+}
+
+/** Where the profit of a policy came from, in $: the sum of all is its profit. */
+export function sourcesOf(outcome: Outcome): Source[] {
+  return [
+    { name: 'mining', usd: outcome.miningUsd },
+    { name: 'AI and HPC', usd: outcome.workUsd },
+    { name: 'energy', usd: -outcome.energyUsd },
+    { name: 'demand charge', usd: -outcome.demandUsd },
+    { name: 'coincident peaks', usd: -outcome.coincidentUsd },
+    { name: 'penalties', usd: -outcome.penaltyUsd },
+    { name: 'interrupted work', usd: -outcome.interruptUsd },
+    { name: 'waking', usd: -outcome.wakeUsd },
+    { name: 'changing points', usd: -outcome.retuneUsd },
+  ].map(({ name, usd }) => ({ name, usd: usd === 0 ? 0 : usd }));
+}
+
+/** Policies that were run, in order. */
+export const policiesOf = ({ outcomes }: BacktestResult): PolicyName[] =>
+  POLICIES.filter((policy) => outcomes[policy] !== null);
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+/** The answer in one sentence. */
+export function answerOf({ profitUsd, ruleProfitUsd, gapClosed, from, to }: BacktestResult): string {
+  const more = profitUsd - ruleProfitUsd;
+  const against = `${shortUsd(Math.abs(more))} ${more < 0 ? 'less' : 'more'} than the rule`;
+  const gap = gapClosed === null ? '' : `: ${percent(gapClosed)} of what perfect knowledge would have added`;
+  return `From ${from.slice(0, 10)} to ${to.slice(0, 10)} the plan would have earned ${shortUsd(profitUsd)}, ${against}${gap}.`;
+}
