@@ -1,6 +1,5 @@
 import { escape } from '../report-plots.ts';
 import { REPORT_STYLE } from '../report-style.ts';
-import { shortUsd } from '../words.ts';
 import { isDoubt } from './files.ts';
 import { bothWidths, monthsPlot, profitPlot, sourcesPlot, STACK } from './report-plots.ts';
 import { answerOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
