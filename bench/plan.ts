@@ -138,8 +138,8 @@ function measured(highs: Highs, cohorts: number): Record<string, unknown> {
   return {
     cohorts,
     steps: forecast.steps.length,
-    columns: model.columnNames.length,
-    rows: model.rowNames.length,
+    columns: model.columns.seriesOf.length,
+    rows: model.rows.seriesOf.length,
     coldMs: round(median(colds)),
     warmMs: round(warmMs),
     bareWarmMs: round(bareWarmMs),

@@ -6,6 +6,7 @@ import { constraints } from './constraints/index.ts';
 import { loadHighs } from './highs.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
 import { planByMeritOrder } from './merit-order.ts';
+import { nameTexts } from './model-builder.ts';
 import { planWith, solve } from './plan.ts';
 import { coolingPerWatt, pose } from './problem.ts';
 
@@ -115,7 +116,7 @@ function rampExcessMw(
 
 /** The least of that excess that any decision leaves, whatever it costs. */
 function leastExcessMw({ model, columns }: LinearProgram): number {
-  model.columnNames.forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
+  nameTexts(model.columns).forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
   return -solve(highs, { model, offsetUsd: 0, columns }, {}).objectiveUsd;
 }
 

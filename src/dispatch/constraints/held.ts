@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const held = defineConstraint({
   name: 'held',
@@ -9,7 +10,7 @@ export const held = defineConstraint({
         if (!cohort.facts.held) continue;
         for (const [m, mode] of cohort.modes.entries()) {
           const now = cohort.now[m]!;
-          const name = `held:${cohort.facts.id}:${mode.key}:${step.facts.start}`;
+          const name: Name = ['held', cohort.modeNames[m]!, step.facts.start];
           model.row(name, now, now, [[columns.machines[t]![g]![m]!, 1]]);
         }
       }

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const pinned = defineConstraint({
   name: 'pinned',
@@ -10,7 +11,7 @@ export const pinned = defineConstraint({
         for (const [m, mode] of cohort.modes.entries()) {
           const kept = cohort.pinned[m]!;
           if (kept === 0) continue;
-          const name = `pinned:${cohort.facts.id}:${mode.key}:${step.facts.start}`;
+          const name: Name = ['pinned', cohort.modeNames[m]!, step.facts.start];
           model.row(name, kept, Infinity, [[columns.machines[t]![g]![m]!, 1]]);
         }
       }

@@ -11,7 +11,7 @@ export const wakeRate = defineConstraint({
           cohort.hall === h ? [[columns.wakes[t]![g]!, 1] as const] : [],
         );
         if (terms.length === 0) continue;
-        model.row(`wake-rate:${hall.id}:${step.facts.start}`, -Infinity, wakesAllowed(hall, step), terms);
+        model.row(['wake-rate', hall.id, step.facts.start], -Infinity, wakesAllowed(hall, step), terms);
       }
     }
   },
