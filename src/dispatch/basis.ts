@@ -20,8 +20,8 @@ const NONE: Statuses = { series: new Map(), starts: new Map(), table: new Int8Ar
 export const createWarmStart = (): WarmStart => ({ columns: NONE, rows: NONE });
 
 export function keepBasis(warm: WarmStart, model: Model, basis: Basis): void {
-  warm.columns = statusesOf(model.columns, basis.colStatus);
-  warm.rows = statusesOf(model.rows, basis.rowStatus);
+  warm.columns = statusesOf(model.columns(), basis.colStatus);
+  warm.rows = statusesOf(model.rows(), basis.rowStatus);
 }
 
 /** No kind holds a space. */
@@ -59,9 +59,9 @@ function recall(kept: Statuses, { series, starts, seriesOf, startOf }: Names): I
  */
 export function useBasis(highs: Highs, warm: WarmStart, model: Model, solver: HighsModel): boolean {
   const { basic, lower } = highs.constants.basisStatus;
-  const rowStatus = recall(warm.rows, model.rows);
+  const rowStatus = recall(warm.rows, model.rows());
   if (2 * fillUnknown(rowStatus, basic) > rowStatus.length) return false;
-  const colStatus = recall(warm.columns, model.columns);
+  const colStatus = recall(warm.columns, model.columns());
   fillUnknown(colStatus, lower);
   let missing = rowStatus.length - count(colStatus, basic) - count(rowStatus, basic);
   for (let i = rowStatus.length - 1; i >= 0 && missing > 0; i -= 1) {

@@ -116,7 +116,7 @@ function rampExcessMw(
 
 /** The least of that excess that any decision leaves, whatever it costs. */
 function leastExcessMw({ model, columns }: LinearProgram): number {
-  nameTexts(model.columns).forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
+  nameTexts(model.columns()).forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
   return -solve(highs, { model, offsetUsd: 0, columns }, {}).objectiveUsd;
 }
 

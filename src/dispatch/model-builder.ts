@@ -17,9 +17,9 @@ export interface Names {
   readonly series: readonly Series[];
   readonly starts: readonly number[];
   /** Index into `series`, of each column or row. */
-  readonly seriesOf: readonly number[];
+  readonly seriesOf: Int32Array;
   /** Index into `starts`, of each column or row. */
-  readonly startOf: readonly number[];
+  readonly startOf: Int32Array;
 }
 
 /** A sparse linear program under construction, to be maximised. Names let a basis and duals be found again. */
@@ -30,8 +30,9 @@ export interface Model {
   row(name: Name, lower: number, upper: number, terms: readonly (readonly [column: number, by: number])[]): number;
   /** Prices a column that another part of the model made. */
   price(column: number, usd: number): void;
-  readonly columns: Names;
-  readonly rows: Names;
+  /** What the columns are called by now. */
+  columns(): Names;
+  rows(): Names;
   /** Typed arrays as HiGHS takes them; `offsetUsd` is money no decision changes. */
   data(highs: Highs, offsetUsd: number): ModelData;
 }
@@ -41,48 +42,114 @@ export const nameText = ([kind, of, at]: Name): string => `${kind}:${of === '' ?
 
 /** All names as people read them, by index. */
 export const nameTexts = ({ series, starts, seriesOf, startOf }: Names): string[] =>
-  seriesOf.map((s, i) => nameText([series[s]!.kind, series[s]!.of, starts[startOf[i]!]!]));
+  Array.from(seriesOf, (s, i) => nameText([series[s]!.kind, series[s]!.of, starts[startOf[i]!]!]));
+
+/** Numbers that become more, where a plain array would box each one of them. */
+interface Numbers<Kept> {
+  readonly length: number;
+  /** Returns the index. */
+  push(value: number): number;
+  set(index: number, value: number): void;
+  /** A copy of what there is. */
+  toArray(): Kept;
+}
+
+const FIRST_ROOM = 4096;
+
+function createDoubles(): Numbers<Float64Array> {
+  let room = new Float64Array(FIRST_ROOM);
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    push(value) {
+      if (length === room.length) {
+        const wider = new Float64Array(2 * length);
+        wider.set(room);
+        room = wider;
+      }
+      room[length] = value;
+      return length++;
+    },
+    set: (index, value) => void (room[index] = value),
+    toArray: () => room.slice(0, length),
+  };
+}
+
+function createIntegers(): Numbers<Int32Array> {
+  let room = new Int32Array(FIRST_ROOM);
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    push(value) {
+      if (length === room.length) {
+        const wider = new Int32Array(2 * length);
+        wider.set(room);
+        room = wider;
+      }
+      room[length] = value;
+      return length++;
+    },
+    set: (index, value) => void (room[index] = value),
+    toArray: () => room.slice(0, length),
+  };
+}
 
 /** Names being given; `add` returns the index of the newest. */
-function createNames(): Names & { add(name: Name): number } {
+function createNames(): { add(name: Name): number; names(): Names } {
   const series: Series[] = [];
   const starts: number[] = [];
-  const seriesOf: number[] = [];
-  const startOf: number[] = [];
+  const seriesOf = createIntegers();
+  const startOf = createIntegers();
   const byKind = new Map<string, Map<string, number>>();
   const byStart = new Map<number, number>();
+  // Names come kind by kind and step by step, so that the newest of both is mostly the next one's.
+  let kindNow = '';
+  let ofKind = new Map<string, number>();
+  let atNow = Number.NaN;
+  let start = 0;
   return {
-    series,
-    starts,
-    seriesOf,
-    startOf,
-    add([kind, of, at]) {
-      let ofKind = byKind.get(kind);
-      if (ofKind === undefined) byKind.set(kind, (ofKind = new Map()));
+    add(name) {
+      const kind = name[0];
+      const of = name[1];
+      const at = name[2];
+      if (kind !== kindNow) {
+        ofKind = byKind.get(kind) ?? new Map<string, number>();
+        byKind.set(kind, ofKind);
+        kindNow = kind;
+      }
       let known = ofKind.get(of);
       if (known === undefined) ofKind.set(of, (known = series.push({ kind, of }) - 1));
-      let start = byStart.get(at);
-      if (start === undefined) byStart.set(at, (start = starts.push(at) - 1));
+      if (at !== atNow) {
+        start = byStart.get(at) ?? starts.push(at) - 1;
+        byStart.set(at, start);
+        atNow = at;
+      }
       startOf.push(start);
-      return seriesOf.push(known) - 1;
+      return seriesOf.push(known);
     },
+    names: () => ({ series, starts, seriesOf: seriesOf.toArray(), startOf: startOf.toArray() }),
   };
 }
 
 export function createModel(): Model {
-  const cost: number[] = [];
-  const lowers: number[] = [];
-  const uppers: number[] = [];
+  const cost = createDoubles();
+  const lowers = createDoubles();
+  const uppers = createDoubles();
   const columns = createNames();
-  const rowLower: number[] = [];
-  const rowUpper: number[] = [];
+  const rowLower = createDoubles();
+  const rowUpper = createDoubles();
   const rows = createNames();
-  const starts: number[] = [0];
-  const indices: number[] = [];
-  const values: number[] = [];
+  const starts = createIntegers();
+  const indices = createIntegers();
+  const values = createDoubles();
+  starts.push(0);
   return {
-    columns,
-    rows,
+    columns: columns.names,
+    rows: rows.names,
     column(name, usd, lower, upper) {
       if (!Number.isFinite(usd) || Number.isNaN(lower) || !(lower <= upper))
         throw new Error(`bad column ${nameText(name)}`);
@@ -105,26 +172,24 @@ export function createModel(): Model {
       rowUpper.push(upper);
       return rows.add(name);
     },
-    price(column, usd) {
-      cost[column] = usd;
-    },
+    price: (column, usd) => cost.set(column, usd),
     data: (highs, offsetUsd) => ({
       numCols: cost.length,
       numRows: rowLower.length,
       sense: highs.constants.objectiveSense.maximize,
       offset: offsetUsd,
-      colCost: new Float64Array(cost),
-      colLower: new Float64Array(lowers),
-      colUpper: new Float64Array(uppers),
-      rowLower: new Float64Array(rowLower),
-      rowUpper: new Float64Array(rowUpper),
+      colCost: cost.toArray(),
+      colLower: lowers.toArray(),
+      colUpper: uppers.toArray(),
+      rowLower: rowLower.toArray(),
+      rowUpper: rowUpper.toArray(),
       matrix: {
         format: 'csr',
         numRows: rowLower.length,
         numCols: cost.length,
-        starts: new Int32Array(starts),
-        indices: new Int32Array(indices),
-        values: new Float64Array(values),
+        starts: starts.toArray(),
+        indices: indices.toArray(),
+        values: values.toArray(),
       },
     }),
   };

@@ -98,7 +98,7 @@ const NO_VALUE_USD_PER_MWH = 1e-4;
 
 /** Duals of the power limits in $/MWh, by step, keyed `connection` and `hall:<id>`. */
 function shadowPrices({ steps }: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
-  const { series, starts, seriesOf, startOf } = model.rows;
+  const { series, starts, seriesOf, startOf } = model.rows();
   const limits = series.map(({ kind, of }) =>
     kind === 'connection-limit' ? 'connection' : kind === 'hall-breaker' ? `hall:${of}` : undefined,
   );

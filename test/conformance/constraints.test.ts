@@ -36,7 +36,7 @@ function fixture() {
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);
-  return { rows: nameTexts(model.rows), columns: model.columns.seriesOf.length };
+  return { rows: nameTexts(model.rows()), columns: model.columns().seriesOf.length };
 };
 const bare = size([]);
 

@@ -37,7 +37,7 @@ function best(site: AnySite): Best {
       ),
     ),
   );
-  const charged = nameTexts(program.model.columns).flatMap((name, i) =>
+  const charged = nameTexts(program.model.columns()).flatMap((name, i) =>
     name.startsWith('demand-charge:above') ? [i] : [],
   );
   return { objectiveUsd, importMw, energyMwh, hashThHours, aboveBilledMw: sum(charged.map(at)) };
