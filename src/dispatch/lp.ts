@@ -60,16 +60,15 @@ function decisionColumns(model: Model, problem: Problem): Columns {
 /** What power is: IT of a hall is the sum of its machines, import the sum of the halls with losses. */
 function powerRows(model: Model, problem: Problem, columns: Columns): void {
   const { steps, halls, cohorts, work, snapshot } = problem;
+  const cohortsIn = Map.groupBy(cohorts.keys(), (g) => cohorts[g]!.hall);
+  const workIn = Map.groupBy(work.keys(), (i) => work[i]!.hall);
   for (const [t, { facts }] of steps.entries()) {
     for (const [h, hall] of halls.entries()) {
       const terms: [number, number][] = [[columns.itMw[t]![h]!, 1]];
-      cohorts.forEach((cohort, g) => {
-        if (cohort.hall !== h) return;
-        cohort.modes.forEach((mode, m) => terms.push([columns.machines[t]![g]![m]!, -mode.powerW / 1e6]));
-      });
-      work.forEach((item, i) => {
-        if (item.hall === h) terms.push([columns.gpus[t]![i]!, -item.facts.marginalWPerGpu / 1e6]);
-      });
+      for (const g of cohortsIn.get(h) ?? [])
+        for (const [m, mode] of cohorts[g]!.modes.entries())
+          terms.push([columns.machines[t]![g]![m]!, -mode.powerW / 1e6]);
+      for (const i of workIn.get(h) ?? []) terms.push([columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6]);
       const undecidedMw = undecidedW(hall) / 1e6;
       model.row(['it', hall.id, facts.start], undecidedMw, undecidedMw, terms);
     }

@@ -151,7 +151,8 @@ export const hallLoadW = (hall: HallFacts, coolingPerW: number, decidedW: number
 export function decidedByHallW(problem: Problem, decision: Decision): number[] {
   const watts = problem.halls.map(() => 0);
   problem.cohorts.forEach((cohort, g) => {
-    for (const [m, mode] of cohort.modes.entries()) watts[cohort.hall]! += mode.powerW * decision.machines[g]![m]!;
+    const machines = decision.machines[g]!;
+    cohort.modes.forEach((mode, m) => (watts[cohort.hall]! += mode.powerW * machines[m]!));
   });
   problem.work.forEach((work, i) => {
     watts[work.hall]! += work.facts.marginalWPerGpu * decision.gpus[i]!;
