@@ -37,7 +37,7 @@ function median(values: readonly number[]): number {
 }
 
 /** The demo site's work, and so many cohorts of its models, four to a hall behind a breaker that holds most of them. */
-export function siteOf(cohorts: number): Snapshot {
+function siteOf(cohorts: number): Snapshot {
   const demo = demoSnapshot();
   const gpuHall = demo.halls.at(-1)!;
   const miners = Array.from({ length: cohorts }, (_, n): CohortFacts => {
@@ -67,7 +67,7 @@ export function siteOf(cohorts: number): Snapshot {
 }
 
 /** What is forecast at `at`: a day with a cheap night and a dear evening, each forecast a little off the last one. */
-export function forecastAt(at: number, replan: number): Forecast {
+function forecastAt(at: number, replan: number): Forecast {
   const shape = forecastOf((_, i) => ({ priceUsdPerMwh: 0, known: i < 3 })).steps[0]!;
   return {
     madeAt: siteMs(at),
@@ -83,7 +83,7 @@ export function forecastAt(at: number, replan: number): Forecast {
 }
 
 /** The site five minutes later, where everybody did what the plan's first step said. */
-export function after(snapshot: Snapshot, { steps: [first] }: Plan): Snapshot {
+function after(snapshot: Snapshot, { steps: [first] }: Plan): Snapshot {
   return {
     ...snapshot,
     at: siteMs(snapshot.at + 5 * MINUTE),
