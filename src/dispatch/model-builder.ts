@@ -56,8 +56,8 @@ interface Numbers<Kept> {
 
 const FIRST_ROOM = 4096;
 
-function createDoubles(): Numbers<Float64Array> {
-  let room = new Float64Array(FIRST_ROOM);
+function createNumbers<Kept extends Float64Array | Int32Array>(make: (length: number) => Kept): Numbers<Kept> {
+  let room = make(FIRST_ROOM);
   let length = 0;
   return {
     get length() {
@@ -65,7 +65,7 @@ function createDoubles(): Numbers<Float64Array> {
     },
     push(value) {
       if (length === room.length) {
-        const wider = new Float64Array(2 * length);
+        const wider = make(2 * length);
         wider.set(room);
         room = wider;
       }
@@ -73,30 +73,11 @@ function createDoubles(): Numbers<Float64Array> {
       return length++;
     },
     set: (index, value) => void (room[index] = value),
-    toArray: () => room.slice(0, length),
+    toArray: () => room.slice(0, length) as Kept,
   };
 }
-
-function createIntegers(): Numbers<Int32Array> {
-  let room = new Int32Array(FIRST_ROOM);
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    push(value) {
-      if (length === room.length) {
-        const wider = new Int32Array(2 * length);
-        wider.set(room);
-        room = wider;
-      }
-      room[length] = value;
-      return length++;
-    },
-    set: (index, value) => void (room[index] = value),
-    toArray: () => room.slice(0, length),
-  };
-}
+const createDoubles = (): Numbers<Float64Array> => createNumbers((length) => new Float64Array(length));
+const createIntegers = (): Numbers<Int32Array> => createNumbers((length) => new Int32Array(length));
 
 /** Names being given; `add` returns the index of the newest. */
 function createNames(): { add(name: Name): number; names(): Names } {

@@ -8,10 +8,10 @@ export const pinned = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       if (!step.pinned) continue;
       for (const [g, cohort] of problem.cohorts.entries()) {
-        for (const [m, mode] of cohort.modes.entries()) {
+        for (const [m, of] of cohort.modeNames.entries()) {
           const kept = cohort.pinned[m]!;
           if (kept === 0) continue;
-          const name: Name = ['pinned', cohort.modeNames[m]!, step.facts.start];
+          const name: Name = ['pinned', of, step.facts.start];
           model.row(name, kept, Infinity, [[columns.machines[t]![g]![m]!, 1]]);
         }
       }
