@@ -1,17 +1,55 @@
 import type { Basis, Highs, Model as HighsModel } from 'highs';
-import type { Model } from './model-builder.ts';
+import type { Model, Names } from './model-builder.ts';
 
 /** Where the last solve ended, by name, so that it serves a model whose horizon has moved on. */
 export interface WarmStart {
-  columns: Map<string, number>;
-  rows: Map<string, number>;
+  columns: Statuses;
+  rows: Statuses;
 }
 
-export const createWarmStart = (): WarmStart => ({ columns: new Map(), rows: new Map() });
+/** Statuses of one solve, a series a line and a start a place in it. */
+interface Statuses {
+  readonly series: ReadonlyMap<string, number>;
+  readonly starts: ReadonlyMap<number, number>;
+  readonly table: Int8Array;
+}
+
+const UNKNOWN = -1;
+const NONE: Statuses = { series: new Map(), starts: new Map(), table: new Int8Array() };
+
+export const createWarmStart = (): WarmStart => ({ columns: NONE, rows: NONE });
 
 export function keepBasis(warm: WarmStart, model: Model, basis: Basis): void {
-  warm.columns = new Map(model.columnNames.map((name, i) => [name, basis.colStatus[i]!]));
-  warm.rows = new Map(model.rowNames.map((name, i) => [name, basis.rowStatus[i]!]));
+  warm.columns = statusesOf(model.columns(), basis.colStatus);
+  warm.rows = statusesOf(model.rows(), basis.rowStatus);
+}
+
+/** No kind holds a space. */
+const seriesKey = ({ kind, of }: Names['series'][number]): string => `${kind} ${of}`;
+
+function statusesOf({ series, starts, seriesOf, startOf }: Names, statuses: ArrayLike<number>): Statuses {
+  const table = new Int8Array(series.length * starts.length).fill(UNKNOWN);
+  const width = starts.length;
+  for (let i = 0; i < seriesOf.length; i += 1) table[seriesOf[i]! * width + startOf[i]!] = statuses[i]!;
+  return {
+    series: new Map(series.map((one, s) => [seriesKey(one), s])),
+    starts: new Map(starts.map((start, i) => [start, i])),
+    table,
+  };
+}
+
+/** The kept status of each column or row, `UNKNOWN` for those that are new. */
+function recall(kept: Statuses, { series, starts, seriesOf, startOf }: Names): Int32Array {
+  const lines = series.map((one) => kept.series.get(seriesKey(one)));
+  const places = starts.map((start) => kept.starts.get(start));
+  const width = kept.starts.size;
+  const statuses = new Int32Array(seriesOf.length).fill(UNKNOWN);
+  for (let i = 0; i < statuses.length; i += 1) {
+    const line = lines[seriesOf[i]!];
+    const place = places[startOf[i]!];
+    if (line !== undefined && place !== undefined) statuses[i] = kept.table[line * width + place]!;
+  }
+  return statuses;
 }
 
 /**
@@ -21,12 +59,11 @@ export function keepBasis(warm: WarmStart, model: Model, basis: Basis): void {
  */
 export function useBasis(highs: Highs, warm: WarmStart, model: Model, solver: HighsModel): boolean {
   const { basic, lower } = highs.constants.basisStatus;
-  const rows = kept(model.rowNames, warm.rows, basic, basic);
-  if (rows.known * 2 < model.rowNames.length) return false;
-  const columns = kept(model.columnNames, warm.columns, lower, basic);
-  const rowStatus = rows.statuses;
-  const colStatus = columns.statuses;
-  let missing = rowStatus.length - columns.basic - rows.basic;
+  const rowStatus = recall(warm.rows, model.rows());
+  if (2 * fillUnknown(rowStatus, basic) > rowStatus.length) return false;
+  const colStatus = recall(warm.columns, model.columns());
+  fillUnknown(colStatus, lower);
+  let missing = rowStatus.length - count(colStatus, basic) - count(rowStatus, basic);
   for (let i = rowStatus.length - 1; i >= 0 && missing > 0; i -= 1) {
     if (rowStatus[i] === basic) continue;
     rowStatus[i] = basic;
@@ -41,16 +78,19 @@ export function useBasis(highs: Highs, warm: WarmStart, model: Model, solver: Hi
   return true;
 }
 
-/** Statuses of what goes by these names, and how many of them are known and how many basic: one pass, as a year of plans asks often. */
-function kept(names: readonly string[], last: ReadonlyMap<string, number>, otherwise: number, basic: number) {
-  const statuses = new Int32Array(names.length);
-  let known = 0;
-  let basics = 0;
-  for (let i = 0; i < names.length; i += 1) {
-    const status = last.get(names[i]!);
-    if (status !== undefined) known += 1;
-    statuses[i] = status ?? otherwise;
-    if (statuses[i] === basic) basics += 1;
+/** Returns how many there were. */
+function fillUnknown(statuses: Int32Array, status: number): number {
+  let filled = 0;
+  for (let i = 0; i < statuses.length; i += 1) {
+    if (statuses[i] !== UNKNOWN) continue;
+    statuses[i] = status;
+    filled += 1;
   }
-  return { statuses, known, basic: basics };
+  return filled;
+}
+
+function count(statuses: Int32Array, wanted: number): number {
+  let found = 0;
+  for (const status of statuses) if (status === wanted) found += 1;
+  return found;
 }

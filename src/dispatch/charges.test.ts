@@ -117,6 +117,12 @@ describe('ramp', () => {
     expect(plan.at(-1)).toBe(1);
   });
 
+  test('the merit order keeps to it, up and down', () => {
+    const forecast = shortForecast([500, 500, 20, 500], 10);
+    const plan = planByMeritOrder(site({ connection: connection(3e6) }), forecast);
+    expect(plan.steps.map(({ importW }) => importW / 1e6)).toEqual([2.001, 1.002, 2.001, 1.002]);
+  });
+
   test('a breaker goes before the contract', () => {
     const halls = BARE.halls.map((hall) => ({ ...hall, usableW: 0.5e6 }));
     expect(importsMw(site({ halls, connection: connection(3e6) }), shortForecast([20, 20], 10))).toEqual([0.498, 0.5]);
@@ -144,6 +150,14 @@ describe('minimum times', () => {
     expect(importsMw(site({ cohorts: asleep }), shortForecast(prices, 5))).toEqual([0, 3, 0, 0]);
     const held = site({ cohorts: asleep, mining: times(10 * MINUTE, 0) });
     expect(importsMw(held, shortForecast(prices, 5))).toEqual([0, 0, 0, 0]);
+  });
+
+  test('the merit order does not look ahead, and lets run on whom it woke and sleep on whom it put to sleep', () => {
+    const imports = (snapshot: Snapshot, prices: readonly number[]) =>
+      planByMeritOrder(snapshot, shortForecast(prices, 5)).steps.map(({ importW }) => importW / 1e6);
+    const woken = site({ cohorts: [miners(1_000)], mining: times(10 * MINUTE, 0) });
+    expect(imports(woken, [100, 20, 200, 100])).toEqual([0, 3, 3, 0]);
+    expect(imports(site({ mining: times(0, 10 * MINUTE) }), [20, 60, -100, -100])).toEqual([3, 0, 0, 3]);
   });
 
   test('a miner is not put to sleep for five minutes where it has to sleep for ten', () => {

@@ -32,20 +32,20 @@ export function buildLp(problem: Problem, constraints: readonly Constraint[] = a
 function decisionColumns(model: Model, problem: Problem): Columns {
   const { steps, halls, cohorts, work } = problem;
   const perHall = (what: string, start: number): number[] =>
-    halls.map((hall) => model.column(`${what}:${hall.id}:${start}`, 0, 0, Infinity));
+    halls.map((hall) => model.column([what, hall.id, start], 0, 0, Infinity));
   const rows = steps.map(({ facts: { start, priceUsdPerMwh }, hours, usdPerThHour }) => ({
-    machines: cohorts.map(({ facts, modes, now, pinned }) =>
+    machines: cohorts.map(({ facts, modes, modeNames, now, pinned }) =>
       modes.map((mode, m) => {
         const most = mode.offered ? facts.machines : facts.held ? now[m]! : pinned[m]!;
         const usd = hours * usdPerThHour * mode.hashrateThs;
-        return model.column(`machines:${facts.id}:${mode.key}:${start}`, usd, 0, most);
+        return model.column(['machines', modeNames[m]!, start], usd, 0, most);
       }),
     ),
-    wakes: cohorts.map(({ facts }) => model.column(`wakes:${facts.id}:${start}`, 0, 0, Infinity)),
-    gpus: work.map(({ facts }) => model.column(`gpus:${facts.id}:${start}`, hours * facts.usdPerGpuHour, 0, Infinity)),
+    wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
+    gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
     itMw: perHall('it', start),
     coolingMw: perHall('cooling', start),
-    importMw: model.column(`import:${start}`, -hours * priceUsdPerMwh, 0, Infinity),
+    importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
   }));
   return {
     machines: rows.map((row) => row.machines),
@@ -60,21 +60,20 @@ function decisionColumns(model: Model, problem: Problem): Columns {
 /** What power is: IT of a hall is the sum of its machines, import the sum of the halls with losses. */
 function powerRows(model: Model, problem: Problem, columns: Columns): void {
   const { steps, halls, cohorts, work, snapshot } = problem;
+  const cohortsIn = Map.groupBy(cohorts.keys(), (g) => cohorts[g]!.hall);
+  const workIn = Map.groupBy(work.keys(), (i) => work[i]!.hall);
   for (const [t, { facts }] of steps.entries()) {
     for (const [h, hall] of halls.entries()) {
       const terms: [number, number][] = [[columns.itMw[t]![h]!, 1]];
-      cohorts.forEach((cohort, g) => {
-        if (cohort.hall !== h) return;
-        cohort.modes.forEach((mode, m) => terms.push([columns.machines[t]![g]![m]!, -mode.powerW / 1e6]));
-      });
-      work.forEach((item, i) => {
-        if (item.hall === h) terms.push([columns.gpus[t]![i]!, -item.facts.marginalWPerGpu / 1e6]);
-      });
+      for (const g of cohortsIn.get(h) ?? [])
+        for (const [m, mode] of cohorts[g]!.modes.entries())
+          terms.push([columns.machines[t]![g]![m]!, -mode.powerW / 1e6]);
+      for (const i of workIn.get(h) ?? []) terms.push([columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6]);
       const undecidedMw = undecidedW(hall) / 1e6;
-      model.row(`it:${hall.id}:${facts.start}`, undecidedMw, undecidedMw, terms);
+      model.row(['it', hall.id, facts.start], undecidedMw, undecidedMw, terms);
     }
     const withLosses = 1 + snapshot.connection.lossFraction;
     const halfTerms = [...columns.itMw[t]!, ...columns.coolingMw[t]!].map((column) => [column, -withLosses] as const);
-    model.row(`import:${facts.start}`, 0, 0, [[columns.importMw[t]!, 1], ...halfTerms]);
+    model.row(['import', '', facts.start], 0, 0, [[columns.importMw[t]!, 1], ...halfTerms]);
   }
 }

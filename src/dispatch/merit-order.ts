@@ -1,9 +1,9 @@
-import type { Forecast, Plan, Snapshot } from '../model/index.ts';
+import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
-import { roomBeside, uplinkRoomGpus } from './round.ts';
-import { moneyOf, shapeSteps } from './shape.ts';
+import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
+import { importOf, moneyOf, shapeSteps } from './shape.ts';
 
 /** One thing more that could run: GPUs of a class, or machines one operating point up. */
 interface Offer {
@@ -19,13 +19,14 @@ interface Offer {
 /**
  * A safe plan without a solver, for when the solver is late or broken. Step by step: whatever must run, then AI and HPC
  * work, then miners' operating points by value per watt, each while it earns more than the price and every limit has
- * room. It looks neither ahead nor at what waking and interrupting cost, so it earns less than the optimiser.
+ * room. The contract's ramp and minimum times are kept from step to step where the limits leave room for it. It looks
+ * neither ahead nor at what waking and interrupting cost, so it earns less than the optimiser.
  * All counts are whole.
  */
 export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: readonly string[] = []): Plan {
   const problem = pose(snapshot, forecast);
   const decisions: Decision[] = [];
-  for (let t = 0; t < problem.steps.length; t += 1) decisions.push(decideStep(problem, t, decisions[t - 1]));
+  for (let t = 0; t < problem.steps.length; t += 1) decisions.push(decideStep(problem, t, decisions));
   return {
     id: planId('merit-order', snapshot, forecast),
     madeAt: forecast.madeAt,
@@ -38,8 +39,10 @@ export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: 
   };
 }
 
-function decideStep(problem: Problem, t: number, before: Decision | undefined): Decision {
+function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): Decision {
   const step = problem.steps[t]!;
+  const before = earlier.at(-1);
+  const lately = problem.cohorts.map((_, g) => changedLately(problem, earlier, g, step.facts.start));
   const machines = problem.cohorts.map(({ facts, modes, now, pinned }) => {
     const kept = facts.held ? [...now] : step.pinned ? [...pinned] : modes.map(() => 0);
     kept[0]! += facts.machines - kept.reduce((sum, n) => sum + n, 0);
@@ -47,26 +50,92 @@ function decideStep(problem: Problem, t: number, before: Decision | undefined): 
   });
   const gpus = problem.work.map(() => 0);
   const decision: Decision = { machines, gpus };
-  const room = roomBeside(problem, t, decision);
-  const offers = [...workOffers(problem, t, gpus), ...machineOffers(problem, t, machines, before)];
+  const ramp = rampOf(problem, t, before);
+  const room = roomBeside(problem, t, decision, ramp.mostW);
+  keepWoken(problem, machines, lately, room);
+  const offers = [
+    ...workOffers(problem, t, gpus),
+    ...machineOffers(problem, t, machines, before, (g) => lately[g]!.slept),
+  ];
   const price = step.facts.priceUsdPerMwh + coincidentUsdPerMwh(problem, t);
-  for (const offer of offers) {
-    if (offer.usdPerMwh <= price) continue;
-    const count = Math.floor(Math.min(offer.most(), room.most(offer.hall, offer.wattsEach)));
-    if (count <= 0) continue;
+  const run = (offer: Offer, atMost = Infinity): void => {
+    const count = Math.floor(Math.min(offer.most(), room.most(offer.hall, offer.wattsEach), atMost));
+    if (count <= 0) return;
     offer.take(count);
     room.take(offer.hall, offer.wattsEach * count);
+  };
+  for (const offer of offers) if (offer.usdPerMwh > price) run(offer);
+  // The contract has import fall no faster than this: what loses least runs on.
+  for (const offer of offers.sort(dearestFirst)) {
+    const shortW = ramp.leastW - importOf(problem, t, decision);
+    if (shortW <= 0) break;
+    if (offer.wattsEach > 0) run(offer, Math.ceil(shortW / atMeterW(problem, t, offer.hall, offer.wattsEach)));
   }
   return decision;
 }
+
+/** Machines that this plan woke, and put to sleep, too lately for them to change again at `start`. */
+function changedLately(
+  { snapshot: { mining }, steps, cohorts }: Problem,
+  earlier: readonly Decision[],
+  g: number,
+  start: number,
+): { readonly woken: number; readonly slept: number } {
+  let asleep = cohorts[g]!.now[0]!;
+  let woken = 0;
+  let slept = 0;
+  earlier.forEach(({ machines }, s) => {
+    const change = machines[g]![0]! - asleep;
+    const age = start - steps[s]!.facts.start;
+    if (age < (mining.minimumOnMs ?? 0)) woken += Math.max(0, -change);
+    if (age < (mining.minimumOffMs ?? 0)) slept += Math.max(0, change);
+    asleep = machines[g]![0]!;
+  });
+  return { woken, slept };
+}
+
+/** Whoever was woken lately runs on at the lowest point, as far as the physical limits leave room. */
+function keepWoken(
+  problem: Problem,
+  machines: readonly number[][],
+  lately: readonly { readonly woken: number }[],
+  room: Room,
+): void {
+  problem.cohorts.forEach(({ facts, hall, modes }, g) => {
+    const counts = machines[g]!;
+    const missing = lately[g]!.woken - (facts.machines - counts[0]!);
+    if (facts.held || missing <= 0) return;
+    const wattsEach = modes[1]!.powerW - modes[0]!.powerW;
+    const kept = Math.floor(Math.min(missing, counts[0]!, room.most(hall, wattsEach)));
+    counts[0]! -= kept;
+    counts[1]! += kept;
+    room.take(hall, wattsEach * kept);
+  });
+}
+
+/** Import that the contract's ramp allows in step `t`, in W. */
+function rampOf(
+  problem: Problem,
+  t: number,
+  before: Decision | undefined,
+): { readonly leastW: number; readonly mostW: number } {
+  const { rampWPerMinute, importW } = problem.snapshot.connection;
+  const fromW = before === undefined ? importW : importOf(problem, t - 1, before);
+  if (rampWPerMinute === undefined || fromW === undefined) return { leastW: 0, mostW: Infinity };
+  const byW = (rampWPerMinute * problem.steps[t]!.facts.durationMs) / MINUTE;
+  return { leastW: fromW - byW, mostW: fromW + byW };
+}
+
+/** Watts at the connection's meter of `watts` of IT in a hall. */
+const atMeterW = (problem: Problem, t: number, hall: number, watts: number): number =>
+  watts * (1 + problem.steps[t]!.coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
 
 const dearestFirst = (a: Offer, b: Offer): number => b.usdPerMwh - a.usdPerMwh;
 
 /** $/MWh at the meter of `usdPerHour` earned with `watts` of IT in a hall. */
 function worth(problem: Problem, t: number, hall: number, usdPerHour: number, watts: number): number {
   if (watts <= 0) return usdPerHour > 0 ? Infinity : 0;
-  const atMeter = (1 + problem.steps[t]!.coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
-  return (usdPerHour * 1e6) / (watts * atMeter);
+  return (usdPerHour * 1e6) / atMeterW(problem, t, hall, watts);
 }
 
 /** Two offers a class: the GPUs a contract reserves, worth their penalty too, and the rest. */
@@ -92,13 +161,19 @@ function workOffers(problem: Problem, t: number, gpus: number[]): Offer[] {
 }
 
 /** Each step up the concave envelope is an offer; the steps of one cohort come in their order by value. */
-function machineOffers(problem: Problem, t: number, machines: number[][], before: Decision | undefined): Offer[] {
+function machineOffers(
+  problem: Problem,
+  t: number,
+  machines: number[][],
+  before: Decision | undefined,
+  sleepsOn: (g: number) => number,
+): Offer[] {
   const step = problem.steps[t]!;
   const wakesLeft = problem.halls.map((hall) => Math.floor(wakesAllowed(hall, step)));
   const offers = problem.cohorts.flatMap(({ facts, modes, hall, now, pinned }, g): Offer[] => {
     if (facts.held) return [];
     const counts = machines[g]!;
-    const stays = (m: number): number => (step.pinned ? pinned[m]! : 0);
+    const stays = (m: number): number => Math.max(step.pinned ? pinned[m]! : 0, m === 0 ? sleepsOn(g) : 0);
     const asleepBefore = before?.machines[g]?.[0] ?? now[0]!;
     /** Machines that were awake and are not yet placed: running them again is no wake. */
     const awakeLeft = (): number => Math.max(0, counts[0]! - asleepBefore);

@@ -99,14 +99,19 @@ function decisionAt(problem: Problem, { columns }: LinearProgram, { colValue }: 
 const NO_VALUE_USD_PER_MWH = 1e-4;
 
 /** Duals of the power limits in $/MWh, by step, keyed `connection` and `hall:<id>`. */
-function shadowPrices(problem: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
-  const rowAt = new Map(model.rowNames.map((name, i) => [name, i]));
-  return problem.steps.map(({ facts, hours }) => {
-    const limits = [
-      ['connection', `connection-limit:${facts.start}`],
-      ...problem.halls.map(({ id }) => [`hall:${id}`, `hall-breaker:${id}:${facts.start}`]),
-    ] as [string, string][];
-    const priced = limits.map(([key, row]) => [key, Math.abs(rowDual[rowAt.get(row)!]!) / hours] as const);
-    return Object.fromEntries(priced.filter(([, usdPerMwh]) => usdPerMwh > NO_VALUE_USD_PER_MWH));
-  });
+function shadowPrices({ steps }: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
+  const { series, starts, seriesOf, startOf } = model.rows();
+  const limits = series.map(({ kind, of }) =>
+    kind === 'connection-limit' ? 'connection' : kind === 'hall-breaker' ? `hall:${of}` : undefined,
+  );
+  const stepAt = new Map(steps.map(({ facts }, t) => [facts.start as number, t]));
+  const shadows = steps.map((): Record<string, number> => ({}));
+  for (let row = 0; row < seriesOf.length; row += 1) {
+    const limit = limits[seriesOf[row]!];
+    if (limit === undefined) continue;
+    const t = stepAt.get(starts[startOf[row]!]!)!;
+    const usdPerMwh = Math.abs(rowDual[row]!) / steps[t]!.hours;
+    if (usdPerMwh > NO_VALUE_USD_PER_MWH) shadows[t]![limit] = usdPerMwh;
+  }
+  return shadows;
 }

@@ -19,6 +19,8 @@ export interface ProblemCohort {
   readonly facts: CohortFacts;
   readonly hall: number;
   readonly modes: readonly Mode[];
+  /** `cohort:mode` by mode, what the model calls them. */
+  readonly modeNames: readonly string[];
   /** Machines now in each of `modes`; machines in a mode not offered are in none of them. */
   readonly now: readonly number[];
   readonly pinned: readonly number[];
@@ -102,7 +104,8 @@ function poseCohort(facts: CohortFacts, hall: number): ProblemCohort {
   }
   const modes = modesOf(facts);
   const count = (by: Readonly<Record<string, number>>): number[] => modes.map((mode) => by[mode.key] ?? 0);
-  return { facts, hall, modes, now: count(facts.now), pinned: count(facts.pinned) };
+  const modeNames = modes.map((mode) => `${facts.id}:${mode.key}`);
+  return { facts, hall, modes, modeNames, now: count(facts.now), pinned: count(facts.pinned) };
 }
 
 function partsOf(work: readonly ProblemWork[]): Problem['parts'] {
@@ -148,7 +151,8 @@ export const hallLoadW = (hall: HallFacts, coolingPerW: number, decidedW: number
 export function decidedByHallW(problem: Problem, decision: Decision): number[] {
   const watts = problem.halls.map(() => 0);
   problem.cohorts.forEach((cohort, g) => {
-    for (const [m, mode] of cohort.modes.entries()) watts[cohort.hall]! += mode.powerW * decision.machines[g]![m]!;
+    const machines = decision.machines[g]!;
+    cohort.modes.forEach((mode, m) => (watts[cohort.hall]! += mode.powerW * machines[m]!));
   });
   problem.work.forEach((work, i) => {
     watts[work.hall]! += work.facts.marginalWPerGpu * decision.gpus[i]!;

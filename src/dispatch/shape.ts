@@ -13,10 +13,11 @@ export function shapeSteps(
   decisions: readonly Decision[],
   shadows: readonly Readonly<Record<string, number>>[] = [],
 ): PlanStep[] {
+  const hostsW = problem.halls.map((_, h) => hostWPerGpu(problem, h));
   return decisions.map((decision, t) => {
     const { facts } = problem.steps[t]!;
     const importW = importOf(problem, t, decision);
-    const lines = linesOf(problem, t, decision);
+    const lines = linesOf(problem, t, decision, hostsW);
     return {
       start: facts.start,
       durationMs: facts.durationMs,
@@ -47,17 +48,23 @@ export function importOf(problem: Problem, t: number, decision: Decision): numbe
   return halls * (1 + problem.snapshot.connection.lossFraction);
 }
 
-function linesOf(problem: Problem, t: number, decision: Decision): Record<Exclude<Line, 'grid'>, number> {
+/** @param hostsW fixed draw per GPU, by hall */
+function linesOf(
+  problem: Problem,
+  t: number,
+  decision: Decision,
+  hostsW: readonly number[],
+): Record<Exclude<Line, 'grid'>, number> {
   const { coolingPerW } = problem.steps[t]!;
   const lines = { mining: 0, ai: 0, hpc: 0 };
   const atMeter = (hall: number): number => (1 + coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
   problem.cohorts.forEach((cohort, g) => {
-    for (const [m, mode] of cohort.modes.entries()) {
-      lines.mining += mode.powerW * decision.machines[g]![m]! * atMeter(cohort.hall);
-    }
+    const machines = decision.machines[g]!;
+    const perWatt = atMeter(cohort.hall);
+    cohort.modes.forEach((mode, m) => (lines.mining += mode.powerW * machines[m]! * perWatt));
   });
   problem.work.forEach((work, i) => {
-    const wattsPerGpu = work.facts.marginalWPerGpu + hostWPerGpu(problem, work.hall);
+    const wattsPerGpu = work.facts.marginalWPerGpu + hostsW[work.hall]!;
     lines[work.facts.line] += wattsPerGpu * decision.gpus[i]! * atMeter(work.hall);
   });
   return lines;
@@ -80,11 +87,12 @@ export const fixedUsd = ({ snapshot: { tariff }, steps }: Problem): number =>
 /** Money of the decisions over the horizon by the forecast, wakes, interruptions and penalties paid, in $. */
 export function moneyOf(problem: Problem, decisions: readonly Decision[]): number {
   const { mining } = problem.snapshot;
+  const importW = decisions.map((decision, t) => importOf(problem, t, decision));
   let usd = fixedUsd(problem);
   decisions.forEach((decision, t) => {
     const { hours, facts, usdPerThHour } = problem.steps[t]!;
     const before = decisions[t - 1];
-    let perHour = (-facts.priceUsdPerMwh * importOf(problem, t, decision)) / 1e6;
+    let perHour = (-facts.priceUsdPerMwh * importW[t]!) / 1e6;
     problem.cohorts.forEach(({ modes, now }, g) => {
       const machines = decision.machines[g]!;
       for (const [m, mode] of modes.entries()) perHour += usdPerThHour * mode.hashrateThs * machines[m]!;
@@ -104,7 +112,6 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     usd += hours * perHour;
   });
   const demand = demandOf(problem);
-  const importW = decisions.map((decision, t) => importOf(problem, t, decision));
   const hours = problem.steps.map((step) => step.hours);
   return usd - coincidentUsd(problem, importW) - (demand === undefined ? 0 : demandUsd(demand, hours, importW));
 }

@@ -4,6 +4,7 @@ import type { Constraint } from '../../src/dispatch/constraint.ts';
 import { constraints } from '../../src/dispatch/constraints/index.ts';
 import { demoForecast, demoSnapshot } from '../../src/dispatch/fixture.ts';
 import { buildLp } from '../../src/dispatch/lp.ts';
+import { nameTexts } from '../../src/dispatch/model-builder.ts';
 import { pose } from '../../src/dispatch/problem.ts';
 import { DAY, MINUTE, siteMs } from '../../src/model/index.ts';
 
@@ -35,7 +36,7 @@ function fixture() {
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);
-  return { rows: model.rowNames, columns: model.columnNames.length };
+  return { rows: nameTexts(model.rows()), columns: model.columns().seriesOf.length };
 };
 const bare = size([]);
 

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadHighs } from '../../src/dispatch/highs.ts';
 import { buildLp } from '../../src/dispatch/lp.ts';
+import { nameTexts } from '../../src/dispatch/model-builder.ts';
 import { solve } from '../../src/dispatch/plan.ts';
 import { pose } from '../../src/dispatch/problem.ts';
 import { type AnySite, anySite, forecastOfSite, snapshotOf } from '../support/random-site.ts';
@@ -36,7 +37,9 @@ function best(site: AnySite): Best {
       ),
     ),
   );
-  const charged = program.model.columnNames.flatMap((name, i) => (name.startsWith('demand-charge:above') ? [i] : []));
+  const charged = nameTexts(program.model.columns()).flatMap((name, i) =>
+    name.startsWith('demand-charge:above') ? [i] : [],
+  );
   return { objectiveUsd, importMw, energyMwh, hashThHours, aboveBilledMw: sum(charged.map(at)) };
 }
 

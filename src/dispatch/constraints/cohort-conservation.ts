@@ -8,7 +8,7 @@ export const cohortConservation = defineConstraint({
       for (const [g, cohort] of problem.cohorts.entries()) {
         const terms = columns.machines[t]![g]!.map((column) => [column, 1] as const);
         const { id, machines } = cohort.facts;
-        model.row(`cohort-conservation:${id}:${step.facts.start}`, machines, machines, terms);
+        model.row(['cohort-conservation', id, step.facts.start], machines, machines, terms);
       }
     }
   },

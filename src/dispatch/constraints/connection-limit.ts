@@ -6,7 +6,7 @@ export const connectionLimit = defineConstraint({
   add(model, { problem, columns }) {
     for (const [t, step] of problem.steps.entries()) {
       const limitMw = step.limits.connectionW / 1e6;
-      model.row(`connection-limit:${step.facts.start}`, -Infinity, limitMw, [[columns.importMw[t]!, 1]]);
+      model.row(['connection-limit', '', step.facts.start], -Infinity, limitMw, [[columns.importMw[t]!, 1]]);
     }
   },
 });

@@ -8,7 +8,7 @@ export const cooling = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       for (const [h, hall] of problem.halls.entries()) {
         const baseMw = hall.cooling.baseW / 1e6;
-        model.row(`cooling:${hall.id}:${step.facts.start}`, baseMw, baseMw, [
+        model.row(['cooling', hall.id, step.facts.start], baseMw, baseMw, [
           [columns.coolingMw[t]![h]!, 1],
           [columns.itMw[t]![h]!, -step.coolingPerW[h]!],
         ]);

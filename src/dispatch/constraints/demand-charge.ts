@@ -9,12 +9,12 @@ export const demandCharge = defineConstraint({
     const demand = demandOf(problem);
     if (demand === undefined) return;
     const above = demand.months.map(({ usdPerMw }, month) =>
-      model.column(`demand-charge:above-${month}`, -usdPerMw, 0, Infinity),
+      model.column(['demand-charge', `above-${month}`, 0], -usdPerMw, 0, Infinity),
     );
     for (const { month, start, meteredWh, hours, steps } of demand.intervals) {
       const terms = steps.map((t) => [columns.importMw[t]!, problem.steps[t]!.hours / hours] as const);
       const roomMw = (demand.months[month]!.billedW - meteredWh / hours) / 1e6;
-      model.row(`demand-charge:${start}`, -Infinity, roomMw, [...terms, [above[month]!, -1]]);
+      model.row(['demand-charge', '', start], -Infinity, roomMw, [...terms, [above[month]!, -1]]);
     }
   },
 });

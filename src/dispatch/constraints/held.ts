@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const held = defineConstraint({
   name: 'held',
@@ -7,9 +8,9 @@ export const held = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       for (const [g, cohort] of problem.cohorts.entries()) {
         if (!cohort.facts.held) continue;
-        for (const [m, mode] of cohort.modes.entries()) {
+        for (const [m, of] of cohort.modeNames.entries()) {
           const now = cohort.now[m]!;
-          const name = `held:${cohort.facts.id}:${mode.key}:${step.facts.start}`;
+          const name: Name = ['held', of, step.facts.start];
           model.row(name, now, now, [[columns.machines[t]![g]![m]!, 1]]);
         }
       }

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const interruptCost = defineConstraint({
   name: 'interrupt-cost',
@@ -7,7 +8,7 @@ export const interruptCost = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       for (const [i, { facts }] of problem.work.entries()) {
         if (facts.interruptUsdPerGpu === 0) continue;
-        const name = `interrupt-cost:${facts.id}:${step.facts.start}`;
+        const name: Name = ['interrupt-cost', facts.id, step.facts.start];
         const interrupted = model.column(name, -facts.interruptUsdPerGpu, 0, Infinity);
         const gpus = columns.gpus[t]![i]!;
         const before = columns.gpus[t - 1]?.[i];

@@ -13,21 +13,21 @@ export const minimumTimes = defineConstraint({
       const asleep = (t: number): number => columns.machines[t]![g]![0]!;
       const slept = problem.steps.map(({ facts: { start } }, t) => {
         if (within(problem, minimumOffMs, t).length < 2 && within(problem, minimumOffMs, t + 1).length < 2) return -1;
-        const column = model.column(`minimum-times:slept:${facts.id}:${start}`, 0, 0, Infinity);
+        const column = model.column(['minimum-times:slept', facts.id, start], 0, 0, Infinity);
         const terms = [[column, 1], [asleep(t), -1], ...(t === 0 ? [] : [[asleep(t - 1), 1] as const])] as const;
-        model.row(`minimum-times:slept:${facts.id}:${start}`, t === 0 ? -now[0]! : 0, Infinity, terms);
+        model.row(['minimum-times:slept', facts.id, start], t === 0 ? -now[0]! : 0, Infinity, terms);
         return column;
       });
       for (const [t, { facts: step }] of problem.steps.entries()) {
         const on = within(problem, minimumOnMs, t);
         if (on.length > 1)
-          model.row(`minimum-times:on:${facts.id}:${step.start}`, -Infinity, facts.machines, [
+          model.row(['minimum-times:on', facts.id, step.start], -Infinity, facts.machines, [
             ...on.map((s) => [columns.wakes[s]![g]!, 1] as const),
             [asleep(t), 1],
           ]);
         const off = within(problem, minimumOffMs, t);
         if (off.length > 1)
-          model.row(`minimum-times:off:${facts.id}:${step.start}`, -Infinity, 0, [
+          model.row(['minimum-times:off', facts.id, step.start], -Infinity, 0, [
             ...off.map((s) => [slept[s]!, 1] as const),
             [asleep(t), -1],
           ]);

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const pinned = defineConstraint({
   name: 'pinned',
@@ -7,10 +8,10 @@ export const pinned = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       if (!step.pinned) continue;
       for (const [g, cohort] of problem.cohorts.entries()) {
-        for (const [m, mode] of cohort.modes.entries()) {
+        for (const [m, of] of cohort.modeNames.entries()) {
           const kept = cohort.pinned[m]!;
           if (kept === 0) continue;
-          const name = `pinned:${cohort.facts.id}:${mode.key}:${step.facts.start}`;
+          const name: Name = ['pinned', of, step.facts.start];
           model.row(name, kept, Infinity, [[columns.machines[t]![g]![m]!, 1]]);
         }
       }

@@ -22,10 +22,10 @@ export const ramp = defineConstraint({
       if (before === undefined && importW === undefined) continue;
       const mostMw = ((rampWPerMinute / 1e6) * facts.durationMs) / MINUTE;
       const fromMw = before === undefined ? importW! / 1e6 : 0;
-      const over = model.column(`ramp:over:${facts.start}`, -usdPerMwOver, 0, Infinity);
+      const over = model.column(['ramp:over', '', facts.start], -usdPerMwOver, 0, Infinity);
       const change = [[columns.importMw[t]!, 1], ...(before === undefined ? [] : [[before, -1] as const])] as const;
-      model.row(`ramp:up:${facts.start}`, -Infinity, fromMw + mostMw, [...change, [over, -1]]);
-      model.row(`ramp:down:${facts.start}`, fromMw - mostMw, Infinity, [...change, [over, 1]]);
+      model.row(['ramp:up', '', facts.start], -Infinity, fromMw + mostMw, [...change, [over, -1]]);
+      model.row(['ramp:down', '', facts.start], fromMw - mostMw, Infinity, [...change, [over, 1]]);
     }
   },
 });

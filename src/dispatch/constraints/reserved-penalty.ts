@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const reservedPenalty = defineConstraint({
   name: 'reserved-penalty',
@@ -7,7 +8,7 @@ export const reservedPenalty = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       for (const [i, work] of problem.work.entries()) {
         if (work.reservedGpus === 0) continue;
-        const name = `reserved-penalty:${work.facts.id}:${step.facts.start}`;
+        const name: Name = ['reserved-penalty', work.facts.id, step.facts.start];
         const unserved = model.column(name, -step.hours * work.facts.penaltyUsdPerGpuHour, 0, Infinity);
         model.row(name, work.reservedGpus, Infinity, [
           [unserved, 1],

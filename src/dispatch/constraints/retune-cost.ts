@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const retuneCost = defineConstraint({
   name: 'retune-cost',
@@ -11,7 +12,7 @@ export const retuneCost = defineConstraint({
         for (const [m, mode] of cohort.modes.entries()) {
           // Going to sleep is free, and waking has a price of its own.
           if (mode.key === 'sleep') continue;
-          const name = `retune-cost:${cohort.facts.id}:${mode.key}:${step.facts.start}`;
+          const name: Name = ['retune-cost', cohort.modeNames[m]!, step.facts.start];
           const into = model.column(name, -retuneUsdPerMachine, 0, Infinity);
           const here = columns.machines[t]![g]![m]!;
           const before = columns.machines[t - 1]?.[g]?.[m];

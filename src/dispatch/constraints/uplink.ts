@@ -12,7 +12,7 @@ export const uplink = defineConstraint({
       if (uses.length === 0) continue;
       for (const [t, step] of problem.steps.entries()) {
         const terms = uses.map(([i, mbps]) => [columns.gpus[t]![i]!, mbps / 1000] as const);
-        model.row(`uplink:${id}:${step.facts.start}`, -Infinity, uplinkMbps / 1000, terms);
+        model.row(['uplink', id, step.facts.start], -Infinity, uplinkMbps / 1000, terms);
       }
     }
   },

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import type { Name } from '../model-builder.ts';
 
 export const wakeCost = defineConstraint({
   name: 'wake-cost',
@@ -10,7 +11,7 @@ export const wakeCost = defineConstraint({
         const asleep = columns.machines[t]![g]![0]!;
         const before = columns.machines[t - 1]?.[g]?.[0];
         model.price(woken, -problem.snapshot.mining.wakeUsdPerMachine);
-        const name = `wake-cost:${cohort.facts.id}:${step.facts.start}`;
+        const name: Name = ['wake-cost', cohort.facts.id, step.facts.start];
         if (before === undefined)
           model.row(name, cohort.now[0]!, Infinity, [
             [woken, 1],
