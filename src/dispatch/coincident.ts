@@ -40,6 +40,7 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
   const first = points[0]?.start ?? 0;
   const mwAt = new Map(points.map(({ start, mw }) => [start as number, mw]));
   let made: { readonly hour: number; readonly outlook: PeakOutlook } | undefined;
+  let season: { readonly day: number; readonly ratio: number } | undefined;
 
   /** What hour `t` was forecast to be when the last hour known was the one before `known`. */
   function forecast(t: number, known: number): number | undefined {
@@ -129,23 +130,66 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     return highest;
   }
 
-  /** Daily peaks of the rest of the month, as lately: mean, spread, and how many that are not the same day twice. */
+  /** The highest of 24 hours, in MW; 0 where none is known. */
+  function dayPeak(from: number): number {
+    let peak = 0;
+    for (let hour = 0; hour < 24; hour += 1) peak = Math.max(peak, mwAt.get(from + hour * HOUR) ?? 0);
+    return peak;
+  }
+
+  /** How daily peaks of the rest of this month compared with those of the two weeks before, in years gone by: heat comes and goes. */
+  function seasonRatio(known: number, daysLeft: number): number {
+    const day = Math.floor(known / DAY);
+    if (season?.day === day) return season.ratio;
+    const ratios: number[] = [];
+    for (let back = YEAR_MS; back <= SEASON_YEARS * YEAR_MS; back += YEAR_MS) {
+      const then = known - back;
+      if (then - 2 * SHAPE_DAYS * DAY < first) break;
+      const was = meanPeak(then - 2 * SHAPE_DAYS * DAY, 2 * SHAPE_DAYS);
+      const later = meanPeak(then + DAY, Math.max(1, daysLeft));
+      if (was > 0 && later > 0) ratios.push(later / was);
+    }
+    const ratio = ratios.length === 0 ? 1 : ratios.reduce((sum, one) => sum + one, 0) / ratios.length;
+    season = { day, ratio };
+    return ratio;
+  }
+
+  function meanPeak(from: number, days: number): number {
+    let sum = 0;
+    for (let day = 0; day < days; day += 1) sum += dayPeak(from + day * DAY);
+    return sum / days;
+  }
+
+  /** Daily peaks of the rest of the month, as lately and by the season: mean, spread, and how many that are not the same day twice. */
   function laterPeaks(known: number, daysLeft: number): { mean: number; sigma: number; days: number } {
     const peaks: number[] = [];
     for (let day = 1; day <= 2 * SHAPE_DAYS; day += 1) {
-      let peak = 0;
-      for (let hour = 0; hour < 24; hour += 1) peak = Math.max(peak, mwAt.get(known - day * DAY + hour * HOUR) ?? 0);
+      const peak = dayPeak(known - day * DAY);
       if (peak > 0) peaks.push(peak);
     }
     if (peaks.length < 3) return { mean: 0, sigma: 1, days: 0 };
     const mean = peaks.reduce((sum, peak) => sum + peak, 0) / peaks.length;
     const spread = Math.sqrt(peaks.reduce((sum, peak) => sum + (peak - mean) ** 2, 0) / (peaks.length - 1));
-    return { mean, sigma: Math.max(0.015 * mean, spread), days: daysLeft / PEAKS_ALIKE };
+    return {
+      mean: mean * seasonRatio(known, daysLeft),
+      sigma: Math.max(0.015 * mean, spread),
+      days: daysLeft / PEAKS_ALIKE,
+    };
   }
 }
 
 /** Hot days come in runs: so many of them bring one new chance of a higher peak. */
-const PEAKS_ALIKE = 2.5;
+const PEAKS_ALIKE = 1.5;
+/** Whole weeks, so that weekdays meet weekdays. */
+const YEAR_MS = 364 * DAY;
+const SEASON_YEARS = 4;
+/** What the level of the weeks to come may differ by from what lately and the season tell, as a fraction of load. */
+const DRIFT = 0.05;
+/**
+ * Without it, probabilities of the summer months of 2021-2024 summed to six a month on ERCOT's load, where one hour is the peak: of
+ * hours called likelier than 3 in 10, one in ten was. It errs to the careful side, as a peak that is met costs a season of care.
+ */
+const CALIBRATION = 0.3;
 
 /** Nodes of the error of a day's level, in sigmas, with their weights. */
 const NODES = Array.from({ length: 17 }, (_, i) => -3.2 + 0.4 * i);
@@ -169,14 +213,26 @@ function ofDay(
       for (const [j, own] of HOUR_NODES.entries()) {
         const load = mw * (level + own * HOUR_SIGMA);
         if (load <= highestMw) continue;
-        let chance = WEIGHTS[i]! * HOUR_WEIGHTS[j]! * below(load, later.mean, later.sigma) ** later.days;
+        let chance = WEIGHTS[i]! * HOUR_WEIGHTS[j]! * staysHighest(load, later);
         for (const other of near)
           if (other.start !== start) chance *= below(load, other.mw * level, other.mw * HOUR_SIGMA);
         probability += chance;
       }
     }
-    return [start, probability];
+    return [start, CALIBRATION * probability];
   });
+}
+
+/** Probability that no later day of the month goes above a load. */
+function staysHighest(
+  load: number,
+  later: { readonly mean: number; readonly sigma: number; readonly days: number },
+): number {
+  if (later.days === 0) return 1;
+  let probability = 0;
+  for (const [i, z] of NODES.entries())
+    probability += WEIGHTS[i]! * below(load, later.mean * (1 + z * DRIFT), later.sigma) ** later.days;
+  return probability;
 }
 
 function normalised(weights: readonly number[]): number[] {
