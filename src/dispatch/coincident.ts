@@ -184,7 +184,7 @@ const PEAKS_ALIKE = 1.5;
 const YEAR_MS = 364 * DAY;
 const SEASON_YEARS = 4;
 /** What the level of the weeks to come may differ by from what lately and the season tell, as a fraction of load. */
-const DRIFT = 0.05;
+const DRIFT = 0.055;
 /**
  * Without it, probabilities of the summer months of 2021-2024 summed to six a month on ERCOT's load, where one hour is the peak: of
  * hours called likelier than 3 in 10, one in ten was. It errs to the careful side, as a peak that is met costs a season of care.
@@ -194,7 +194,7 @@ const CALIBRATION = 0.3;
 /** Nodes of the error of a day's level, in sigmas, with their weights. */
 const NODES = Array.from({ length: 17 }, (_, i) => -3.2 + 0.4 * i);
 const WEIGHTS = normalised(NODES.map((z) => Math.exp(-z * z * 0.5)));
-/** And of an hour's own error, coarser: what it decides is which of two hours alike is the higher. */
+/** And of errors that decide less, coarser: of an hour alone, of the weeks to come. */
 const HOUR_NODES = [-1.6, -0.8, 0, 0.8, 1.6];
 const HOUR_WEIGHTS = normalised(HOUR_NODES.map((z) => Math.exp(-z * z * 0.5)));
 
@@ -230,8 +230,8 @@ function staysHighest(
 ): number {
   if (later.days === 0) return 1;
   let probability = 0;
-  for (const [i, z] of NODES.entries())
-    probability += WEIGHTS[i]! * below(load, later.mean * (1 + z * DRIFT), later.sigma) ** later.days;
+  for (const [j, z] of HOUR_NODES.entries())
+    probability += HOUR_WEIGHTS[j]! * below(load, later.mean * (1 + z * DRIFT), later.sigma) ** later.days;
   return probability;
 }
 
