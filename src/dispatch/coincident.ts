@@ -21,7 +21,7 @@ const ERROR_DAYS = 21;
 const FADES = 0.6;
 /** Hours just known whose level against the shape is carried forward. */
 const LEVEL_HOURS = 3;
-/** What one hour differs from its day's level, as a fraction of load. */
+/** What one hour differs from its day's level, as a fraction of load; measured on ERCOT's native load, summers 2021-2025. */
 const HOUR_SIGMA = 0.008;
 /** The level's error before there is enough history to measure it, and the least that is believed. */
 const USUAL_SIGMA = 0.04;
@@ -33,9 +33,6 @@ const HORIZON_HOURS = 24;
  * calendar month. The load of an hour is forecast as the recent days' load at that hour, at today's level; the error of the level is
  * measured on the last three weeks by how far ahead it looks. An hour is the month's peak when it is above the highest so far, above
  * the other hours of its day, and above what the rest of the month may bring, taken from how daily peaks varied lately.
- *
- * On ERCOT's native load of 2021 to 2025 it leans to the safe side: of 20 monthly peaks, 19 had more than 0.3 % at their hour, which
- * 186 hours a year had; all probabilities together were three times as many as peaks. The constants were chosen on those years.
  */
 export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at: SiteMs) => PeakOutlook {
   const { points } = history;
@@ -43,6 +40,7 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
   const first = points[0]?.start ?? 0;
   const mwAt = new Map(points.map(({ start, mw }) => [start as number, mw]));
   let made: { readonly hour: number; readonly outlook: PeakOutlook } | undefined;
+  let season: { readonly day: number; readonly ratio: number } | undefined;
 
   /** What hour `t` was forecast to be when the last hour known was the one before `known`. */
   function forecast(t: number, known: number): number | undefined {
@@ -132,49 +130,71 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     return highest;
   }
 
-  /** How the daily peaks varied lately, which is how the rest of the month will. */
-  function laterPeaks(known: number, daysLeft: number): LaterPeaks {
+  /** The highest of 24 hours, in MW; 0 where none is known. */
+  function dayPeak(from: number): number {
+    let peak = 0;
+    for (let hour = 0; hour < 24; hour += 1) peak = Math.max(peak, mwAt.get(from + hour * HOUR) ?? 0);
+    return peak;
+  }
+
+  /** How daily peaks of the rest of this month compared with those of the two weeks before, in years gone by: heat comes and goes. */
+  function seasonRatio(known: number, daysLeft: number): number {
+    const day = Math.floor(known / DAY);
+    if (season?.day === day) return season.ratio;
+    const ratios: number[] = [];
+    for (let back = YEAR_MS; back <= SEASON_YEARS * YEAR_MS; back += YEAR_MS) {
+      const then = known - back;
+      if (then - 2 * SHAPE_DAYS * DAY < first) break;
+      const was = meanPeak(then - 2 * SHAPE_DAYS * DAY, 2 * SHAPE_DAYS);
+      const later = meanPeak(then + DAY, Math.max(1, daysLeft));
+      if (was > 0 && later > 0) ratios.push(later / was);
+    }
+    const ratio = ratios.length === 0 ? 1 : ratios.reduce((sum, one) => sum + one, 0) / ratios.length;
+    season = { day, ratio };
+    return ratio;
+  }
+
+  function meanPeak(from: number, days: number): number {
+    let sum = 0;
+    for (let day = 0; day < days; day += 1) sum += dayPeak(from + day * DAY);
+    return sum / days;
+  }
+
+  /** Daily peaks of the rest of the month, as lately and by the season: mean, spread, and how many that are not the same day twice. */
+  function laterPeaks(known: number, daysLeft: number): { mean: number; sigma: number; days: number } {
     const peaks: number[] = [];
-    for (let day = 1; day <= PEAK_DAYS; day += 1) {
-      let peak = 0;
-      for (let hour = 0; hour < 24; hour += 1) peak = Math.max(peak, mwAt.get(known - day * DAY + hour * HOUR) ?? 0);
+    for (let day = 1; day <= 2 * SHAPE_DAYS; day += 1) {
+      const peak = dayPeak(known - day * DAY);
       if (peak > 0) peaks.push(peak);
     }
-    if (peaks.length < 3) return { meanMw: 0, sigmaMw: 1, days: 0 };
-    const meanMw = peaks.reduce((sum, peak) => sum + peak, 0) / peaks.length;
-    const spread = Math.sqrt(peaks.reduce((sum, peak) => sum + (peak - meanMw) ** 2, 0) / (peaks.length - 1));
-    return { meanMw, sigmaMw: Math.max(0.015 * meanMw, spread), days: daysLeft };
+    if (peaks.length < 3) return { mean: 0, sigma: 1, days: 0 };
+    const mean = peaks.reduce((sum, peak) => sum + peak, 0) / peaks.length;
+    const spread = Math.sqrt(peaks.reduce((sum, peak) => sum + (peak - mean) ** 2, 0) / (peaks.length - 1));
+    return {
+      mean: mean * seasonRatio(known, daysLeft),
+      sigma: Math.max(0.015 * mean, spread),
+      days: daysLeft / PEAKS_ALIKE,
+    };
   }
 }
 
-interface LaterPeaks {
-  readonly meanMw: number;
-  readonly sigmaMw: number;
-  readonly days: number;
-}
-
-const PEAK_DAYS = 21;
-/** Hot days come in runs: of what a day's peak is above the mean, the next day keeps so much. */
-const KEPT = 0.85;
-/** Days in a run are no independent chances: so many count as one. */
-const ALIKE = 1.5;
-
-/** Probability that no later day of the month has a higher peak, once a day has had one of `mw`. */
-function staysHighest(mw: number, { meanMw, sigmaMw, days }: LaterPeaks): number {
-  const z = (mw - meanMw) / sigmaMw;
-  let probability = 1;
-  let kept = 1;
-  for (let day = 1; day <= days; day += 1) {
-    kept *= KEPT;
-    probability *= below(z * (1 - kept), 0, Math.sqrt(1 - kept * kept));
-  }
-  return probability ** (1 / ALIKE);
-}
+/** Hot days come in runs: so many of them bring one new chance of a higher peak. */
+const PEAKS_ALIKE = 1.5;
+/** Whole weeks, so that weekdays meet weekdays. */
+const YEAR_MS = 364 * DAY;
+const SEASON_YEARS = 4;
+/** What the level of the weeks to come may differ by from what lately and the season tell, as a fraction of load. */
+const DRIFT = 0.055;
+/**
+ * Without it, probabilities of the summer months of 2021-2024 summed to six a month on ERCOT's load, where one hour is the peak: of
+ * hours called likelier than 3 in 10, one in ten was. It errs to the careful side, as a peak that is met costs a season of care.
+ */
+const CALIBRATION = 0.3;
 
 /** Nodes of the error of a day's level, in sigmas, with their weights. */
 const NODES = Array.from({ length: 17 }, (_, i) => -3.2 + 0.4 * i);
 const WEIGHTS = normalised(NODES.map((z) => Math.exp(-z * z * 0.5)));
-/** And of an hour's own error, coarser: what it decides is which of two hours alike is the higher. */
+/** And of errors that decide less, coarser: of an hour alone, of the weeks to come. */
 const HOUR_NODES = [-1.6, -0.8, 0, 0.8, 1.6];
 const HOUR_WEIGHTS = normalised(HOUR_NODES.map((z) => Math.exp(-z * z * 0.5)));
 
@@ -182,7 +202,7 @@ function ofDay(
   hours: readonly { readonly start: number; readonly mw: number; readonly sigma: number }[],
   sigma: number,
   highestMw: number,
-  later: LaterPeaks,
+  later: { readonly mean: number; readonly sigma: number; readonly days: number },
 ): [number, number][] {
   const top = Math.max(...hours.map(({ mw }) => mw));
   const near = hours.filter(({ mw }) => mw > top * (1 - 6 * HOUR_SIGMA));
@@ -199,8 +219,20 @@ function ofDay(
         probability += chance;
       }
     }
-    return [start, probability];
+    return [start, CALIBRATION * probability];
   });
+}
+
+/** Probability that no later day of the month goes above a load. */
+function staysHighest(
+  load: number,
+  later: { readonly mean: number; readonly sigma: number; readonly days: number },
+): number {
+  if (later.days === 0) return 1;
+  let probability = 0;
+  for (const [j, z] of HOUR_NODES.entries())
+    probability += HOUR_WEIGHTS[j]! * below(load, later.mean * (1 + z * DRIFT), later.sigma) ** later.days;
+  return probability;
 }
 
 function normalised(weights: readonly number[]): number[] {
