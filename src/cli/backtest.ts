@@ -13,7 +13,7 @@ import {
   type BacktestResult,
   type BacktestRun,
 } from '../server/offline/backtest.ts';
-import { CliError, print, printJson, progressLine, table, usd, wrap } from './output.ts';
+import { CliError, print, printJson, progressLine, table, wrap } from './output.ts';
 
 interface Options extends Omit<BacktestFiles, 'onProgress'> {
   readonly json?: boolean;
@@ -79,6 +79,9 @@ async function writeReport(file: string, html: string): Promise<void> {
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const number = (value: number, digits = 0): string => value.toLocaleString('en-US', { maximumFractionDigits: digits });
 
+/** Whole dollars: columns of a table must add up before a reader's eyes. */
+const usd = (value: number): string => `${Math.round(value) < 0 ? '-' : ''}$${number(Math.abs(Math.round(value)))}`;
+
 /** The result in lines a terminal of 100 columns can hold. */
 export function backtestText(result: BacktestResult): string {
   const { outcomes, coincidentPeak, gapClosed, gapClosedOverPractice } = result;
@@ -90,12 +93,15 @@ export function backtestText(result: BacktestResult): string {
   ]);
   const gap = (share: number | null, base: string): string =>
     share === null
-      ? `Foresight earns no more than the ${base}: there is no gap to close.`
-      : `Of the gap from the ${base} to foresight the plan closed ${percent(share)}.`;
+      ? `Foresight earns no more than ${base}: there is no gap to close.`
+      : `Of the gap from ${base} to foresight the plan closed ${percent(share)}.`;
   const names = ran.map((policy) => POLICY_WORDS[policy].name);
   const columns = ran.map((_, i) => i + 1);
   const bySource = ran.map((policy) => sourcesOf(outcomes[policy]!));
-  const sources = bySource[0]!.map(({ name }, i) => [name, ...bySource.map((of) => usd(of[i]!.usd))]);
+  const sources = bySource[0]!
+    .map(({ name }, i) => ({ name, each: bySource.map((of) => of[i]!.usd) }))
+    .filter(({ each }) => each.some((value) => value !== 0))
+    .map(({ name, each }) => [name, ...each.map(usd)]);
   const months = result.months.map(({ month, profitUsd }) => [
     month,
     ...ran.map((policy) => (profitUsd[policy] === null ? '-' : usd(profitUsd[policy]))),
@@ -107,12 +113,12 @@ export function backtestText(result: BacktestResult): string {
     '',
     table(['policy', 'profit', ''], profits, [1]),
     '',
-    gap(gapClosed, 'rule'),
+    gap(gapClosed, 'the rule'),
     ...(result.practiceProfitUsd === null ? [] : [gap(gapClosedOverPractice, 'practice')]),
     `Miners that could have run slept ${number(result.curtailedHours)} hours.`,
     '',
     'Where it came from',
-    table(['', ...names], sources, columns),
+    table(['', ...names], [...sources, ['profit', ...ran.map((policy) => usd(outcomes[policy]!.profitUsd))]], columns),
     ...(coincidentPeak === null
       ? []
       : [

@@ -55,7 +55,7 @@ const usd = (value: number): string => {
   const whole = Math.round(value);
   return `${whole < 0 ? '-' : ''}$${num(Math.abs(whole))}`;
 };
-const percent = (share: number | null): string => (share === null ? '–' : `${num(100 * share, 1)} %`);
+const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
 const section = (title: string, ...parts: readonly string[]): string =>
   `<section><h2>${escape(title)}</h2>${parts.join('')}</section>`;
 const row = (cells: readonly string[], tag: 'td' | 'th'): string =>
