@@ -8,7 +8,7 @@ export const POLICY_WORDS: Readonly<Record<PolicyName, { readonly name: string; 
   rule: { name: 'rule', about: 'miners run where the price is below what their hash is worth' },
   practice: { name: 'practice', about: 'the rule, and off in hours of likely coincident peaks' },
   'always-on': { name: 'always on', about: 'everything the limits allow' },
-  foresight: { name: 'foresight', about: 'the planner on what really came: no one can do better by knowing' },
+  foresight: { name: 'foresight', about: 'the same planner, knowing what was still to come' },
 };
 
 /** One line of what came in or went out; costs are below zero. */

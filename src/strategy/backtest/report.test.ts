@@ -23,7 +23,7 @@ test('the figures stand in it: answer, shares, sources, months, peaks, notes', (
     `$${plan!.miningUsd.toLocaleString('en-US')}`,
     `-$${plan!.demandUsd.toLocaleString('en-US')}`,
     '2025-12',
-    '2025-08-18 21:00 UTC',
+    '2025-08-18 21:00',
     '78,915',
     '21.7',
     'held constant over the period',

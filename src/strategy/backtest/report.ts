@@ -157,12 +157,12 @@ function sources(result: BacktestResult): string {
 function peaks({ coincidentPeak }: BacktestResult): string {
   if (coincidentPeak === null) return '';
   const rows = coincidentPeak.peaks.map(({ start, loadMw, importMw }) => [
-    `${start.slice(0, 16).replace('T', ' ')} UTC`,
+    start.slice(0, 16).replace('T', ' '),
     num(loadMw),
     num(importMw, 2),
   ]);
   const words = `The plan avoided ${percent(coincidentPeak.avoidedShare)} of what miners running through every peak would have been charged, and let them sleep ${num(coincidentPeak.curtailedHours, 1)} hours for it.`;
-  const head = ['Hour of the peak, from', 'Load of the system, MW', 'Drawn by the site, MW'];
+  const head = ['Hour from, UTC', 'System, MW', 'Site, MW'];
   return section('Coincident peaks', `<p>${escape(words)}</p>`, table(head, rows));
 }
 
