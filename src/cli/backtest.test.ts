@@ -85,6 +85,15 @@ test('a site without peaks and a period without a gap say so', () => {
   expect(text).not.toMatch(/Coincident peaks|practice/);
 });
 
+test('a garage is told in cents', () => {
+  const { outcomes } = sampleResult();
+  const plan = { ...outcomes.plan!, profitUsd: -2.345 };
+  const text = backtestText(
+    sampleResult({ outcomes: { plan, rule: null, practice: null, 'always-on': null, foresight: null } }),
+  );
+  expect(text).toMatch(/^plan +-\$2\.35 /m);
+});
+
 test('--json is the whole result', async () => {
   const told: unknown = JSON.parse(await ran('--json'));
   expect(told).toMatchObject({ gapClosed: sampleResult().gapClosed, months: { length: 12 } });

@@ -4,6 +4,7 @@ import {
   BacktestError,
   backtestHtml,
   backtestOffline,
+  dollarsOf,
   formatProblem,
   POLICIES,
   POLICY_WORDS,
@@ -79,12 +80,10 @@ async function writeReport(file: string, html: string): Promise<void> {
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const number = (value: number, digits = 0): string => value.toLocaleString('en-US', { maximumFractionDigits: digits });
 
-/** Whole dollars: columns of a table must add up before a reader's eyes. */
-const usd = (value: number): string => `${Math.round(value) < 0 ? '-' : ''}$${number(Math.abs(Math.round(value)))}`;
-
 /** The result in lines a terminal of 100 columns can hold. */
 export function backtestText(result: BacktestResult): string {
   const { outcomes, coincidentPeak, gapClosed, gapClosedOverPractice } = result;
+  const usd = dollarsOf(result);
   const ran = POLICIES.filter((policy) => outcomes[policy] !== null);
   const profits = ran.map((policy) => [
     POLICY_WORDS[policy].name,

@@ -8,7 +8,7 @@ import { dayStart, filesAt, readText } from './history-files.ts';
 
 export { formatProblem } from './check.ts';
 export { shortUsd } from '../../strategy/words.ts';
-export { POLICY_WORDS, sourcesOf } from '../../strategy/backtest/report-words.ts';
+export { dollarsOf, POLICY_WORDS, sourcesOf } from '../../strategy/backtest/report-words.ts';
 export { POLICIES, type BacktestResult } from '../../strategy/backtest/types.ts';
 export { backtestHtml };
 

@@ -45,3 +45,16 @@ export function answerOf({ profitUsd, ruleProfitUsd, gapClosed, from, to }: Back
   const gap = gapClosed === null ? '' : `: ${percent(gapClosed)} of what perfect knowledge would have added`;
   return `From ${from.slice(0, 10)} to ${to.slice(0, 10)} the plan would have earned ${shortUsd(profitUsd)}, ${against}${gap}.`;
 }
+
+/** Dollars of a table: whole ones, so that columns add up before a reader's eyes; cents where all profits are below $1,000. */
+export function dollarsOf(result: BacktestResult): (usd: number) => string {
+  const isSmall = policiesOf(result).every((policy) => Math.abs(result.outcomes[policy]!.profitUsd) < 1000);
+  const digits = isSmall ? 2 : 0;
+  return (usd) => {
+    const size = Math.abs(usd).toLocaleString('en-US', {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+    return `${usd < 0 && /[1-9]/.test(size) ? '-' : ''}$${size}`;
+  };
+}

@@ -1,9 +1,8 @@
 import { escape } from '../report-plots.ts';
 import { REPORT_STYLE } from '../report-style.ts';
-import { shortUsd } from '../words.ts';
 import { isDoubt } from './files.ts';
 import { bothWidths, monthsPlot, profitPlot, sourcesPlot, STACK } from './report-plots.ts';
-import { answerOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
+import { answerOf, dollarsOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
 import type { BacktestResult, Outcome, PolicyName } from './types.ts';
 
 const STYLE = `
@@ -55,11 +54,6 @@ ${profits(result)}${months(result)}${sources(result)}${peaks(result)}${notes(res
 }
 
 const num = (value: number, digits = 0): string => value.toLocaleString('en-US', { maximumFractionDigits: digits });
-/** Whole dollars: months of a year must add up before a reader's eyes. */
-const usd = (value: number): string => {
-  const whole = Math.round(value);
-  return `${whole < 0 ? '-' : ''}$${num(Math.abs(whole))}`;
-};
 const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
 /** Days and percents are not torn apart at the end of a line. */
 const unbroken = (html: string): string => html.replaceAll(/\d{4}-\d\d-\d\d|\d+ %/g, '<span class="whole">$&</span>');
@@ -109,6 +103,7 @@ function profits(result: BacktestResult): string {
 
 function months(result: BacktestResult): string {
   const policies = policiesOf(result);
+  const usd = dollarsOf(result);
   const cell = (value: number | null): string => (value === null ? '–' : usd(value));
   const rows = result.months.map(({ month, profitUsd }) => [
     month,
@@ -125,6 +120,7 @@ function months(result: BacktestResult): string {
 
 function sources(result: BacktestResult): string {
   const policies = policiesOf(result);
+  const usd = dollarsOf(result);
   const bySource = policies.map((policy) => sourcesOf(result.outcomes[policy]!));
   const rows = bySource[0]!
     .map(({ name }, i) => ({ name, each: bySource.map((of) => of[i]!.usd) }))
