@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { addBacktest, backtestText } from './backtest.ts';
 import { completionVerb } from './completion.ts';
 import { progressLine } from './output.ts';
 
-const SITE = join(import.meta.dirname, '..', '..', 'examples', 'garage', 'site.yaml');
+const ROOT = join(import.meta.dirname, '..', '..');
+const SITE = join(ROOT, 'examples', 'garage', 'site.yaml');
 let folder: string;
 let args: string[];
 beforeAll(() => {
@@ -106,6 +108,16 @@ test('a fault of a file ends in an error that names file and line', async () => 
     message: `${bad}:2: found -1 as load_mw, expected a load in MW, not below 0`,
   });
   await expect(ran('--report', join(folder, 'no', 'where.html'))).rejects.toThrow('the report could not be written');
+});
+
+test('from a shell: a fault is on the error stream and the exit status is 1', { timeout: 60_000 }, async () => {
+  const bad = join(folder, 'shell.csv');
+  writeFileSync(bad, 'hour_start_utc,load_mw\n2025-05-01T00:00Z,x\n2025-05-01T01:00Z,1\n');
+  const told = await new Promise((resolve) => {
+    const command = [join(ROOT, 'bin', 'busbar.js'), 'backtest', ...args, '--load', bad];
+    execFile(process.execPath, command, (error, out, err) => resolve([error?.code, out, err]));
+  });
+  expect(told).toEqual([1, '', `busbar: ${bad}:2: found "x" as load_mw, expected a load in MW, not below 0\n`]);
 });
 
 test('an option may be given several times, and without one that is needed nothing starts', async () => {
