@@ -4,6 +4,7 @@ import {
   BacktestError,
   backtestHtml,
   backtestOffline,
+  dollarsOf,
   formatProblem,
   POLICIES,
   POLICY_WORDS,
@@ -13,7 +14,7 @@ import {
   type BacktestResult,
   type BacktestRun,
 } from '../server/offline/backtest.ts';
-import { CliError, print, printJson, progressLine, table, usd, wrap } from './output.ts';
+import { CliError, print, printJson, progressLine, table, wrap } from './output.ts';
 
 interface Options extends Omit<BacktestFiles, 'onProgress'> {
   readonly json?: boolean;
@@ -82,6 +83,7 @@ const number = (value: number, digits = 0): string => value.toLocaleString('en-U
 /** The result in lines a terminal of 100 columns can hold. */
 export function backtestText(result: BacktestResult): string {
   const { outcomes, coincidentPeak, gapClosed, gapClosedOverPractice } = result;
+  const usd = dollarsOf(result);
   const ran = POLICIES.filter((policy) => outcomes[policy] !== null);
   const profits = ran.map((policy) => [
     POLICY_WORDS[policy].name,
@@ -90,12 +92,15 @@ export function backtestText(result: BacktestResult): string {
   ]);
   const gap = (share: number | null, base: string): string =>
     share === null
-      ? `Foresight earns no more than the ${base}: there is no gap to close.`
-      : `Of the gap from the ${base} to foresight the plan closed ${percent(share)}.`;
+      ? `Foresight earns no more than ${base}: there is no gap to close.`
+      : `Of the gap from ${base} to foresight the plan closed ${percent(share)}.`;
   const names = ran.map((policy) => POLICY_WORDS[policy].name);
   const columns = ran.map((_, i) => i + 1);
   const bySource = ran.map((policy) => sourcesOf(outcomes[policy]!));
-  const sources = bySource[0]!.map(({ name }, i) => [name, ...bySource.map((of) => usd(of[i]!.usd))]);
+  const sources = bySource[0]!
+    .map(({ name }, i) => ({ name, each: bySource.map((of) => of[i]!.usd) }))
+    .filter(({ each }) => each.some((value) => value !== 0))
+    .map(({ name, each }) => [name, ...each.map(usd)]);
   const months = result.months.map(({ month, profitUsd }) => [
     month,
     ...ran.map((policy) => (profitUsd[policy] === null ? '-' : usd(profitUsd[policy]))),
@@ -107,12 +112,12 @@ export function backtestText(result: BacktestResult): string {
     '',
     table(['policy', 'profit', ''], profits, [1]),
     '',
-    gap(gapClosed, 'rule'),
+    gap(gapClosed, 'the rule'),
     ...(result.practiceProfitUsd === null ? [] : [gap(gapClosedOverPractice, 'practice')]),
     `Miners that could have run slept ${number(result.curtailedHours)} hours.`,
     '',
     'Where it came from',
-    table(['', ...names], sources, columns),
+    table(['', ...names], [...sources, ['profit', ...ran.map((policy) => usd(outcomes[policy]!.profitUsd))]], columns),
     ...(coincidentPeak === null
       ? []
       : [

@@ -130,6 +130,35 @@ describe('good files', () => {
       'h.csv:2: found rows every 1 hour, expected every 15 minutes as in a.csv',
     );
   });
+
+  test('GPU prices of several models may stand in files of their own, over the same months', () => {
+    const head = good.gpuPrices[0]!;
+    const only = (name: string, model: string) => ({
+      name,
+      text: [head, ...good.gpuPrices.filter((row) => row.includes(model))].join('\n'),
+    });
+    const files = { ...filesOf({}), gpuPrices: [only('h.csv', 'h100'), only('a.csv', 'A100')] };
+    expect(readHistory(files, PERIOD).series.slice(-2)).toMatchObject([
+      { points: read().series.at(-2)!.points, source: 'h.csv, a.csv' },
+      { points: read().series.at(-1)!.points },
+    ]);
+    const twice = { ...files, gpuPrices: [only('h.csv', 'h100'), only('b.csv', 'h100')] };
+    expect(() => readHistory(twice, PERIOD)).toThrow(
+      'b.csv:2: found h100 at 2025-11-01T00:00:00Z, expected it once: h.csv:2 tells it too',
+    );
+  });
+
+  test('weather files that do not go on at the same minute are told', () => {
+    const [head, ...rows] = good.weather;
+    const later = rows.slice(40).map((row) => row.replace(':00:00Z', ':20:00Z'));
+    const weather = [
+      { name: 'a.csv', text: [head, ...rows.slice(0, 40)].join('\n') },
+      { name: 'b.csv', text: [head, ...later].join('\n') },
+    ];
+    expect(() => readHistory({ ...filesOf({}), weather }, PERIOD)).toThrow(
+      'b.csv:2: found 2025-11-02T16:20:00Z, expected whole steps of 1 hour from 2025-11-02T15:00:00Z of a.csv:41',
+    );
+  });
 });
 
 describe('faults, each with its file and line', () => {

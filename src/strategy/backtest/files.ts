@@ -160,23 +160,48 @@ export function readHistory(files: HistoryFiles, period: Period): History {
 const baseName = (file: string): string => file.split(/[/\\]/).at(-1) ?? file;
 const endOf = ({ rows, intervalMs }: Pick<Joined, 'rows' | 'intervalMs'>): number => rows.at(-1)!.startMs + intervalMs;
 
+/** Where what is found goes. */
 interface Told {
   readonly faults: string[];
   readonly warnings: string[];
 }
 
-/**
- * Joins files of one kind in order of time. A hole between two files is a fault within the period; one beside it parts off
- * what is not needed, such as years before the one that is replayed.
- */
 function join(read: readonly ReadRows[], shape: Shape, period: Period, told: Told): Joined | undefined {
+  return shape.interval === undefined ? mix(read, told) : line(read, shape, period, told);
+}
+
+/** Files whose rows come as they come, such as one for each model of a GPU over the same months. */
+function mix(read: readonly ReadRows[], told: Told): Joined | undefined {
+  const before = told.faults.length;
+  const placeOf = new Map<string, string>();
+  for (const { file, rows } of read)
+    for (const { line: at, startMs, key } of rows) {
+      const place = placeOf.get(`${startMs} ${key}`);
+      if (place === undefined) placeOf.set(`${startMs} ${key}`, `${file}:${at}`);
+      else
+        told.faults.push(`${file}:${at}: found ${key} at ${isoUtc(startMs)}, expected it once: ${place} tells it too`);
+    }
+  if (told.faults.length > before) {
+    const more = told.faults.length - before - MOST_DOUBLES;
+    if (more > 0) told.faults.splice(before + MOST_DOUBLES, more, `and ${more} more`);
+    return undefined;
+  }
+  const rows = read.flatMap(({ rows: some }) => some).sort((a, b) => a.startMs - b.startMs);
+  return { source: read.map(({ file }) => baseName(file)).join(', '), intervalMs: read[0]!.intervalMs ?? DAY, rows };
+}
+const MOST_DOUBLES = 20;
+
+/**
+ * Files that follow each other in time. A hole between two of them is a fault within the period; one beside it parts off what is
+ * not needed, such as years before the one that is replayed.
+ */
+function line(read: readonly ReadRows[], shape: Shape, period: Period, told: Told): Joined | undefined {
   const inOrder = read.toSorted((a, b) => a.rows[0]!.startMs - b.rows[0]!.startMs);
-  const intervals = new Set(inOrder.map(({ intervalMs }) => intervalMs));
-  const intervalMs = inOrder[0]!.intervalMs ?? DAY;
-  if (shape.interval !== undefined && intervals.size > 1) {
-    const [one, other] = [inOrder[0]!, inOrder.find((each) => each.intervalMs !== intervalMs)!];
-    const found = `found rows every ${spanText(other.intervalMs ?? 0)}`;
-    told.faults.push(`${other.file}:2: ${found}, expected every ${spanText(intervalMs)} as in ${one.file}`);
+  const intervalMs = inOrder[0]!.intervalMs!;
+  const other = inOrder.find((each) => each.intervalMs !== intervalMs);
+  if (other !== undefined) {
+    const found = `${other.file}:${other.rows[0]!.line}: found rows every ${spanText(other.intervalMs!)}`;
+    told.faults.push(`${found}, expected every ${spanText(intervalMs)} as in ${inOrder[0]!.file}`);
     return undefined;
   }
   const before = told.faults.length;
@@ -185,36 +210,25 @@ function join(read: readonly ReadRows[], shape: Shape, period: Period, told: Tol
   let newest: { readonly file: string; readonly row: Row } | undefined;
   for (const { file, rows: more } of inOrder) {
     const first = more[0]!;
-    const place = `${file}:${first.line}`;
-    if (
-      newest !== undefined &&
-      first.startMs <= newest.row.startMs &&
-      (shape.interval !== undefined || first.startMs < newest.row.startMs)
-    ) {
-      const { file: other, row } = newest;
-      told.faults.push(
-        `${place}: found ${isoUtc(first.startMs)}, expected a time after ${isoUtc(row.startMs)} of ${other}:${row.line}: two files tell the same times`,
-      );
-    } else if (
-      newest !== undefined &&
-      shape.interval !== undefined &&
-      first.startMs !== newest.row.startMs + intervalMs
-    ) {
-      const end = newest.row.startMs + intervalMs;
+    if (newest !== undefined) {
+      const seam = seamOf(newest.row.startMs, first.startMs, intervalMs, period);
+      const found = `${file}:${first.line}: found ${isoUtc(first.startMs)}`;
+      const last = `${isoUtc(newest.row.startMs)} of ${newest.file}:${newest.row.line}`;
       const missing = missingText(newest.row.startMs, first.startMs, intervalMs);
-      if (first.startMs <= period.from) {
-        told.warnings.push(`${baseName(file)}: ${shape.what} before ${isoUtc(first.startMs)} are not used: ${missing}`);
+      if (seam === 'overlap')
+        told.faults.push(`${found}, expected a time after ${last}: two files tell the same times`);
+      if (seam === 'odd') told.faults.push(`${found}, expected whole steps of ${spanText(intervalMs)} from ${last}`);
+      if (seam === 'hole')
+        told.faults.push(`${found} after ${last}, expected every ${spanText(intervalMs)}: ${missing}`);
+      const unused = (side: string) => `${baseName(file)}: ${shape.what} ${side} are not used: ${missing}`;
+      if (seam === 'after') {
+        told.warnings.push(unused(`from ${isoUtc(first.startMs)} on`));
+        break;
+      }
+      if (seam === 'before') {
+        told.warnings.push(unused(`before ${isoUtc(first.startMs)}`));
         rows.length = 0;
         sources = [];
-      } else if (end >= period.to) {
-        told.warnings.push(
-          `${baseName(file)}: ${shape.what} from ${isoUtc(first.startMs)} on are not used: ${missing}`,
-        );
-        break;
-      } else {
-        told.faults.push(
-          `${place}: found ${isoUtc(first.startMs)} after ${isoUtc(newest.row.startMs)} of ${newest.file}:${newest.row.line}, expected every ${spanText(intervalMs)}: ${missing}`,
-        );
       }
     }
     for (const row of more) rows.push(row);
@@ -222,6 +236,20 @@ function join(read: readonly ReadRows[], shape: Shape, period: Period, told: Tol
     newest = { file, row: more.at(-1)! };
   }
   return told.faults.length > before ? undefined : { source: sources.join(', '), intervalMs, rows };
+}
+
+/** How the first row of a file follows the last one of the file before; `before` and `after`: a hole beside the period. */
+function seamOf(
+  lastMs: number,
+  firstMs: number,
+  intervalMs: number,
+  { from, to }: Period,
+): 'fits' | 'overlap' | 'before' | 'after' | 'odd' | 'hole' {
+  if (firstMs === lastMs + intervalMs) return 'fits';
+  if (firstMs <= lastMs) return 'overlap';
+  if (firstMs <= from) return 'before';
+  if (lastMs + intervalMs >= to) return 'after';
+  return (firstMs - lastMs) % intervalMs === 0 ? 'hole' : 'odd';
 }
 
 function uncovered(told: Joined, what: string, { from, to }: Period): string[] {

@@ -132,7 +132,7 @@ export function sourcesPlot(result: BacktestResult, width: number): string {
       line(x, y, x, y + 22, 'net'),
     ].join('');
   });
-  const grid = ticks(low, high, width === NARROW ? 3 : 6).map(
+  const grid = ticks(low, high, width === NARROW ? 4 : 6).map(
     (usd) => line(at(usd), 0, at(usd), height, usd === 0 ? 'zero' : 'grid') + text(at(usd), height + 16, shortUsd(usd)),
   );
   return svg(height + 22, 'Where the money came from and went', [...grid, ...bars], width);

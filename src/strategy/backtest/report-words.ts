@@ -8,7 +8,7 @@ export const POLICY_WORDS: Readonly<Record<PolicyName, { readonly name: string; 
   rule: { name: 'rule', about: 'miners run where the price is below what their hash is worth' },
   practice: { name: 'practice', about: 'the rule, and off in hours of likely coincident peaks' },
   'always-on': { name: 'always on', about: 'everything the limits allow' },
-  foresight: { name: 'foresight', about: 'the planner on what really came: no one can do better by knowing' },
+  foresight: { name: 'foresight', about: 'the same planner, knowing what was still to come' },
 };
 
 /** One line of what came in or went out; costs are below zero. */
@@ -44,4 +44,17 @@ export function answerOf({ profitUsd, ruleProfitUsd, gapClosed, from, to }: Back
   const against = `${shortUsd(Math.abs(more))} ${more < 0 ? 'less' : 'more'} than the rule`;
   const gap = gapClosed === null ? '' : `: ${percent(gapClosed)} of what perfect knowledge would have added`;
   return `From ${from.slice(0, 10)} to ${to.slice(0, 10)} the plan would have earned ${shortUsd(profitUsd)}, ${against}${gap}.`;
+}
+
+/** Dollars of a table: whole ones, so that columns add up before a reader's eyes; cents where all profits are below $1,000. */
+export function dollarsOf(result: BacktestResult): (usd: number) => string {
+  const isSmall = policiesOf(result).every((policy) => Math.abs(result.outcomes[policy]!.profitUsd) < 1000);
+  const digits = isSmall ? 2 : 0;
+  return (usd) => {
+    const size = Math.abs(usd).toLocaleString('en-US', {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+    return `${usd < 0 && /[1-9]/.test(size) ? '-' : ''}$${size}`;
+  };
 }

@@ -2,7 +2,7 @@ import { escape } from '../report-plots.ts';
 import { REPORT_STYLE } from '../report-style.ts';
 import { isDoubt } from './files.ts';
 import { bothWidths, monthsPlot, profitPlot, sourcesPlot, STACK } from './report-plots.ts';
-import { answerOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
+import { answerOf, dollarsOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
 import type { BacktestResult, Outcome, PolicyName } from './types.ts';
 
 const STYLE = `
@@ -25,8 +25,13 @@ rect{stroke:none}
 .numbers th:first-child,.numbers td:first-child{text-align:left}
 .numbers th:last-child,.numbers td:last-child{padding-right:0}
 .quiet li{max-width:90ch}
-.about dt{font-weight:600}.about dd{margin:0 0 6px;color:var(--ink-2)}.about{margin:14px 0 0}
-@media (max-width:600px){.wide{display:none}.narrow{display:block}.numbers td,.numbers th{padding-right:10px}}
+.about{display:grid;grid-template-columns:max-content 1fr;gap:3px 16px;margin:16px 0 0}.about dt{font-weight:600}.about dd{margin:0;color:var(--ink-2)}
+.whole{white-space:nowrap}
+.pair{display:inline-flex;gap:6px;align-items:center}.pair>span{margin-left:0}
+.legend{gap:4px 16px}
+.sum td{font-weight:600}
+.numbers td:first-child,.numbers th:first-child{position:sticky;left:0;background:var(--surface)}
+@media (max-width:600px){.wide{display:none}.narrow{display:block}.numbers{font-size:12px}.numbers td,.numbers th{padding-right:8px}}
 `;
 
 /**
@@ -40,7 +45,7 @@ export function backtestHtml(result: BacktestResult): string {
 <meta name="color-scheme" content="light dark"><title>${escape(title)}</title><style>${REPORT_STYLE}${STYLE}</style></head>
 <body><main>
 <header><p class="over">Backtest</p><h1>${escape(result.site)}</h1>
-<p class="answer">${escape(answerOf(result))}</p>
+<p class="answer">${unbroken(escape(answerOf(result)))}</p>
 ${facts(result)}</header>
 ${list('loud', result.notes.filter(isDoubt))}
 ${profits(result)}${months(result)}${sources(result)}${peaks(result)}${notes(result)}
@@ -49,22 +54,21 @@ ${profits(result)}${months(result)}${sources(result)}${peaks(result)}${notes(res
 }
 
 const num = (value: number, digits = 0): string => value.toLocaleString('en-US', { maximumFractionDigits: digits });
-/** Whole dollars: months of a year must add up before a reader's eyes. */
-const usd = (value: number): string => {
-  const whole = Math.round(value);
-  return `${whole < 0 ? '-' : ''}$${num(Math.abs(whole))}`;
-};
-const percent = (share: number | null): string => (share === null ? '–' : `${num(100 * share, 1)} %`);
+const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
+/** Days and percents are not torn apart at the end of a line. */
+const unbroken = (html: string): string => html.replaceAll(/\d{4}-\d\d-\d\d|\d+ %/g, '<span class="whole">$&</span>');
 const section = (title: string, ...parts: readonly string[]): string =>
   `<section><h2>${escape(title)}</h2>${parts.join('')}</section>`;
 const row = (cells: readonly string[], tag: 'td' | 'th'): string =>
-  `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('')}</tr>`;
+  `<tr${SUMS.has(cells[0]!) ? ' class="sum"' : ''}>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('')}</tr>`;
+/** Rows that add up those above them. */
+const SUMS: ReadonlySet<string> = new Set(['all', 'profit']);
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   `<div class="scroll"><table class="numbers"><thead>${row(head, 'th')}</thead><tbody>${rows.map((cells) => row(cells, 'td')).join('')}</tbody></table></div>`;
 const list = (name: 'loud' | 'quiet', lines: readonly string[]): string =>
   lines.length === 0 ? '' : `<ul class="${name}">${lines.map((text) => `<li>${escape(text)}</li>`).join('')}</ul>`;
 const legend = (keys: readonly (readonly [string, string])[]): string =>
-  `<p class="legend">${keys.map(([name, words]) => `<span class="${name}"></span>${escape(words)}`).join(' ')}</p>`;
+  `<p class="legend">${keys.map(([name, words]) => `<span class="pair"><span class="${name}"></span>${escape(words)}</span>`).join(' ')}</p>`;
 const policyLegend = (policies: readonly PolicyName[]): string =>
   legend(policies.map((policy) => [`key policy-${policy}`, POLICY_WORDS[policy].name]));
 
@@ -99,6 +103,7 @@ function profits(result: BacktestResult): string {
 
 function months(result: BacktestResult): string {
   const policies = policiesOf(result);
+  const usd = dollarsOf(result);
   const cell = (value: number | null): string => (value === null ? '–' : usd(value));
   const rows = result.months.map(({ month, profitUsd }) => [
     month,
@@ -115,8 +120,12 @@ function months(result: BacktestResult): string {
 
 function sources(result: BacktestResult): string {
   const policies = policiesOf(result);
+  const usd = dollarsOf(result);
   const bySource = policies.map((policy) => sourcesOf(result.outcomes[policy]!));
-  const rows = bySource[0]!.map(({ name }, i) => [name, ...bySource.map((of) => usd(of[i]!.usd))]);
+  const rows = bySource[0]!
+    .map(({ name }, i) => ({ name, each: bySource.map((of) => of[i]!.usd) }))
+    .filter(({ each }) => each.some((value) => value !== 0))
+    .map(({ name, each }) => [name, ...each.map(usd)]);
   const line = (name: string, of: (outcome: Outcome) => string): string[] => [
     name,
     ...policies.map((policy) => of(result.outcomes[policy]!)),
@@ -144,12 +153,12 @@ function sources(result: BacktestResult): string {
 function peaks({ coincidentPeak }: BacktestResult): string {
   if (coincidentPeak === null) return '';
   const rows = coincidentPeak.peaks.map(({ start, loadMw, importMw }) => [
-    `${start.slice(0, 16).replace('T', ' ')} UTC`,
+    start.slice(0, 16).replace('T', ' '),
     num(loadMw),
     num(importMw, 2),
   ]);
   const words = `The plan avoided ${percent(coincidentPeak.avoidedShare)} of what miners running through every peak would have been charged, and let them sleep ${num(coincidentPeak.curtailedHours, 1)} hours for it.`;
-  const head = ['Hour of the peak, from', 'Load of the system, MW', 'Drawn by the site, MW'];
+  const head = ['Hour from, UTC', 'System, MW', 'Site, MW'];
   return section('Coincident peaks', `<p>${escape(words)}</p>`, table(head, rows));
 }
 

@@ -112,13 +112,12 @@ export function readRows({ name, text }: HistoryFile, shape: Shape, others: read
   const timed: Timed[] = [];
   let isAfterLost = false;
   for (const { record, info } of body) {
-    const row = readRow(record, info.lines, { shape, at, width: head!.record.length, faults });
-    if (row !== undefined) {
-      timed.push({ ...row, isAfterLost });
-      if (row.figures.every(Number.isFinite)) figures.push(row.figures);
-      if (row.isGood) rows.push({ line: row.line, startMs: row.startMs, key: row.key, values: row.figures });
-    }
+    const row = readRow(record, info.lines, { shape, at, width: head!.record.length, faults, isAfterLost });
     isAfterLost = row === undefined;
+    if (row === undefined) continue;
+    timed.push(row);
+    if (row.values.every(Number.isFinite)) figures.push(row.values);
+    if (row.isGood) rows.push(row);
   }
   const intervalMs = shape.interval === undefined ? usualStep(timed) : checkedInterval(timed, shape, faults);
   if (intervalMs !== undefined || shape.interval === undefined) checkOrder(timed, shape, intervalMs, faults);
@@ -163,12 +162,8 @@ function columnsOf(head: Parsed, shape: Shape, others: readonly Shape[], faults:
   return faults.count > before ? undefined : wanted.map((name) => names.indexOf(name));
 }
 
-interface Timed {
-  readonly line: number;
-  readonly startMs: number;
-  readonly key: string;
-  /** NaN where a cell holds no number. */
-  readonly figures: readonly number[];
+/** A row whose time is known; where a cell holds no number its value is NaN. */
+interface Timed extends Row {
   /** False where a figure is wrong: its time stands all the same. */
   readonly isGood: boolean;
   /** The row before it could not be read and is told already: a gap there is no second fault. */
@@ -180,10 +175,11 @@ interface Reading {
   readonly at: readonly number[];
   readonly width: number;
   readonly faults: Faults;
+  readonly isAfterLost: boolean;
 }
 
-function readRow(record: readonly string[], line: number, reading: Reading): Omit<Timed, 'isAfterLost'> | undefined {
-  const { shape, at, width, faults } = reading;
+function readRow(record: readonly string[], line: number, reading: Reading): Timed | undefined {
+  const { shape, at, width, faults, isAfterLost } = reading;
   if (record.length !== width) {
     faults.add(line, `found ${record.length} columns, expected ${width}`);
     return undefined;
@@ -212,7 +208,7 @@ function readRow(record: readonly string[], line: number, reading: Reading): Omi
   });
   const together = faults.count > before ? undefined : shape.wrongTogether?.(values);
   if (together !== undefined) faults.add(line, together);
-  return { line, startMs, key, figures: values, isGood: faults.count === before };
+  return { line, startMs, key, values, isGood: faults.count === before, isAfterLost };
 }
 
 /** Mode of the steps forward between rows. */

@@ -6,7 +6,8 @@ const TIME = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.0+)?)?(Z|[+-
 export function utcMoment(text: string): number | undefined {
   const match = TIME.exec(text);
   if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as Six;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6] ?? 0)];
   const ms = Date.UTC(year, month - 1, day, hour, minute, second);
   const back = new Date(ms);
   // The round trip catches 30 February, which Date.UTC takes for 2 March, and years below 100.
@@ -19,7 +20,6 @@ export function utcMoment(text: string): number | undefined {
   if (hours > 14 || minutes > 59) return undefined;
   return ms - (offset.startsWith('-') ? -1 : 1) * (hours * HOUR + minutes * MINUTE);
 }
-type Six = [number, number, number, number, number, number];
 
 /** Midnight of a day `2025-01-31`, UTC, in ms since the epoch; a time is taken where it is midnight. */
 export function utcDay(text: string): number | undefined {
