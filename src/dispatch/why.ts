@@ -10,13 +10,18 @@ import type { Decision, Problem, ProblemCohort } from './problem.ts';
  */
 export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: Solution, decision: Decision): PlanWhy {
   const { facts, hours } = problem.steps[0]!;
-  const rowAt = new Map(model.rowNames.map((name, i) => [name, i]));
-  const perHour = (row: string): number => {
-    const at = rowAt.get(row);
-    return at === undefined ? 0 : rowDual[at]! / hours;
-  };
-  const itUsdPerMwh = problem.halls.map(({ id }) => -perHour(`it:${id}:${facts.start}`));
-  const limits = limitsOf(problem, perHour, model.rowNames, rowDual);
+  const { series, starts, seriesOf, startOf } = model.rows();
+  const duals = new Map<string, number>();
+  let peakUsdPerMw = 0;
+  for (let row = 0; row < seriesOf.length; row += 1) {
+    const { kind, of } = series[seriesOf[row]!]!;
+    // The peak of the month is one limit over all steps: what it is worth is the sum.
+    if (kind === 'demand-charge') peakUsdPerMw += Math.abs(rowDual[row]!);
+    if (starts[startOf[row]!] === facts.start) duals.set(`${kind} ${of}`, rowDual[row]!);
+  }
+  const perHour = (kind: string, of = ''): number => (duals.get(`${kind} ${of}`) ?? 0) / hours;
+  const itUsdPerMwh = problem.halls.map(({ id }) => -perHour('it', id));
+  const limits = limitsOf(problem, perHour, peakUsdPerMw);
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
     cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh),
   );
@@ -28,12 +33,9 @@ const NO_VALUE_USD_PER_HOUR = 0.01;
 
 function limitsOf(
   problem: Problem,
-  perHour: (row: string) => number,
-  rowNames: readonly string[],
-  rowDual: Float64Array | readonly number[],
+  perHour: (kind: string, of?: string) => number,
+  peakUsdPerMw: number,
 ): BindingLimit[] {
-  const { start } = problem.steps[0]!.facts;
-  const { hours } = problem.steps[0]!;
   const limit = (key: string, where: string, unit: BindingLimit['unit'], usdPerHour: number): BindingLimit => ({
     key,
     unit,
@@ -41,28 +43,24 @@ function limitsOf(
     sentence: `1 ${unit} more ${where} is worth ${dollars(usdPerHour)} an hour now`,
   });
   const found = [
-    limit('connection', 'at the connection', 'MW', perHour(`connection-limit:${start}`)),
+    limit('connection', 'at the connection', 'MW', perHour('connection-limit')),
     ...problem.halls.flatMap(({ id }) => [
-      limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour(`hall-breaker:${id}:${start}`)),
-      limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour(`wake-rate:${id}:${start}`)),
-      limit(`uplink:${id}`, `of uplink at hall ${id}`, 'Gbit/s', perHour(`uplink:${id}:${start}`)),
+      limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
+      limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),
+      limit(`uplink:${id}`, `of uplink at hall ${id}`, 'Gbit/s', perHour('uplink', id)),
     ]),
     ...problem.parts.map(({ work }, p) => {
       const { gpuModel, hallId } = problem.work[work[0]!]!.facts;
       const where = `of ${gpuModel} in hall ${hallId}`;
-      return limit(`part:${gpuModel} ${hallId}`, where, 'GPU', perHour(`work-demand:part-${p}:${start}`));
+      return limit(`part:${gpuModel} ${hallId}`, where, 'GPU', perHour('work-demand', `part-${p}`));
     }),
   ];
-  // The peak of the month is one limit over all steps: what it is worth is the sum, told by the hour of the first step's interval.
-  const peak = rowNames.reduce((sum, name, i) => sum + (/^demand-charge:\d/.test(name) ? rowDual[i]! : 0), 0);
-  const binds = rowNames.findIndex((name, i) => /^demand-charge:\d/.test(name) && Math.abs(rowDual[i]!) > 1e-9);
-  if (binds >= 0)
-    found.push({
-      key: 'demand',
-      unit: 'MW',
-      usdPerHour: Math.abs(peak) / hours,
-      sentence: `1 MW less of the month's peak saves ${dollars(Math.abs(peak))} over the next day`,
-    });
+  found.push({
+    key: 'demand',
+    unit: 'MW',
+    usdPerHour: peakUsdPerMw / problem.steps.reduce((sum, step) => sum + step.hours, 0),
+    sentence: `1 MW less of the month's peak saves ${dollars(peakUsdPerMw)} over the next day`,
+  });
   return found
     .map((one) => ({ ...one, usdPerHour: Math.abs(one.usdPerHour) }))
     .filter(({ usdPerHour }) => usdPerHour > NO_VALUE_USD_PER_HOUR)
