@@ -299,7 +299,8 @@ async function listen(count: number): Promise<{ event: string; data: string }[]>
 }
 
 test('the stream begins with the overview, then the plan; two listeners are told the same', async () => {
-  const [one, two] = await Promise.all([listen(8), listen(8)]);
+  // Enough of them that both hear a stretch of the same, however late one of them joins.
+  const [one, two] = await Promise.all([listen(24), listen(24)]);
   expect(one.slice(0, 2).map(({ event }) => event)).toEqual(['overview', 'plan']);
   expect(two.slice(0, 2).map(({ event }) => event)).toEqual(['overview', 'plan']);
   for (const { event, data } of [...one, ...two]) {
