@@ -21,7 +21,7 @@ const ERROR_DAYS = 21;
 const FADES = 0.6;
 /** Hours just known whose level against the shape is carried forward. */
 const LEVEL_HOURS = 3;
-/** What one hour differs from its day's level, as a fraction of load; measured on ERCOT's native load, summers 2021-2025. */
+/** What one hour differs from its day's level, as a fraction of load: chosen, not measured. */
 const HOUR_SIGMA = 0.008;
 /** The level's error before there is enough history to measure it, and the least that is believed. */
 const USUAL_SIGMA = 0.04;
@@ -105,7 +105,6 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     const outlook = new Map<number, number>();
     const coming = Array.from({ length: HORIZON_HOURS }, (_, ahead) => ({ start: known + ahead * HOUR, ahead }));
     const byDay = Map.groupBy(coming, ({ start }) => local(start).day);
-    /** What must be beaten besides: the highest hour known of the month, and of today once tomorrow is looked at. */
     for (const [day, hours] of byDay) {
       const { month, daysLeft } = local(hours[0]!.start);
       if (!rules.months.includes(month)) continue;
