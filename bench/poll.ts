@@ -86,6 +86,7 @@ export async function pollBench(args: readonly string[]): Promise<Record<string,
 }
 
 const ROUNDS = 5;
+const MIXED_PAIRS = 25;
 /**
  * What else the machine does comes and goes within seconds: the collector and the bare loop take turns on a part of the site, so
  * that both of a pair meet the same, and the middle pair counts.
@@ -111,7 +112,7 @@ async function mixedRatio(
   const fleet = openBenchFleet(all, numbers, port);
   await fleet.sweep();
   const ratios: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let pair = 0; pair < MIXED_PAIRS; pair += 1) {
     const read = await measured(async () => (await fleet.sweep()).answered);
     const bare = await measured(() => bareLoop(port, bareRequests(requests, numbers), IN_FLIGHT));
     ratios.push(read.cpuUs / bare.cpuUs);

@@ -36,8 +36,7 @@ export function exchange<T>(asked: Exchange<T>): Promise<T> {
 const ON_READ = {
   buffer: part,
   callback(this: unknown, bytes: number): boolean {
-    (this as Line).onPart(bytes);
-    return true;
+    return (this as Line).onPart(bytes);
   },
 };
 
@@ -77,26 +76,27 @@ class Line extends Socket {
     this.write(this.#asked.data);
   }
 
-  onPart(bytes: number): void {
-    if (this.#done) return;
+  /** @returns whether more is wanted */
+  onPart(bytes: number): boolean {
+    if (this.#done) return false;
     this.#came = 'no end of the answer';
     try {
       this.#settleWith(this.#asked.take(part.subarray(0, bytes)));
     } catch (error) {
       this.#fail(error);
     }
+    if (this.#done) letGo(this);
+    return !this.#done;
   }
 
   onEnd(): void {
-    if (!this.#done) {
-      try {
-        this.#settleWith(this.#asked.ended());
-      } catch (error) {
-        this.#fail(error);
-      }
+    if (this.#done) return;
+    try {
+      this.#settleWith(this.#asked.ended());
+    } catch (error) {
+      this.#fail(error);
     }
     this.destroy();
-    if (!waiting.delete(this)) overdue.delete(this);
   }
 
   onError(error: NodeJS.ErrnoException): void {
@@ -109,7 +109,8 @@ class Line extends Socket {
     const { where, timeoutMs } = this.#asked;
     try {
       this.#settleWith(this.#asked.late?.());
-      if (!this.#done) this.#fail(new Fault('timeout', `${where}: ${this.#came} within ${timeoutMs} ms`));
+      if (this.#done) this.destroy();
+      else this.#fail(new Fault('timeout', `${where}: ${this.#came} within ${timeoutMs} ms`));
     } catch (error) {
       this.#fail(error);
     }
@@ -118,7 +119,6 @@ class Line extends Socket {
   #settleWith(answer: unknown): void {
     if (answer === undefined) return;
     this.#settle();
-    letGo(this);
     this.#resolve(answer);
   }
 
@@ -140,24 +140,24 @@ const onTimeout = (line: Line): void => line.onLate();
 
 /**
  * Firmware closes as soon as it has answered, in the same packet or the next. Whoever closes first keeps the port waiting for minutes
- * (TIME_WAIT, RFC 9293 3.3.2), which at thousands of connections a second adds up. Firmware that keeps the socket may serve one
- * connection at a time, so it must not be kept waiting either.
+ * (TIME_WAIT, RFC 9293 3.3.2), which at thousands of connections a second adds up: it is given the time to. Reading its end would cost
+ * more than this. Firmware that keeps the socket may serve one connection at a time, so it must not be kept waiting either.
  */
 const PEER_CLOSES_WITHIN_MS = 20;
 
-let waiting = new Set<Socket>();
-let overdue = new Set<Socket>();
+let waiting: Socket[] = [];
+let overdue: Socket[] = [];
 let closing: NodeJS.Timeout | undefined;
 
-/** Closes a connection whose answer is whole when the peer does, or within two such times. */
+/** Closes a connection whose answer is whole, after one to two such times. */
 function letGo(socket: Socket): void {
-  waiting.add(socket);
+  waiting.push(socket);
   closing ??= setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
 }
 
 function closeOverdue(): void {
   for (const socket of overdue) socket.destroy();
   overdue = waiting;
-  waiting = new Set();
-  closing = overdue.size === 0 ? undefined : setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
+  waiting = [];
+  closing = overdue.length === 0 ? undefined : setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
 }
