@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
+import { backtestBench } from './backtest.ts';
 import { discoverBench } from './discover.ts';
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
@@ -24,6 +25,10 @@ const BENCHES: Readonly<
   },
   discover: { about: 'a /16 with one address in twenty live, the others silent (a minute)', run: discoverBench },
   events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
+  backtest: {
+    about: 'a recorded year on the site of 40 MW against rules and foresight (minutes; --year Y --variants --regret)',
+    run: backtestBench,
+  },
   plan: {
     about: 'the planner: 20 to 60 cohorts over a day, cold and warm, beside the bare solver (minutes; --replans N)',
     run: planBench,

@@ -6,8 +6,10 @@ import {
   backtestOffline,
   dollarsOf,
   formatProblem,
+  gainsOf,
   POLICIES,
   POLICY_WORDS,
+  regretsOf,
   shortUsd,
   sourcesOf,
   type BacktestFiles,
@@ -16,7 +18,8 @@ import {
 } from '../server/offline/backtest.ts';
 import { CliError, print, printJson, progressLine, table, wrap } from './output.ts';
 
-interface Options extends Omit<BacktestFiles, 'onProgress'> {
+interface Options extends Omit<BacktestFiles, 'onProgress' | 'jobs'> {
+  readonly jobs?: string;
   readonly json?: boolean;
   readonly report?: string;
 }
@@ -44,10 +47,14 @@ export function addBacktest(program: Command, run?: BacktestRun): void {
     .requiredOption('--from <day>', 'first day, UTC')
     .requiredOption('--to <day>', 'day after the last one, UTC')
     .option('--report <out.html>', 'write a report, one file')
+    .option('--regret', 'also what the plan is short of foresight, by cause; takes twice as long')
+    .option('--jobs <n>', 'months walked at once; absent: as many as there are processors')
+    .option('--resume <folder>', 'keep months that are done there, and take up a run that was cut off')
     .option('--json', 'the result with all its figures')
     .action(async (options: Options) => {
       const line = progressLine(options.json !== true, () => performance.now());
-      const outcome = await backtestOffline({ ...options, onProgress: line.show }, run)
+      const jobs = options.jobs === undefined ? undefined : wholeNumber(options.jobs, '--jobs');
+      const outcome = await backtestOffline({ ...options, jobs, onProgress: line.show }, run)
         .catch((error: unknown) => {
           if (error instanceof BacktestError) throw new CliError(error.message);
           throw error;
@@ -67,6 +74,11 @@ export function addBacktest(program: Command, run?: BacktestRun): void {
       if (options.report !== undefined) print(`\nreport written to ${options.report}`);
       return undefined;
     });
+}
+
+function wholeNumber(text: string, option: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new CliError(`${option}: found ${text}, expected a whole number from 1 to 999`);
 }
 
 async function writeReport(file: string, html: string): Promise<void> {
@@ -118,6 +130,30 @@ export function backtestText(result: BacktestResult): string {
     '',
     'Where it came from',
     table(['', ...names], [...sources, ['profit', ...ran.map((policy) => usd(outcomes[policy]!.profitUsd))]], columns),
+    '',
+    'What the plan earned more than the rule',
+    table(
+      ['', ''],
+      [
+        ...gainsOf(result).map((one) => [one.name, usd(one.usd)]),
+        ['all', usd(result.profitUsd - result.ruleProfitUsd)],
+      ],
+      [1],
+    ),
+    ...(result.regret === null
+      ? []
+      : [
+          '',
+          'What it is short of foresight',
+          table(
+            ['', ''],
+            [
+              ...regretsOf(result).map((one) => [one.name, usd(one.usd)]),
+              ['all', usd(result.foresightProfitUsd - result.profitUsd)],
+            ],
+            [1],
+          ),
+        ]),
     ...(coincidentPeak === null
       ? []
       : [

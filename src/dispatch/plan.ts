@@ -17,6 +17,10 @@ export interface PlanOptions {
   readonly cancelled?: () => boolean;
   /** Carried into the plan, before its own notes: what the forecast had to assume. */
   readonly notes?: readonly string[];
+  /** False leaves out `why`, for whoever makes thousands of plans and asks none of them. */
+  readonly why?: boolean;
+  /** False leaves the first step in parts of machines, for whoever asks what whole ones cost; nobody can carry that out. */
+  readonly whole?: boolean;
 }
 
 /**
@@ -29,7 +33,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
   const program = buildLp(problem);
   const solved = solve(highs, program, options);
   const decisions = problem.steps.map((_, t) => decisionAt(problem, program, solved.solution, t));
-  decisions[0] = roundFirst(problem, decisions[0]!);
+  if (options.whole !== false) decisions[0] = roundFirst(problem, decisions[0]!);
   const reached = solved.proven ? 'optimal' : 'feasible';
   return {
     id: planId('highs', snapshot, forecast),
@@ -40,7 +44,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
     objectiveUsd: moneyOf(problem, decisions),
     steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
     notes: [...(options.notes ?? []), ...problem.exceeded],
-    why: solved.proven ? whyOf(problem, program, solved.solution, decisions[0]) : undefined,
+    why: solved.proven && options.why !== false ? whyOf(problem, program, solved.solution, decisions[0]!) : undefined,
   };
 }
 

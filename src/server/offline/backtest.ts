@@ -1,14 +1,16 @@
+import { availableParallelism } from 'node:os';
 import { siteMs } from '../../model/index.ts';
 import { readHistory, type HistoryFile, type HistoryFiles } from '../../strategy/backtest/files.ts';
 import { runBacktest } from '../../strategy/backtest/index.ts';
 import { backtestHtml } from '../../strategy/backtest/report.ts';
-import { POLICIES, type BacktestResult, type PolicyName } from '../../strategy/backtest/types.ts';
+import { partsSideBySide } from './backtest-parts.ts';
+import type { BacktestResult } from '../../strategy/backtest/types.ts';
 import { checkSiteFile, type Problem } from './check.ts';
 import { dayStart, filesAt, readText } from './history-files.ts';
 
 export { formatProblem } from './check.ts';
 export { shortUsd } from '../../strategy/words.ts';
-export { dollarsOf, POLICY_WORDS, sourcesOf } from '../../strategy/backtest/report-words.ts';
+export { dollarsOf, gainsOf, POLICY_WORDS, regretsOf, sourcesOf } from '../../strategy/backtest/report-words.ts';
 export { POLICIES, type BacktestResult } from '../../strategy/backtest/types.ts';
 export { backtestHtml };
 
@@ -26,6 +28,12 @@ export interface BacktestFiles {
   /** First day, and the day after the last, `2025-01-01`. */
   readonly from: string;
   readonly to: string;
+  /** Also what the plan is short of foresight, by cause. */
+  readonly regret?: boolean | undefined;
+  /** Months walked at once; absent: as many as there are processors. */
+  readonly jobs?: number | undefined;
+  /** A folder in which months that are done are kept, so that a run that was cut off goes on. */
+  readonly resume?: string | undefined;
   /** Told how much of the whole is done, 0 to 1 and never less than before, and what is under way. */
   readonly onProgress?: ((share: number, what: string) => void) | undefined;
 }
@@ -51,8 +59,9 @@ export async function backtestOffline(files: BacktestFiles, run: BacktestRun = r
     if (from >= to) throw new Error(`--to: found ${files.to}, expected a day after ${files.from}`);
     files.onProgress?.(0, 'reading files');
     const history = readHistory(await readFiles(files), { from, to });
-    const onProgress = wholeOf(files.onProgress);
-    return { ok: true, result: await run({ site, machines, history, from, to, onProgress }) };
+    const { onProgress, regret, jobs = availableParallelism(), resume } = files;
+    const runParts = partsSideBySide(jobs, resume);
+    return { ok: true, result: await run({ site, machines, history, from, to, regret, onProgress, runParts }) };
   } catch (error) {
     throw new BacktestError(error instanceof Error ? error.message : String(error), { cause: error });
   }
@@ -72,21 +81,4 @@ async function readAll(paths: readonly string[]): Promise<HistoryFile[]> {
   const names = (await Promise.all(paths.map(filesAt))).flat();
   if (paths.length > 0 && names.length === 0) throw new Error(`${paths.join(', ')}: no .csv or .csv.gz files`);
   return Promise.all(names.map(async (name) => ({ name, text: await readText(name) })));
-}
-
-/** Parts of the time a run takes, as a month of a site of 40 MW had them: the two that solve plans take nearly all of it. */
-const TIME_SHARE: Readonly<Record<PolicyName, number>> = {
-  plan: 0.71,
-  rule: 0.01,
-  practice: 0.01,
-  'always-on': 0.01,
-  foresight: 0.26,
-};
-
-function wholeOf(onProgress: BacktestFiles['onProgress']): ((policy: PolicyName, share: number) => void) | undefined {
-  if (onProgress === undefined) return undefined;
-  return (policy, share) => {
-    const before = POLICIES.slice(0, POLICIES.indexOf(policy)).reduce((sum, one) => sum + TIME_SHARE[one], 0);
-    onProgress(before + TIME_SHARE[policy] * share, policy);
-  };
 }

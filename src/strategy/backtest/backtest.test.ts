@@ -8,8 +8,9 @@ import { walk, type Decide } from './engine.ts';
 import { siteCase, type Running, type SiteCase } from './facts.ts';
 import { coupledSite, JULY, JUNE, madeUpHistory, uncoupledSite } from './fixture.ts';
 import { foresightPolicy } from './foresight.ts';
-import { rulePolicy, runBacktest } from './index.ts';
+import { runBacktest } from './index.ts';
 import type { Load } from './ledger.ts';
+import { rulePolicy } from './part.ts';
 import { plannerPolicy } from './planned.ts';
 import { truthOf, type Truth } from './truth.ts';
 import { fillUp, likelyPeaks } from './yardsticks.ts';
@@ -49,7 +50,7 @@ describe('with everything coupled', () => {
   test('what comes later changes nothing that was decided before', async () => {
     const moment = DAYS.from + DAY + HOUR / 2;
     const policies: ((truth: Truth) => Promise<Decide> | Decide)[] = [
-      async (truth) => plannerPolicy(await loadHighs(), facts, truth, []),
+      async (truth) => plannerPolicy(await loadHighs(), facts, truth, { failures: [] }),
       (truth) => rulePolicy(facts, likelyPeaks(facts.site, truth)),
     ];
     for (const policy of policies) {
@@ -68,7 +69,7 @@ describe('with everything coupled', () => {
     const truth = truthFor();
     const highs = await loadHighs();
     const policies: Decide[] = [
-      plannerPolicy(highs, facts, truth, []),
+      plannerPolicy(highs, facts, truth, { failures: [] }),
       foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, failures: [] }),
       rulePolicy(facts, () => false),
       ({ conditions, wanted, usdPerGpuHour }) => ({ running: fillUp(facts, conditions, wanted, usdPerGpuHour) }),
@@ -98,7 +99,7 @@ describe('with everything coupled', () => {
     const truth = truthFor();
     const { ledger, peakCurtailedHours } = await walk(
       { facts, truth, ...DAYS },
-      plannerPolicy(await loadHighs(), facts, truth, []),
+      plannerPolicy(await loadHighs(), facts, truth, { failures: [] }),
     );
     expect(peakCurtailedHours).toBeGreaterThan(0);
     expect(peakCurtailedHours).toBeLessThanOrEqual(ledger.outcome().curtailedHours);

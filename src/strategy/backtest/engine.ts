@@ -28,9 +28,20 @@ export interface Decided {
 
 export type Decide = (now: Now) => Decided;
 
+/** Money of one step, as far as it tells where a policy earns. */
+export interface StepMoney {
+  readonly priceUsdPerMwh: number;
+  /** What the decision took a MWh to cost besides its price. */
+  readonly peakUsdPerMwh: number;
+  /** What mining brought, less energy. */
+  readonly marginUsd: number;
+}
+
 /** A policy's way through a period. */
 export interface Walk {
   readonly ledger: Ledger;
+  /** By quarter-hour. */
+  readonly steps: readonly StepMoney[];
   /** Hours slept because of a likely peak, weighed as `Outcome.curtailedHours` is. */
   readonly peakCurtailedHours: number;
 }
@@ -61,6 +72,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
   let running = fillUp(facts, truth.at(from), wanted, truth.usdPerGpuHour(from));
   let importW: number | undefined;
   let peakCurtailedHours = 0;
+  const steps: StepMoney[] = [];
   const stepHours = STEP_MS / (60 * MINUTE);
   for (let t = from; t < to; t = siteMs(t + STEP_MS)) {
     const at = t;
@@ -102,6 +114,8 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
       curtailedHours: curtailed.share * stepHours,
     });
     peakCurtailedHours += curtailed.byPeak * stepHours;
+    const { peakUsdPerMwh = 0 } = decided;
+    steps.push({ priceUsdPerMwh: conditions.priceUsdPerMwh, peakUsdPerMwh, marginUsd: load.marginUsd });
     importW = load.importW;
     dwell.moved(at, before, running);
     onStep?.(at, running, load);
@@ -110,7 +124,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
     // A year takes minutes: who waits for it may want to print, or to end it.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return { ledger, peakCurtailedHours };
+  return { ledger, steps, peakCurtailedHours };
 }
 
 function demandAt({ site }: SiteCase, ledger: Ledger, at: SiteMs, monthEndsAt: SiteMs): DemandFacts | undefined {

@@ -1,4 +1,5 @@
 import type { Highs } from 'highs';
+import type { PeakOutlook } from '../../dispatch/coincident.ts';
 import { planByMeritOrder } from '../../dispatch/merit-order.ts';
 import { planWith } from '../../dispatch/plan.ts';
 import { pose, type Decision } from '../../dispatch/problem.ts';
@@ -10,7 +11,6 @@ import {
   QUARTER,
   siteMs,
   type Forecast,
-  type ForecastStep,
   type PlanStep,
   type SiteMs,
   type Snapshot,
@@ -18,7 +18,7 @@ import {
 import { STEP_MS, type Decide } from './engine.ts';
 import type { Running, SiteCase } from './facts.ts';
 import { monthCalendar } from './ledger.ts';
-import { planSafely, peakUsdPerMwh, withOutlook } from './planned.ts';
+import { peakUsdPerMwh, planSafely, trueForecast, trueOutlook } from './planned.ts';
 import type { Truth } from './truth.ts';
 
 /** A window of two days, of which the first is carried out. */
@@ -40,7 +40,7 @@ export function foresightPolicy(
   truth: Truth,
   { to, failures }: { readonly to: SiteMs; readonly failures: string[] },
 ): Decide {
-  const outlook = new Map(truth.peaks.map(({ start }) => [start as number, 1]));
+  const outlook = trueOutlook(truth);
   const monthOf = monthCalendar(facts.site);
   let window: { readonly until: number; readonly steps: ReadonlyMap<number, PlanStep> } | undefined;
   let cap: { readonly month: SiteMs; readonly importW: number } | undefined;
@@ -48,7 +48,7 @@ export function foresightPolicy(
   function planFrom(at: SiteMs, snapshot: Snapshot, monthEndsAt: SiteMs): NonNullable<typeof window> {
     const spans = horizonOf(at, WINDOW).filter(({ start, durationMs }) => start + durationMs <= to);
     const forecast = trueForecast(truth, at, spans, outlook);
-    const plan = planSafely(snapshot, forecast, failures, () => planWith(highs, snapshot, forecast));
+    const plan = planSafely(snapshot, forecast, failures, () => planWith(highs, snapshot, forecast, { why: false }));
     return {
       until: Math.min(at + DAY, monthEndsAt),
       steps: new Map(plan.steps.map((step) => [step.start, step])),
@@ -75,28 +75,6 @@ const withinCap = (snapshot: Snapshot, importW: number): Snapshot => ({
   tariff: { ...snapshot.tariff, demand: undefined },
 });
 
-function trueForecast(
-  truth: Truth,
-  madeAt: SiteMs,
-  spans: readonly { readonly start: SiteMs; readonly durationMs: number }[],
-  outlook: ReadonlyMap<number, number>,
-): Forecast {
-  const steps = spans.map(({ start, durationMs }): ForecastStep => {
-    const quarters = Array.from({ length: durationMs / QUARTER }, (_, i) => truth.at(siteMs(start + i * QUARTER)));
-    const mean = (of: (one: (typeof quarters)[number]) => number): number =>
-      quarters.reduce((sum, one) => sum + of(one), 0) / quarters.length;
-    return {
-      start,
-      durationMs,
-      priceUsdPerMwh: mean((one) => one.priceUsdPerMwh),
-      wetBulbC: mean((one) => one.wetBulbC),
-      hashpriceUsdPerPhDay: mean((one) => one.hashpriceUsdPerPhDay),
-      known: true,
-    };
-  });
-  return withOutlook({ madeAt, steps }, outlook);
-}
-
 /** The planned step in whole machines, within the limits and in the state the site is really in. */
 function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): Running {
   const problem = pose(snapshot, forecast);
@@ -120,7 +98,7 @@ function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): 
  * The peak import that serves a month best, in W: peaks between the least and the most are tried on the merit order of every step, which
  * knows prices, weather and limits but no wake costs, and is quick enough to walk a month for each.
  */
-function bestPeakW(truth: Truth, snapshot: Snapshot, outlook: ReadonlyMap<number, number>, until: number): number {
+function bestPeakW(truth: Truth, snapshot: Snapshot, outlook: PeakOutlook, until: number): number {
   const { demand } = snapshot.tariff;
   if (demand === undefined || demand.usdPerMw === 0) return Infinity;
   const spans = Array.from({ length: Math.floor((until - snapshot.at) / STEP_MS) }, (_, i) => ({

@@ -1,12 +1,18 @@
-import { loadHighs } from '../../dispatch/highs.ts';
-import { isoUtc, MINUTE, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
-import { STEP_MS, walk, type Decide, type Walk } from './engine.ts';
-import { siteCase, type SiteCase } from './facts.ts';
-import { foresightPolicy } from './foresight.ts';
-import { plannerPolicy } from './planned.ts';
-import { monthName, monthsWithin, truthOf, type Truth } from './truth.ts';
-import { POLICIES, type BacktestResult, type CoincidentOutcome, type History, type PolicyName } from './types.ts';
-import { breakEvenOf, fillUp, likelyPeaks } from './yardsticks.ts';
+import { isoUtc, MINUTE, monthStart, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
+import { STEP_MS } from './engine.ts';
+import { historyFor, partsOf, runPart, type PartProgress, type PartRequest, type PartRun } from './part.ts';
+import { monthName, monthsWithin } from './truth.ts';
+import {
+  GAIN_SOURCES,
+  OUTCOME_FIGURES,
+  POLICIES,
+  type BacktestResult,
+  type CoincidentOutcome,
+  type History,
+  type Outcome,
+  type PolicyName,
+  type Regret,
+} from './types.ts';
 
 export interface BacktestRequest {
   readonly site: Site;
@@ -16,118 +22,80 @@ export interface BacktestRequest {
   /** Period, `to` excluded; both are brought to whole quarter-hours within it. */
   readonly from: SiteMs;
   readonly to: SiteMs;
-  /** @param share of that policy's period that is done, 0 to 1 */
-  readonly onProgress?: ((policy: PolicyName, share: number) => void) | undefined;
+  /** Also tells by cause what the plan is short of foresight; it takes more than twice as long. */
+  readonly regret?: boolean | undefined;
+  /** @param share of the whole that is done, 0 to 1 */
+  readonly onProgress?: ((share: number, what: string) => void) | undefined;
+  /** Where parts are run; absent: here, one after the other. */
+  readonly runParts?: RunParts | undefined;
 }
 
+/** Runs parts in any order. @returns what came of each, in the order they were asked in */
+export type RunParts = (
+  parts: readonly PartRequest[],
+  onProgress: (part: number, share: number, what: string) => void,
+) => Promise<PartRun[]>;
+
 /**
- * Runs every policy through the same period of what really happened and says what each would have earned.
+ * Runs every policy through the same period of what really happened, each calendar month for itself, and says what each would have
+ * earned.
  * @throws Error in words where the period is empty, or the history lacks prices or what hash is worth
  */
 export async function runBacktest(request: BacktestRequest): Promise<BacktestResult> {
-  const { site, history, onProgress } = request;
+  const { site, machines, history, regret, onProgress = () => {}, runParts = oneByOne } = request;
   const from = siteMs(Math.ceil(request.from / STEP_MS) * STEP_MS);
   const to = siteMs(Math.floor(request.to / STEP_MS) * STEP_MS);
   if (from >= to) throw new Error(`nothing lies between ${isoUtc(request.from)} and ${isoUtc(request.to)}`);
-  const facts = siteCase(site, request.machines);
-  const truth = truthOf(facts, history, from, to);
-  const notes = [...truth.notes];
-  const walks: Record<PolicyName, Walk | null> = {
-    plan: null,
-    rule: null,
-    practice: null,
-    'always-on': null,
-    foresight: null,
-  };
-  for (const policy of POLICIES) {
-    const failures: string[] = [];
-    const decide = await deciderOf(policy, facts, truth, to, failures);
-    if (decide === undefined) continue;
-    const tell = (share: number): void => onProgress?.(policy, share);
-    walks[policy] = await walk({ facts, truth, from, to, onProgress: tell }, decide);
-    tell(1);
-    if (failures.length > 0)
-      notes.push(
-        `${policy}: ${failures.length} times by merit order in place of the optimiser, first at ${failures[0]}`,
-      );
+  const { timezone } = site;
+  const parts = partsOf(from, to, monthsWithin(from, to, timezone)).map((part): PartRequest => ({
+    site,
+    machines,
+    history: historyFor(history, part),
+    ...part,
+    regret,
+  }));
+  const done = parts.map(() => 0);
+  const runs = await runParts(parts, (part, share, what) => {
+    done[part] = share;
+    const ms = parts.reduce((sum, one, i) => sum + done[i]! * (one.to - one.from), 0);
+    onProgress(ms / (to - from), `${monthName(monthStart(parts[part]!.from, timezone), timezone)} ${what}`);
+  });
+  return resultOf(site, from, to, runs);
+}
+
+async function oneByOne(
+  parts: readonly PartRequest[],
+  onProgress: (part: number, share: number, what: string) => void,
+): Promise<PartRun[]> {
+  const runs: PartRun[] = [];
+  for (const [i, part] of parts.entries()) {
+    const tell: PartProgress = (share, what) => onProgress(i, share, what);
+    runs.push(await runPart(part, tell));
   }
-  return resultOf({ facts, truth, from, to, notes: [...notes, ...assumptions(facts)], walks });
+  return runs;
 }
 
-async function deciderOf(
-  policy: PolicyName,
-  facts: SiteCase,
-  truth: Truth,
-  to: SiteMs,
-  failures: string[],
-): Promise<Decide | undefined> {
-  switch (policy) {
-    case 'plan':
-      return plannerPolicy(await loadHighs(), facts, truth, failures);
-    case 'foresight':
-      return foresightPolicy(await loadHighs(), facts, truth, { to, failures });
-    case 'always-on':
-      return ({ conditions, wanted, usdPerGpuHour }) => ({
-        running: fillUp(facts, conditions, wanted, usdPerGpuHour),
-      });
-    case 'rule':
-      return rulePolicy(facts, () => false);
-    default:
-      return facts.site.charges.coincidentPeak === undefined
-        ? undefined
-        : rulePolicy(facts, likelyPeaks(facts.site, truth));
-  }
-}
-
-/** Miners run where the price at the machine is below what its hash is worth, and not while `off` says so. */
-export function rulePolicy(facts: SiteCase, off: (t: SiteMs) => boolean): Decide {
-  return ({ at, conditions, wanted, usdPerGpuHour }) => {
-    const isOff = off(at);
-    const running = fillUp(facts, conditions, wanted, usdPerGpuHour, (cohort) => {
-      return !isOff && conditions.priceUsdPerMwh < breakEvenOf(facts, cohort, conditions);
-    });
-    return isOff ? { running, peakUsdPerMwh: Infinity } : { running };
+function resultOf(site: Site, from: SiteMs, to: SiteMs, runs: readonly PartRun[]): BacktestResult {
+  const outcomes = {
+    plan: outcomeOf(runs, 'plan'),
+    rule: outcomeOf(runs, 'rule'),
+    practice: outcomeOf(runs, 'practice'),
+    'always-on': outcomeOf(runs, 'always-on'),
+    foresight: outcomeOf(runs, 'foresight'),
   };
-}
-
-interface Walked {
-  readonly facts: SiteCase;
-  readonly truth: Truth;
-  readonly from: SiteMs;
-  readonly to: SiteMs;
-  readonly notes: readonly string[];
-  readonly walks: Readonly<Record<PolicyName, Walk | null>>;
-}
-
-function resultOf({ facts, truth, from, to, notes, walks }: Walked): BacktestResult {
-  const byPolicy = <T>(of: (walk: Walk) => T): Record<PolicyName, T | null> => {
-    const made = (policy: PolicyName): T | null => {
-      const walk = walks[policy];
-      return walk === null ? null : of(walk);
-    };
-    return {
-      plan: made('plan'),
-      rule: made('rule'),
-      practice: made('practice'),
-      'always-on': made('always-on'),
-      foresight: made('foresight'),
-    };
-  };
-  const outcomes = byPolicy(({ ledger }) => ledger.outcome());
-  const months = byPolicy(({ ledger }) => ledger.monthsUsd());
   const profitUsd = outcomes.plan?.profitUsd ?? 0;
   const ruleProfitUsd = outcomes.rule?.profitUsd ?? 0;
   const practiceProfitUsd = outcomes.practice?.profitUsd ?? null;
   const foresightProfitUsd = outcomes.foresight?.profitUsd ?? 0;
   const closedOver = (base: number): number | null =>
     foresightProfitUsd > base ? (profitUsd - base) / (foresightProfitUsd - base) : null;
-  const { timezone } = facts.site;
+  const { timezone } = site;
   return {
-    site: facts.site.name,
+    site: site.name,
     from: isoUtc(from),
     to: isoUtc(to),
     stepMinutes: STEP_MS / MINUTE,
-    cohorts: facts.cohorts.length,
+    cohorts: site.machines.filter(({ kind }) => kind === 'asic').length,
     profitUsd,
     ruleProfitUsd,
     practiceProfitUsd,
@@ -136,42 +104,70 @@ function resultOf({ facts, truth, from, to, notes, walks }: Walked): BacktestRes
     gapClosed: closedOver(ruleProfitUsd),
     gapClosedOverPractice: practiceProfitUsd === null ? null : closedOver(practiceProfitUsd),
     curtailedHours: outcomes.plan?.curtailedHours ?? 0,
-    coincidentPeak: coincidentOf(truth, walks),
+    coincidentPeak: coincidentOf(runs),
     outcomes,
-    months: monthsWithin(from, to, timezone).map((month) => ({
-      month: monthName(month, timezone),
-      profitUsd: {
-        plan: months.plan?.get(month) ?? null,
-        rule: months.rule?.get(month) ?? null,
-        practice: months.practice?.get(month) ?? null,
-        'always-on': months['always-on']?.get(month) ?? null,
-        foresight: months.foresight?.get(month) ?? null,
-      },
-    })),
-    notes,
+    gains: sumOf(
+      GAIN_SOURCES,
+      runs.map(({ gains }) => gains),
+    ),
+    regret: regretOf(runs),
+    months: monthsWithin(from, to, timezone).map((start) => {
+      const month = monthName(start, timezone);
+      const usd = (policy: PolicyName): number | null => {
+        const told = runs.flatMap(({ walks }) => walks[policy]?.monthsUsd[month] ?? []);
+        return told.length === 0 ? null : told.reduce((sum, one) => sum + one, 0);
+      };
+      return {
+        month,
+        profitUsd: {
+          plan: usd('plan'),
+          rule: usd('rule'),
+          practice: usd('practice'),
+          'always-on': usd('always-on'),
+          foresight: usd('foresight'),
+        },
+      };
+    }),
+    notes: [...new Set(runs.flatMap(({ notes }) => notes))],
   };
+}
+
+function sumOf<Name extends string>(
+  names: readonly Name[],
+  all: readonly Readonly<Record<Name, number>>[],
+): Record<Name, number> {
+  const sums = names.map((name) => [name, all.reduce((sum, one) => sum + one[name], 0)] as const);
+  return Object.fromEntries(sums) as Record<Name, number>;
+}
+
+function outcomeOf(runs: readonly PartRun[], policy: PolicyName): Outcome | null {
+  const all = runs.flatMap(({ walks }) => walks[policy]?.outcome ?? []);
+  return all.length === 0 ? null : sumOf(OUTCOME_FIGURES, all);
+}
+
+function regretOf(runs: readonly PartRun[]): Regret | null {
+  const all = runs.flatMap(({ regret }) => regret ?? []);
+  return all.length < runs.length ? null : sumOf(['forecastUsd', 'roundingUsd', 'horizonUsd'], all);
 }
 
 /** Null where no peak is charged. */
-function coincidentOf({ peaks }: Truth, walks: Walked['walks']): CoincidentOutcome | null {
-  const { plan, 'always-on': always } = walks;
-  if (plan === null || always === null || peaks.length === 0) return null;
-  const miningMw = ({ ledger }: Walk): number => peaks.reduce((sum, { start }) => sum + ledger.miningMw(start), 0);
-  const wouldMw = miningMw(always);
+function coincidentOf(runs: readonly PartRun[]): CoincidentOutcome | null {
+  const peaks = runs.flatMap((run) =>
+    run.peaks.map(({ start, loadMw }, i) => ({
+      start,
+      loadMw,
+      importMw: run.walks.plan!.peaks[i]!.importMw,
+      miningMw: run.walks.plan!.peaks[i]!.miningMw,
+      wouldMw: run.walks['always-on']!.peaks[i]!.miningMw,
+    })),
+  );
+  if (peaks.length === 0) return null;
+  const sum = (of: (peak: (typeof peaks)[number]) => number): number =>
+    peaks.reduce((total, peak) => total + of(peak), 0);
+  const wouldMw = sum((peak) => peak.wouldMw);
   return {
-    avoidedShare: wouldMw === 0 ? 0 : Math.min(1, Math.max(0, 1 - miningMw(plan) / wouldMw)),
-    curtailedHours: plan.peakCurtailedHours,
-    peaks: peaks.map(({ start, loadMw }) => ({ start: isoUtc(start), loadMw, importMw: plan.ledger.importMw(start) })),
+    avoidedShare: wouldMw === 0 ? 0 : Math.min(1, Math.max(0, 1 - sum((peak) => peak.miningMw) / wouldMw)),
+    curtailedHours: runs.reduce((total, { walks }) => total + walks.plan!.peakCurtailedHours, 0),
+    peaks: peaks.map(({ start, loadMw, importMw }) => ({ start: isoUtc(start), loadMw, importMw })),
   };
-}
-
-function assumptions({ site, work }: SiteCase): string[] {
-  const notes = ['every machine answers all the time, and draws and hashes what its operating point says'];
-  if (work.length > 0)
-    notes.push(
-      'demand for GPUs is constant: what contracts reserve, and classes without one share the rest of their part evenly',
-    );
-  if (site.charges.demand !== undefined)
-    notes.push('the demand charge is paid in full for every calendar month the period touches');
-  return notes;
 }

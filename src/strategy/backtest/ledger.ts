@@ -3,7 +3,7 @@ import { usdPerThHour } from '../../dispatch/economics.ts';
 import { blockOf, HOUR, MINUTE, monthEnd, monthStart, siteMs, type Site, type SiteMs } from '../../model/index.ts';
 import type { Running, SiteCase, Wanted } from './facts.ts';
 import type { Conditions, PeakHour } from './truth.ts';
-import type { Outcome } from './types.ts';
+import { OUTCOME_FIGURES, type Outcome } from './types.ts';
 
 /** Power and hash of a step as it was carried out, in the weather there was. */
 export interface Load {
@@ -12,6 +12,11 @@ export interface Load {
   /** What miners drew of `importW`, cooling and losses with it. */
   readonly miningW: number;
   readonly hashrateThs: number;
+}
+
+/** A load with its money: what mining brought less what all energy of the step cost, in $. */
+export interface Booked extends Load {
+  readonly marginUsd: number;
 }
 
 /** @throws Error for a mode no point of its cohort describes. */
@@ -52,23 +57,9 @@ export interface Step {
   readonly curtailedHours: number;
 }
 
-const FIGURES = [
-  'energyMwh',
-  'energyUsd',
-  'hashPhHours',
-  'miningUsd',
-  'gpuHours',
-  'workUsd',
-  'penaltyUsd',
-  'interruptUsd',
-  'wakes',
-  'wakeUsd',
-  'retuneUsd',
-  'demandUsd',
-  'coincidentUsd',
-  'curtailedHours',
-] as const;
-type Sums = Record<(typeof FIGURES)[number], number>;
+type Figure = Exclude<(typeof OUTCOME_FIGURES)[number], 'profitUsd'>;
+const FIGURES = OUTCOME_FIGURES.filter((name): name is Figure => name !== 'profitUsd');
+type Sums = Record<Figure, number>;
 const noSums = (): Sums => Object.fromEntries(FIGURES.map((name) => [name, 0])) as Sums;
 
 const profitOf = (sums: Sums): number =>
@@ -84,8 +75,8 @@ const profitOf = (sums: Sums): number =>
 
 /** Money of one policy over a period, by calendar month. */
 export interface Ledger {
-  /** @returns the step's load, as it was booked */
-  book(step: Step): Load;
+  /** @returns the step's load and money, as they were booked */
+  book(step: Step): Booked;
   /** Highest average of a whole or running tariff interval of the month of `t` so far, or its ratchet, in W. */
   billedW(t: SiteMs): number;
   /** Imported since the running tariff interval began, in Wh. */
@@ -194,17 +185,19 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
       const sums = sumsAt(start);
       const wh = load.importW * stepHours;
       sums.energyMwh += wh / 1e6;
-      sums.energyUsd +=
+      const energyUsd =
         ((load.importW - block.blockW) * conditions.priceUsdPerMwh + block.blockW * block.blockUsdPerMwh) *
         (stepHours / 1e6);
-      sums.hashPhHours += (load.hashrateThs / 1000) * stepHours;
-      sums.miningUsd +=
+      const miningUsd =
         load.hashrateThs * stepHours * usdPerThHour(conditions.hashpriceUsdPerPhDay, facts.keptFraction);
+      sums.energyUsd += energyUsd;
+      sums.hashPhHours += (load.hashrateThs / 1000) * stepHours;
+      sums.miningUsd += miningUsd;
       sums.curtailedHours += step.curtailedHours;
       bookMoves(sums, step);
       bookWork(sums, step, stepHours);
       bookPeaks(start, wh, load.miningW * stepHours);
-      return load;
+      return { ...load, marginUsd: miningUsd - energyUsd };
     },
     billedW: (t) => billedW(monthOf(t)),
     runningWh: (t) => (interval.start === Math.floor(t / intervalMs) * intervalMs ? interval.wh : 0),

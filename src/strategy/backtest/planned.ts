@@ -32,6 +32,16 @@ const LOOK_AHEAD: readonly HorizonPart[] = [
   { untilMs: 24 * HOUR, stepMs: 6 * HOUR },
 ];
 
+export interface PlannerPolicyOptions {
+  /** Told each time the solver fails, and why. */
+  readonly failures: string[];
+  readonly lookAhead?: readonly HorizonPart[];
+  /** Knows what really comes until then, over the same horizon: what forecasts cost is told by it. */
+  readonly sees?: SiteMs | undefined;
+  /** False leaves machines in parts, as the solver has them: what rounding costs is told by it. */
+  readonly whole?: boolean;
+}
+
 /**
  * The planner as it runs live: what was known at the moment, and nothing later. It plans anew in every quarter-hour, each solve
  * beginning where the last one ended: with every price something that the plan was made from has changed.
@@ -40,21 +50,53 @@ export function plannerPolicy(
   highs: Highs,
   facts: SiteCase,
   truth: Truth,
-  failures: string[],
-  lookAhead: readonly HorizonPart[] = LOOK_AHEAD,
+  { failures, lookAhead = LOOK_AHEAD, sees, whole = true }: PlannerPolicyOptions,
 ): Decide {
   const warm = createWarmStart();
   const outlookAt = peakOutlook(facts, truth);
-  return ({ at, snapshot }) => {
+  const foreseen = (at: SiteMs): Forecast => {
     const { forecast } = buildForecast(truth.series, at, horizonOf(at, lookAhead));
     if (forecast === undefined)
       throw new Error('no forecast can be made: price, difficulty or bitcoin price is missing');
-    const facing = withOutlook(forecast, outlookAt(at));
+    return withOutlook(forecast, outlookAt(at));
+  };
+  const seen = (at: SiteMs, until: SiteMs): Forecast => {
+    const spans = horizonOf(at, lookAhead).filter(({ start, durationMs }) => start + durationMs <= until);
+    return trueForecast(truth, at, spans, trueOutlook(truth));
+  };
+  return ({ at, snapshot }) => {
+    const facing = sees === undefined ? foreseen(at) : seen(at, sees);
     const facts = snapshot();
-    const plan = planSafely(facts, facing, failures, () => planWith(highs, facts, facing, { warm }));
+    const plan = planSafely(facts, facing, failures, () => planWith(highs, facts, facing, { warm, whole, why: false }));
     const first = plan.steps[0]!;
     return { running: runningOf(first), peakUsdPerMwh: peakUsdPerMwh(facts, facing.steps[0]!) };
   };
+}
+
+/** The hours that were the peaks, for certain. */
+export const trueOutlook = ({ peaks }: Truth): PeakOutlook => new Map(peaks.map(({ start }) => [start, 1]));
+
+/** A forecast of what really came. */
+export function trueForecast(
+  truth: Truth,
+  madeAt: SiteMs,
+  spans: readonly { readonly start: SiteMs; readonly durationMs: number }[],
+  outlook: PeakOutlook,
+): Forecast {
+  const steps = spans.map(({ start, durationMs }): ForecastStep => {
+    const quarters = Array.from({ length: durationMs / QUARTER }, (_, i) => truth.at(siteMs(start + i * QUARTER)));
+    const mean = (of: (one: (typeof quarters)[number]) => number): number =>
+      quarters.reduce((sum, one) => sum + of(one), 0) / quarters.length;
+    return {
+      start,
+      durationMs,
+      priceUsdPerMwh: mean((one) => one.priceUsdPerMwh),
+      wetBulbC: mean((one) => one.wetBulbC),
+      hashpriceUsdPerPhDay: mean((one) => one.hashpriceUsdPerPhDay),
+      known: true,
+    };
+  });
+  return withOutlook({ madeAt, steps }, outlook);
 }
 
 /** Where the solver fails the site runs by merit order, live as here. @param failures told why, each time */

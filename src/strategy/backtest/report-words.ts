@@ -1,5 +1,5 @@
 import { shortUsd } from '../words.ts';
-import { POLICIES, type BacktestResult, type Outcome, type PolicyName } from './types.ts';
+import { GAIN_SOURCES, POLICIES, type BacktestResult, type Gains, type Outcome, type PolicyName } from './types.ts';
 
 /** Words of a backtest that page, report and terminal share. */
 
@@ -31,6 +31,29 @@ export function sourcesOf(outcome: Outcome): Source[] {
     { name: 'changing points', usd: -outcome.retuneUsd },
   ].map(({ name, usd }) => ({ name, usd: usd === 0 ? 0 : usd }));
 }
+
+const GAIN_WORDS: Readonly<Record<keyof Gains, string>> = {
+  operatingPoints: 'operating points, and when to run',
+  coincidentPeaks: 'coincident peaks, less the hash lost for them',
+  demandCharge: 'demand charge',
+  wakes: 'waking and changing points',
+  work: 'AI and HPC, penalties and interruptions',
+  negativePrices: 'prices below zero',
+};
+
+/** What the plan earned more than the rule, in $: together the difference of their profits. */
+export const gainsOf = ({ gains }: BacktestResult): Source[] =>
+  GAIN_SOURCES.map((source) => ({ name: GAIN_WORDS[source], usd: gains[source] }));
+
+/** What the plan is short of foresight, in $: together the difference of their profits. Nothing where it was not asked for. */
+export const regretsOf = ({ regret }: BacktestResult): Source[] =>
+  regret === null
+    ? []
+    : [
+        { name: 'what no forecast could know', usd: regret.forecastUsd },
+        { name: 'machines that come whole', usd: regret.roundingUsd },
+        { name: 'what only a longer horizon sees', usd: regret.horizonUsd },
+      ];
 
 /** Policies that were run, in order. */
 export const policiesOf = ({ outcomes }: BacktestResult): PolicyName[] =>

@@ -2,7 +2,16 @@ import { escape } from '../report-plots.ts';
 import { REPORT_STYLE } from '../report-style.ts';
 import { isDoubt } from './files.ts';
 import { bothWidths, monthsPlot, profitPlot, sourcesPlot, STACK } from './report-plots.ts';
-import { answerOf, dollarsOf, policiesOf, POLICY_WORDS, sourcesOf } from './report-words.ts';
+import {
+  answerOf,
+  dollarsOf,
+  gainsOf,
+  policiesOf,
+  POLICY_WORDS,
+  regretsOf,
+  type Source,
+  sourcesOf,
+} from './report-words.ts';
 import type { BacktestResult, Outcome, PolicyName } from './types.ts';
 
 const STYLE = `
@@ -48,7 +57,7 @@ export function backtestHtml(result: BacktestResult): string {
 <p class="answer">${unbroken(escape(answerOf(result)))}</p>
 ${facts(result)}</header>
 ${list('loud', result.notes.filter(isDoubt))}
-${profits(result)}${months(result)}${sources(result)}${peaks(result)}${notes(result)}
+${profits(result)}${months(result)}${sources(result)}${gains(result)}${peaks(result)}${notes(result)}
 </main></body></html>
 `;
 }
@@ -147,6 +156,19 @@ function sources(result: BacktestResult): string {
         line('hours curtailed', ({ curtailedHours }) => num(curtailedHours)),
       ],
     ),
+  );
+}
+
+function gains(result: BacktestResult): string {
+  const usd = dollarsOf(result);
+  const rows = (all: readonly Source[]): string[][] => all.map((one) => [one.name, usd(one.usd)]);
+  const more = usd(result.profitUsd - result.ruleProfitUsd);
+  const less = usd(result.foresightProfitUsd - result.profitUsd);
+  const regrets = regretsOf(result);
+  return section(
+    'What the plan did better, and what it missed',
+    table(['More than the rule, by source', ''], [...rows(gainsOf(result)), ['all', more]]),
+    regrets.length === 0 ? '' : table(['Short of foresight, by cause', ''], [...rows(regrets), ['all', less]]),
   );
 }
 

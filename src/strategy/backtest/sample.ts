@@ -73,6 +73,15 @@ export function sampleResult(change: Partial<BacktestResult> = {}): BacktestResu
       ],
     },
     outcomes,
+    gains: {
+      operatingPoints: 0.6 * (plan - rule),
+      coincidentPeaks: 0.5 * (plan - rule),
+      demandCharge: 0,
+      wakes: -0.05 * (plan - rule),
+      work: -0.05 * (plan - rule),
+      negativePrices: 0,
+    },
+    regret: null,
     months: MONTHS.map((month, i) => ({
       month,
       profitUsd: {

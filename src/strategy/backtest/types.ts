@@ -24,25 +24,54 @@ export interface SystemLoad {
 export const POLICIES = ['plan', 'rule', 'practice', 'always-on', 'foresight'] as const;
 export type PolicyName = (typeof POLICIES)[number];
 
-/** What a policy did and earned over a period. Costs are positive. */
-export interface Outcome {
-  readonly profitUsd: number;
-  readonly energyMwh: number;
-  readonly energyUsd: number;
-  /** PH/s times hours. */
-  readonly hashPhHours: number;
-  readonly miningUsd: number;
-  readonly gpuHours: number;
-  readonly workUsd: number;
-  readonly penaltyUsd: number;
-  readonly interruptUsd: number;
-  readonly wakes: number;
-  readonly wakeUsd: number;
-  readonly retuneUsd: number;
-  readonly demandUsd: number;
-  readonly coincidentUsd: number;
-  /** Hours in which miners that could have run were asleep, each weighed by the share of their power at stock. */
-  readonly curtailedHours: number;
+export const OUTCOME_FIGURES = [
+  'profitUsd',
+  'energyMwh',
+  'energyUsd',
+  'hashPhHours',
+  'miningUsd',
+  'gpuHours',
+  'workUsd',
+  'penaltyUsd',
+  'interruptUsd',
+  'wakes',
+  'wakeUsd',
+  'retuneUsd',
+  'demandUsd',
+  'coincidentUsd',
+  'curtailedHours',
+] as const;
+
+/**
+ * What a policy did and earned over a period; costs are positive. `hashPhHours` are PH/s times hours; `curtailedHours` those in which
+ * miners that could have run were asleep, each weighed by the share of their power at stock.
+ */
+export type Outcome = Readonly<Record<(typeof OUTCOME_FIGURES)[number], number>>;
+
+export const GAIN_SOURCES = [
+  'operatingPoints',
+  'coincidentPeaks',
+  'demandCharge',
+  'wakes',
+  'work',
+  'negativePrices',
+] as const;
+
+/**
+ * What the plan earned more than the rule, in $, by where it came from; together the difference of their profits. The margin of mining
+ * counts under `coincidentPeaks` in steps where a likely peak made power dearer, beside the charge itself; under `negativePrices` where
+ * power cost less than nothing; else under `operatingPoints`.
+ */
+export type Gains = Readonly<Record<(typeof GAIN_SOURCES)[number], number>>;
+
+/**
+ * What the plan is short of foresight, in $, by cause: what it could not know, machines that come whole, and what only a longer or finer
+ * horizon sees. Together the difference of their profits.
+ */
+export interface Regret {
+  readonly forecastUsd: number;
+  readonly roundingUsd: number;
+  readonly horizonUsd: number;
 }
 
 export interface CoincidentOutcome {
@@ -71,6 +100,9 @@ export interface BacktestResult {
   readonly curtailedHours: number;
   readonly coincidentPeak: CoincidentOutcome | null;
   readonly outcomes: Readonly<Record<PolicyName, Outcome | null>>;
+  readonly gains: Gains;
+  /** Null where it was not asked for. */
+  readonly regret: Regret | null;
   /** Calendar months of the site's time zone. */
   readonly months: readonly {
     readonly month: string;
