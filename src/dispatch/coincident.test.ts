@@ -35,8 +35,13 @@ const sum = (outlook: ReadonlyMap<number, number>) => [...outlook.values()].redu
 describe('outlook on the coincident peak', () => {
   test('the month of the hour decides whether it can count', () => {
     const forecast = createPeakForecast({ points }, RULES);
-    expect(sum(forecast(at(20, 12)))).toBe(0);
-    expect(sum(forecast(at(45, 12)))).toBeGreaterThan(0);
+    const noons = (from: number, to: number): number[] =>
+      Array.from({ length: to - from }, (_, i) => sum(forecast(at(from + i, 12))));
+    // May is not charged; in June one hour is.
+    expect(noons(15, 30)).toEqual(Array.from({ length: 15 }, () => 0));
+    const june = noons(31, 61).reduce((total, one) => total + one, 0);
+    expect(june).toBeGreaterThan(0.3);
+    expect(june).toBeLessThan(3);
   });
 
   test('the likely hours are those of the afternoon, and a probability is one', () => {

@@ -14,25 +14,31 @@ export interface PeakRules {
 /** Probability that the hour beginning at each start is the peak of its month. Hours that are not there cannot be. */
 export type PeakOutlook = ReadonlyMap<number, number>;
 
-/** Days whose shape and errors the forecast learns from. */
-const SHAPE_DAYS = 7;
-const ERROR_DAYS = 21;
-/** Of yesterday, the day before, and so on: demand follows the weather, and that changes slowly. */
-const FADES = 0.6;
-/** Hours just known whose level against the shape is carried forward. */
-const LEVEL_HOURS = 3;
-/** What one hour differs from its day's level, as a fraction of load: chosen, not measured. */
-const HOUR_SIGMA = 0.008;
-/** The level's error before there is enough history to measure it, and the least that is believed. */
-const USUAL_SIGMA = 0.04;
-const LEAST_SIGMA = 0.006;
+/** Past days whose course from the same hour on tells today's; the newest count most. */
+const DAYS_ALIKE = 28;
+const FADES = 0.93;
+/** With fewer of them nothing is told. */
+const LEAST_DAYS = 5;
+/** Hours over which the growth just seen is taken: a day that climbs faster goes on to a higher peak. */
+const GROWTH_HOURS = 2;
+/** Added to the squares of growths, so that a month in which all days grew alike does not make one of another kind absurd. */
+const GROWTH_RIDGE = 2e-6;
+/** Days differ more from what they were alike to than those differed among each other: chosen, not measured. */
+const WIDER = 1.1;
+/** What any forecast misses of an hour, as a fraction of load: chosen, not measured. */
+const HOUR_SIGMA = 0.003;
+/** Load older than this says nothing about the hour that begins. */
+const OLDEST_KNOWN_HOURS = 24;
 const HORIZON_HOURS = 24;
+/** Days from whose peaks the peaks of later days are told. */
+const PEAK_DAYS = 14;
 
 /**
  * Tells, from loads that were known at a moment and nothing later, how likely each hour of the next day is the highest of its
- * calendar month. The load of an hour is forecast as the recent days' load at that hour, at today's level; the error of the level is
- * measured on the last three weeks by how far ahead it looks. An hour is the month's peak when it is above the highest so far, above
- * the other hours of its day, and above what the rest of the month may bring, taken from how daily peaks varied lately.
+ * calendar month. Each of the last four weeks' days gives one course the load may take from here: how it went on from the same hour,
+ * as far as growth before that hour did not tell it, on today's load and growth. An hour is the month's peak in so far as courses have
+ * it above the highest so far and above the other hours of its day, and the rest of the month stays below, which is taken from how
+ * daily peaks varied lately and from the season in years gone by.
  */
 export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at: SiteMs) => PeakOutlook {
   const { points } = history;
@@ -42,57 +48,6 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
   let made: { readonly hour: number; readonly outlook: PeakOutlook } | undefined;
   let season: { readonly day: number; readonly ratio: number } | undefined;
 
-  /** What hour `t` was forecast to be when the last hour known was the one before `known`. */
-  function forecast(t: number, known: number): number | undefined {
-    const shape = shapeAt(t, known);
-    if (shape === undefined) return undefined;
-    let level = 0;
-    let hours = 0;
-    for (let back = 1; back <= LEVEL_HOURS; back += 1) {
-      const past = known - back * HOUR;
-      const was = mwAt.get(past);
-      const expected = shapeAt(past, past);
-      if (was === undefined || expected === undefined) continue;
-      level += was / expected;
-      hours += 1;
-    }
-    return hours === 0 ? shape : shape * (level / hours);
-  }
-
-  /** Load at that hour of the day on the days before that were known, the newest counting most. */
-  function shapeAt(t: number, known: number): number | undefined {
-    let sum = 0;
-    let weights = 0;
-    let weight = 1;
-    for (let day = 1; day <= SHAPE_DAYS + 1; day += 1) {
-      const past = t - day * DAY;
-      if (past >= known) continue;
-      const mw = mwAt.get(past);
-      if (mw !== undefined) {
-        sum += weight * mw;
-        weights += weight;
-      }
-      weight *= FADES;
-    }
-    return weights === 0 ? undefined : sum / weights;
-  }
-
-  /** Root mean square of the relative error so many hours ahead, over the afternoons that can be peaks. */
-  function sigmaAt(ahead: number, known: number): number {
-    let squares = 0;
-    let count = 0;
-    for (let day = 1; day <= ERROR_DAYS; day += 1) {
-      const from = known - day * DAY;
-      const t = from + ahead * HOUR;
-      const was = mwAt.get(t);
-      const told = t < known && from > first ? forecast(t, from) : undefined;
-      if (was === undefined || told === undefined) continue;
-      squares += (told / was - 1) ** 2;
-      count += 1;
-    }
-    return count < 5 ? USUAL_SIGMA : Math.max(LEAST_SIGMA, Math.sqrt(squares / count));
-  }
-
   return (at) => {
     const hour = Math.floor(at / HOUR) * HOUR;
     if (made?.hour === hour) return made.outlook;
@@ -101,24 +56,88 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     return outlook;
   };
 
-  function outlookAt(known: number): PeakOutlook {
+  function outlookAt(now: number): PeakOutlook {
     const outlook = new Map<number, number>();
-    const coming = Array.from({ length: HORIZON_HOURS }, (_, ahead) => ({ start: known + ahead * HOUR, ahead }));
-    const byDay = Map.groupBy(coming, ({ start }) => local(start).day);
-    for (const [day, hours] of byDay) {
-      const { month, daysLeft } = local(hours[0]!.start);
+    const charged = ({ month }: LocalHour): boolean => rules.months.includes(month);
+    if (!charged(local(now)) && !charged(local(now + (HORIZON_HOURS - 1) * HOUR))) return outlook;
+    const courses = coursesFrom(now);
+    if (courses === undefined) return outlook;
+    const { start, mw, weights } = courses;
+    const hours = mw[0]!.map((_, i) => start + i * HOUR);
+    const byDay = Map.groupBy(hours.keys(), (i) => local(hours[i]!).day);
+    for (const [day, ofDay] of byDay) {
+      const { month, daysLeft } = local(hours[ofDay[0]!]!);
       if (!rules.months.includes(month)) continue;
-      const told = hours.flatMap(({ start, ahead }) => {
-        const mw = forecast(start, known);
-        return mw === undefined ? [] : [{ start, mw, sigma: sigmaAt(ahead, known) }];
-      });
-      if (told.length === 0) continue;
-      const highest = highestOfMonth(known, day);
-      const later = laterPeaks(known, daysLeft);
-      const sigma = told.reduce((best, one) => (one.mw > best.mw ? one : best)).sigma;
-      for (const [start, probability] of ofDay(told, sigma, highest, later)) outlook.set(start, probability);
+      const highest = highestOfMonth(start, day);
+      const later = laterPeaks(start, daysLeft);
+      // Hours of the same month that come before this day compete too.
+      const from = hours.findIndex((t) => local(t).day.startsWith(day.slice(0, 7)));
+      for (const [c, course] of mw.entries()) {
+        let top = from;
+        for (let i = from; i <= ofDay.at(-1)!; i += 1) if (course[i]! > course[top]!) top = i;
+        if (top < ofDay[0]! || hours[top]! < now) continue;
+        for (const [n, z] of HOUR_NODES.entries()) {
+          const load = course[top]! * (1 + z * HOUR_SIGMA);
+          if (load <= highest) continue;
+          const chance = CALIBRATION * weights[c]! * HOUR_WEIGHTS[n]! * staysHighest(load, later);
+          outlook.set(hours[top]!, (outlook.get(hours[top]!) ?? 0) + chance);
+        }
+      }
     }
     return outlook;
+  }
+  /**
+   * Courses of the load from the hour after the newest known one to the end of the horizon, in MW, with their weights; undefined where
+   * too little is known.
+   */
+  function coursesFrom(
+    now: number,
+  ): { readonly start: number; readonly mw: readonly number[][]; readonly weights: readonly number[] } | undefined {
+    let start = now;
+    while (growthBefore(start) === undefined) {
+      start -= HOUR;
+      if (now - start > OLDEST_KNOWN_HOURS * HOUR) return undefined;
+    }
+    const length = (now - start) / HOUR + HORIZON_HOURS;
+    const days: { weight: number; readonly growth: number; readonly course: number[] }[] = [];
+    for (let day = 1; day <= DAYS_ALIKE; day += 1) {
+      const from = start - day * DAY;
+      const level = mwAt.get(from - HOUR);
+      const growth = growthBefore(from);
+      // Of yesterday not all is known yet that the horizon asks for.
+      const course = Array.from({ length }, (_, i) => {
+        const t = from + i * HOUR;
+        return (t < start ? (mwAt.get(t) ?? Number.NaN) : Number.NaN) / (level ?? Number.NaN);
+      });
+      if (growth === undefined || course.some(Number.isNaN)) continue;
+      days.push({ weight: FADES ** day, growth, course });
+    }
+    if (days.length < LEAST_DAYS) return undefined;
+    const whole = days.reduce((sum, { weight }) => sum + weight, 0);
+    for (const day of days) day.weight /= whole;
+    const mean = (of: (day: (typeof days)[number]) => number): number =>
+      days.reduce((sum, day) => sum + day.weight * of(day), 0);
+    const usualGrowth = mean(({ growth }) => growth);
+    const spread = mean(({ growth }) => (growth - usualGrowth) ** 2) + GROWTH_RIDGE;
+    const level = mwAt.get(start - HOUR)!;
+    const more = growthBefore(start)! - usualGrowth;
+    const mw = days.map((): number[] => []);
+    for (let i = 0; i < length; i += 1) {
+      const usual = mean(({ course }) => course[i]!);
+      const slope = mean(({ course, growth }) => (growth - usualGrowth) * (course[i]! - usual)) / spread;
+      for (const [d, { course, growth }] of days.entries()) {
+        const missed = course[i]! - usual - slope * (growth - usualGrowth);
+        mw[d]!.push(level * (usual + slope * more + WIDER * missed));
+      }
+    }
+    return { start, mw, weights: days.map(({ weight }) => weight) };
+  }
+
+  /** How load grew up to the last hour before `start`, as a ratio; undefined where it is not known. */
+  function growthBefore(start: number): number | undefined {
+    const was = mwAt.get(start - (1 + GROWTH_HOURS) * HOUR);
+    const is = mwAt.get(start - HOUR);
+    return was === undefined || is === undefined ? undefined : is / was;
   }
 
   /** The highest load known of the calendar month of `day`, in MW; 0 before any. */
@@ -143,8 +162,8 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     const ratios: number[] = [];
     for (let back = YEAR_MS; back <= SEASON_YEARS * YEAR_MS; back += YEAR_MS) {
       const then = known - back;
-      if (then - 2 * SHAPE_DAYS * DAY < first) break;
-      const was = meanPeak(then - 2 * SHAPE_DAYS * DAY, 2 * SHAPE_DAYS);
+      if (then - PEAK_DAYS * DAY < first) break;
+      const was = meanPeak(then - PEAK_DAYS * DAY, PEAK_DAYS);
       const later = meanPeak(then + DAY, Math.max(1, daysLeft));
       if (was > 0 && later > 0) ratios.push(later / was);
     }
@@ -162,7 +181,7 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
   /** Daily peaks of the rest of the month, as lately and by the season: mean, spread, and how many that are not the same day twice. */
   function laterPeaks(known: number, daysLeft: number): { mean: number; sigma: number; days: number } {
     const peaks: number[] = [];
-    for (let day = 1; day <= 2 * SHAPE_DAYS; day += 1) {
+    for (let day = 1; day <= PEAK_DAYS; day += 1) {
       const peak = dayPeak(known - day * DAY);
       if (peak > 0) peaks.push(peak);
     }
@@ -185,42 +204,14 @@ const SEASON_YEARS = 4;
 /** What the level of the weeks to come may differ by from what lately and the season tell, as a fraction of load. */
 const DRIFT = 0.055;
 /**
- * Without it, probabilities of the summer months of 2021-2024 summed to six a month on ERCOT's load, where one hour is the peak: of
- * hours called likelier than 3 in 10, one in ten was. It errs to the careful side, as a peak that is met costs a season of care.
+ * Without it, probabilities of the summer months of 2021-2025 summed to 2.5 a month on ERCOT's load, where one hour is the peak. It
+ * stays on the careful side of one, as a peak that is met costs a season of care.
  */
-const CALIBRATION = 0.3;
+const CALIBRATION = 0.5;
 
-/** Nodes of the error of a day's level, in sigmas, with their weights. */
-const NODES = Array.from({ length: 17 }, (_, i) => -3.2 + 0.4 * i);
-const WEIGHTS = normalised(NODES.map((z) => Math.exp(-z * z * 0.5)));
-/** And of errors that decide less, coarser: of an hour alone, of the weeks to come. */
+/** Nodes of errors in sigmas, with their weights: of an hour, and of the weeks to come. */
 const HOUR_NODES = [-1.6, -0.8, 0, 0.8, 1.6];
 const HOUR_WEIGHTS = normalised(HOUR_NODES.map((z) => Math.exp(-z * z * 0.5)));
-
-function ofDay(
-  hours: readonly { readonly start: number; readonly mw: number; readonly sigma: number }[],
-  sigma: number,
-  highestMw: number,
-  later: { readonly mean: number; readonly sigma: number; readonly days: number },
-): [number, number][] {
-  const top = Math.max(...hours.map(({ mw }) => mw));
-  const near = hours.filter(({ mw }) => mw > top * (1 - 6 * HOUR_SIGMA));
-  return near.map(({ start, mw }) => {
-    let probability = 0;
-    for (const [i, z] of NODES.entries()) {
-      const level = 1 + z * sigma;
-      for (const [j, own] of HOUR_NODES.entries()) {
-        const load = mw * (level + own * HOUR_SIGMA);
-        if (load <= highestMw) continue;
-        let chance = WEIGHTS[i]! * HOUR_WEIGHTS[j]! * staysHighest(load, later);
-        for (const other of near)
-          if (other.start !== start) chance *= below(load, other.mw * level, other.mw * HOUR_SIGMA);
-        probability += chance;
-      }
-    }
-    return [start, CALIBRATION * probability];
-  });
-}
 
 /** Probability that no later day of the month goes above a load. */
 function staysHighest(

@@ -50,7 +50,7 @@ interface Numbers<Kept> {
   /** Returns the index. */
   push(value: number): number;
   set(index: number, value: number): void;
-  /** A copy of what there is. */
+  /** What there is, without a copy: nothing is added once it is asked for. */
   toArray(): Kept;
 }
 
@@ -73,7 +73,7 @@ function createNumbers<Kept extends Float64Array | Int32Array>(make: (length: nu
       return length++;
     },
     set: (index, value) => void (room[index] = value),
-    toArray: () => room.slice(0, length) as Kept,
+    toArray: () => room.subarray(0, length) as Kept,
   };
 }
 const createDoubles = (): Numbers<Float64Array> => createNumbers((length) => new Float64Array(length));

@@ -60,8 +60,9 @@ function linesOf(
   const atMeter = (hall: number): number => (1 + coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
   problem.cohorts.forEach((cohort, g) => {
     const machines = decision.machines[g]!;
-    const perWatt = atMeter(cohort.hall);
-    cohort.modes.forEach((mode, m) => (lines.mining += mode.powerW * machines[m]! * perWatt));
+    let watts = 0;
+    for (let m = 0; m < machines.length; m += 1) watts += cohort.modes[m]!.powerW * machines[m]!;
+    lines.mining += watts * atMeter(cohort.hall);
   });
   problem.work.forEach((work, i) => {
     const wattsPerGpu = work.facts.marginalWPerGpu + hostsW[work.hall]!;

@@ -168,6 +168,8 @@ function because(of: {
   return `${hash} at a price of ${dollars(price)}; the hours to come decide it`;
 }
 
-const whole = (n: number): string => n.toLocaleString('en-US');
-const dollars = (usd: number): string =>
-  `${usd < 0 ? '-' : ''}$${Math.abs(usd).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+// Made once: making one takes longer than all that a plan writes with it.
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const CENTS = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const whole = (n: number): string => WHOLE.format(n);
+const dollars = (usd: number): string => `${usd < 0 ? '-' : ''}$${CENTS.format(Math.abs(usd))}`;
