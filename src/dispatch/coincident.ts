@@ -1,4 +1,4 @@
-import { DAY, HOUR, type SiteMs, siteMs } from '../model/index.ts';
+import { DAY, type Forecast, HOUR, QUARTER, type SiteMs, siteMs } from '../model/index.ts';
 
 /** Load of the power system by the hour, in MW; each point is the mean of the hour that begins at `start`. */
 export interface LoadHistory {
@@ -11,7 +11,7 @@ export interface PeakRules {
   readonly timezone: string;
 }
 
-/** Probability that the hour beginning at each start is the peak of its month. Hours that are not there cannot be. */
+/** Probability that the hour beginning at each start is the peak of its month. Nothing is known of hours that are not there. */
 export type PeakOutlook = ReadonlyMap<number, number>;
 
 /** Past days whose course from the same hour on tells today's; the newest count most. */
@@ -68,6 +68,7 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
     for (const [day, ofDay] of byDay) {
       const { month, daysLeft } = local(hours[ofDay[0]!]!);
       if (!rules.months.includes(month)) continue;
+      for (const i of ofDay) if (hours[i]! >= now) outlook.set(hours[i]!, 0);
       const highest = highestOfMonth(start, day);
       const later = laterPeaks(start, daysLeft);
       // Hours of the same month that come before this day compete too.
@@ -80,7 +81,7 @@ export function createPeakForecast(history: LoadHistory, rules: PeakRules): (at:
           const load = course[top]! * (1 + z * HOUR_SIGMA);
           if (load <= highest) continue;
           const chance = CALIBRATION * weights[c]! * HOUR_WEIGHTS[n]! * staysHighest(load, later);
-          outlook.set(hours[top]!, (outlook.get(hours[top]!) ?? 0) + chance);
+          outlook.set(hours[top]!, outlook.get(hours[top]!)! + chance);
         }
       }
     }
@@ -259,5 +260,37 @@ function localClock(timezone: string): (t: number) => LocalHour {
     const made = { day, month, daysLeft: new Date(Date.UTC(year, month, 0)).getUTCDate() - date };
     known.set(t, made);
     return made;
+  };
+}
+
+/** Steps with the probability that a peak falls into one of their quarter-hours: of each hour's, a quarter. */
+export function withOutlook(forecast: Forecast, outlook: PeakOutlook): Forecast {
+  if (outlook.size === 0) return forecast;
+  return {
+    ...forecast,
+    steps: forecast.steps.map((step) => {
+      let sum = 0;
+      const quarters = Math.max(1, Math.round(step.durationMs / QUARTER));
+      for (let i = 0; i < quarters; i += 1)
+        sum += outlook.get(Math.floor((step.start + i * QUARTER) / HOUR) * HOUR) ?? 0;
+      return sum === 0 ? step : { ...step, coincidentProbability: sum / quarters / 4 };
+    }),
+  };
+}
+
+/** Load of whole hours that are over, from readings of any length that none is missing of. */
+export function hourlyLoad(
+  points: readonly { readonly start: SiteMs; readonly value: number }[],
+  intervalMs: number,
+  at: SiteMs,
+): LoadHistory {
+  const inAnHour = Math.max(1, Math.round(HOUR / intervalMs));
+  const hours = Map.groupBy(points, ({ start }) => Math.floor(start / HOUR) * HOUR);
+  return {
+    points: [...hours].flatMap(([start, readings]) =>
+      start + HOUR > at || readings.length < inAnHour
+        ? []
+        : [{ start: siteMs(start), mw: readings.reduce((sum, { value }) => sum + value, 0) / readings.length }],
+    ),
   };
 }

@@ -8,6 +8,7 @@ export const SERIES = [
   'difficulty',
   'btcUsd',
   'feesBtcPerBlock',
+  'systemLoadMw',
   'gpuUsdPerHour.h100',
   'gpuUsdPerHour.h200',
   'gpuUsdPerHour.a100',

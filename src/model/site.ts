@@ -392,6 +392,12 @@ export function blockOf(tariff: Site['tariff']): { readonly blockW: number; read
   return { blockW: tariff.blockMw * 1e6, blockUsdPerMwh: tariff.blockUsdPerMwh };
 }
 
+/** What each MW drawn in a coincident peak costs, in $: a year's charge in equal parts for its months. */
+export function coincidentUsdPerMw({ coincidentPeak }: Site['charges']): number | undefined {
+  if (coincidentPeak === undefined) return undefined;
+  return (coincidentPeak.usdPerKwYear * 1000) / new Set(coincidentPeak.months).size;
+}
+
 const toNumber = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.');
 

@@ -11,6 +11,7 @@ import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
 import { describeChanges, desiresOf } from './desires.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
+import { createPeakWatch } from './peak-outlook.ts';
 import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
@@ -57,6 +58,7 @@ export function createPlanning(options: {
   demand(at: SiteMs): DemandFacts | undefined;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
+  const facing = createPeakWatch();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let planWall: number | undefined;
@@ -117,15 +119,17 @@ export function createPlanning(options: {
     async once() {
       const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
       cause = undefined;
-      const { forecast, notes } = buildForecast([...sources.markets.series.values()], clock.now());
-      if (forecast === undefined) {
-        log.warn({ notes }, 'no plan can be made');
+      const { series } = sources.markets;
+      const built = buildForecast([...series.values()], clock.now());
+      if (built.forecast === undefined) {
+        log.warn({ notes: built.notes }, 'no plan can be made');
         return;
       }
+      const faced = facing(sources.site, series.get('systemLoadMw'), built.forecast);
       const picture = look();
       const started = wallNow();
       const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at));
-      const made = await options.planner.plan(snapshot, forecast, notes);
+      const made = await options.planner.plan(snapshot, faced.forecast, [...built.notes, ...faced.notes]);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });

@@ -1,5 +1,6 @@
 import {
   blockOf,
+  coincidentUsdPerMw,
   CATALOGUE,
   MINUTE,
   modeKey,
@@ -44,7 +45,7 @@ export function takeSnapshot(
       rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
     },
-    tariff: { ...blockOf(site.tariff), demand },
+    tariff: { ...blockOf(site.tariff), demand, coincidentUsdPerMw: coincidentUsdPerMw(site.charges) },
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,

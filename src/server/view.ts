@@ -242,6 +242,7 @@ const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   difficulty: '',
   btcUsd: '$/BTC',
   feesBtcPerBlock: 'BTC/block',
+  systemLoadMw: 'MW',
   'gpuUsdPerHour.h100': '$/GPU-h',
   'gpuUsdPerHour.h200': '$/GPU-h',
   'gpuUsdPerHour.a100': '$/GPU-h',

@@ -9,6 +9,7 @@ const PRICE_WORDS: Readonly<Record<string, string>> = {
   btcUsd: 'Bitcoin',
   difficulty: 'Difficulty',
   feesBtcPerBlock: 'Fees per block',
+  systemLoadMw: 'Load of the power system',
   'gpuUsdPerHour.h200': 'H200',
   'gpuUsdPerHour.h100': 'H100',
   'gpuUsdPerHour.a100': 'A100',

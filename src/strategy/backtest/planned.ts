@@ -1,6 +1,6 @@
 import type { Highs } from 'highs';
 import { createWarmStart } from '../../dispatch/basis.ts';
-import { createPeakForecast, type PeakOutlook } from '../../dispatch/coincident.ts';
+import { createPeakForecast, type PeakOutlook, withOutlook } from '../../dispatch/coincident.ts';
 import { buildForecast } from '../../dispatch/forecast.ts';
 import { planByMeritOrder } from '../../dispatch/merit-order.ts';
 import { planWith } from '../../dispatch/plan.ts';
@@ -126,20 +126,5 @@ function peakOutlook(facts: SiteCase, { peaks, load }: Truth): (at: SiteMs) => P
   return (at) => {
     const outlook = outlookAt(at);
     return new Map([...outlook].filter(([hour]) => charged.has(monthOf(siteMs(hour)).start)));
-  };
-}
-
-/** Steps with the probability that a peak falls into one of their quarter-hours: of each hour's, a quarter. */
-export function withOutlook(forecast: Forecast, outlook: PeakOutlook): Forecast {
-  if (outlook.size === 0) return forecast;
-  return {
-    ...forecast,
-    steps: forecast.steps.map((step) => {
-      let sum = 0;
-      const quarters = Math.max(1, Math.round(step.durationMs / QUARTER));
-      for (let i = 0; i < quarters; i += 1)
-        sum += outlook.get(Math.floor((step.start + i * QUARTER) / HOUR) * HOUR) ?? 0;
-      return sum === 0 ? step : { ...step, coincidentProbability: sum / quarters / 4 };
-    }),
   };
 }

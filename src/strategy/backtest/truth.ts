@@ -1,6 +1,6 @@
 import { hashpriceUsdPerPhDay, wetBulbC } from '../../dispatch/economics.ts';
 import { UNKNOWN_WET_BULB_C } from '../../dispatch/forecast.ts';
-import { HOUR, MINUTE, monthEnd, monthStart, QUARTER, siteMs, valueAt } from '../../model/index.ts';
+import { coincidentUsdPerMw, HOUR, MINUTE, monthEnd, monthStart, QUARTER, siteMs, valueAt } from '../../model/index.ts';
 import type { Series, SeriesName, Site, SiteMs } from '../../model/index.ts';
 import { marginalPrice } from '../power.ts';
 import type { SiteCase } from './facts.ts';
@@ -101,8 +101,7 @@ export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: Sit
       }),
     load,
     peaks,
-    coincidentUsdPerMw:
-      coincident === undefined ? 0 : (coincident.usdPerKwYear * 1000) / new Set(coincident.months).size,
+    coincidentUsdPerMw: coincidentUsdPerMw(site.charges) ?? 0,
     notes,
   };
 }
