@@ -25,7 +25,7 @@ export function partsSideBySide(jobs: number, folder: string | undefined): RunPa
         const run = kept ?? (await inThread(part, (share, what) => onProgress(i, share, what)));
         if (kept === undefined && file !== undefined) await keep(file, run);
         runs[i] = run;
-        onProgress(i, 1, 'done');
+        if (kept !== undefined) onProgress(i, 1, 'kept from before');
       }
     };
     if (folder !== undefined) await mkdir(folder, { recursive: true });

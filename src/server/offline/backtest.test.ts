@@ -63,7 +63,13 @@ test(
     expect(result.notes).toContain('no GPU prices are given: they are held constant over the period');
     expect(shares.every((share, i) => share >= (shares[i - 1] ?? 0) && share <= 1 + 1e-9)).toBe(true);
     expect(shares.at(-1)).toBeCloseTo(1, 6);
-    expect([...whats]).toEqual(['reading files', 'plan', 'rule', 'always-on', 'foresight']);
+    expect([...whats]).toEqual([
+      'reading files',
+      '2025-05 plan',
+      '2025-05 rule',
+      '2025-05 always-on',
+      '2025-05 foresight',
+    ]);
   },
 );
 

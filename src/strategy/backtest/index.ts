@@ -1,11 +1,10 @@
-import { isoUtc, MINUTE, monthStart, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
+import { isoUtc, MINUTE, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
 import { STEP_MS } from './engine.ts';
 import { historyFor, partsOf, runPart, type PartProgress, type PartRequest, type PartRun } from './part.ts';
 import { monthName, monthsWithin } from './truth.ts';
 import {
   GAIN_SOURCES,
   OUTCOME_FIGURES,
-  POLICIES,
   type BacktestResult,
   type CoincidentOutcome,
   type History,
@@ -58,10 +57,13 @@ export async function runBacktest(request: BacktestRequest): Promise<BacktestRes
   const runs = await runParts(parts, (part, share, what) => {
     done[part] = share;
     const ms = parts.reduce((sum, one, i) => sum + done[i]! * (one.to - one.from), 0);
-    onProgress(ms / (to - from), `${monthName(monthStart(parts[part]!.from, timezone), timezone)} ${what}`);
+    onProgress(ms / (to - from), `${monthName(middleOf(parts[part]!), timezone)} ${what}`);
   });
   return resultOf(site, from, to, runs);
 }
+
+/** A part may begin or end with hours of a neighbour month. */
+const middleOf = ({ from, to }: PartRequest): SiteMs => siteMs((from + to) / 2);
 
 async function oneByOne(
   parts: readonly PartRequest[],

@@ -6,7 +6,7 @@ import { foresightPolicy } from './foresight.ts';
 import { plannerPolicy } from './planned.ts';
 import { monthName, truthOf, type Truth } from './truth.ts';
 import {
-  GAIN_SOURCES,
+  type GainSource,
   POLICIES,
   type Gains,
   type History,
@@ -83,7 +83,6 @@ export async function runPart(request: PartRequest, onProgress: PartProgress = (
         `${policy}: ${failures.length} times by merit order in place of the optimiser, first at ${failures[0]}`,
       );
   }
-  onProgress(1, 'booking');
   const { timezone } = facts.site;
   const kept = (policy: PolicyName): PartWalk | null => {
     const one = walks.get(policy);
@@ -175,7 +174,7 @@ function gainsOf(plan: Walk, rule: Walk): Gains {
   return gains;
 }
 
-function sourceOf({ peakUsdPerMwh, priceUsdPerMwh }: StepMoney): (typeof GAIN_SOURCES)[number] {
+function sourceOf({ peakUsdPerMwh, priceUsdPerMwh }: StepMoney): GainSource {
   if (peakUsdPerMwh >= PEAK_HAS_A_SAY_USD_PER_MWH) return 'coincidentPeaks';
   return priceUsdPerMwh < 0 ? 'negativePrices' : 'operatingPoints';
 }
@@ -235,6 +234,3 @@ export function historyFor(history: History, part: { readonly from: SiteMs; read
 
 /** The peak of a month is known only when the month is whole. */
 const endOfLoad = (to: number): number => to + LEAST_PART_MS;
-
-export const describePart = ({ from, to }: { readonly from: SiteMs; readonly to: SiteMs }): string =>
-  `${isoUtc(from).slice(0, 10)} to ${isoUtc(siteMs(to)).slice(0, 10)}`;

@@ -57,12 +57,14 @@ export const GAIN_SOURCES = [
   'negativePrices',
 ] as const;
 
+export type GainSource = (typeof GAIN_SOURCES)[number];
+
 /**
  * What the plan earned more than the rule, in $, by where it came from; together the difference of their profits. The margin of mining
  * counts under `coincidentPeaks` in steps where a likely peak made power dearer, beside the charge itself; under `negativePrices` where
  * power cost less than nothing; else under `operatingPoints`.
  */
-export type Gains = Readonly<Record<(typeof GAIN_SOURCES)[number], number>>;
+export type Gains = Readonly<Record<GainSource, number>>;
 
 /**
  * What the plan is short of foresight, in $, by cause: what it could not know, machines that come whole, and what only a longer or finer
