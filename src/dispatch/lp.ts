@@ -1,7 +1,7 @@
 import { type Columns, type Constraint } from './constraint.ts';
 import { constraints as allConstraints } from './constraints/index.ts';
 import { createModel, type Model } from './model-builder.ts';
-import { type Problem, undecidedW } from './problem.ts';
+import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
 
 export interface LinearProgram {
@@ -30,23 +30,7 @@ export function buildLp(problem: Problem, constraints: readonly Constraint[] = a
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
-  const { steps, halls, cohorts, work } = problem;
-  const perHall = (what: string, start: number): number[] =>
-    halls.map((hall) => model.column([what, hall.id, start], 0, 0, Infinity));
-  const rows = steps.map(({ facts: { start, priceUsdPerMwh }, hours, usdPerThHour }) => ({
-    machines: cohorts.map(({ facts, modes, modeNames, now, pinned }) =>
-      modes.map((mode, m) => {
-        const most = mode.offered ? facts.machines : facts.held ? now[m]! : pinned[m]!;
-        const usd = hours * usdPerThHour * mode.hashrateThs;
-        return model.column(['machines', modeNames[m]!, start], usd, 0, most);
-      }),
-    ),
-    wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
-    gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
-    itMw: perHall('it', start),
-    coolingMw: perHall('cooling', start),
-    importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
-  }));
+  const rows = problem.steps.map((step) => columnsOfStep(model, problem, step));
   return {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
@@ -57,23 +41,65 @@ function decisionColumns(model: Model, problem: Problem): Columns {
   };
 }
 
+// A function of its own for each step, so that a hundred of them in every plan keep it compiled.
+function columnsOfStep(
+  model: Model,
+  { halls, cohorts, work }: Problem,
+  { facts: { start, priceUsdPerMwh }, hours, usdPerThHour }: ProblemStep,
+) {
+  const machines: number[][] = [];
+  for (const { facts, modes, modeNames, now, pinned } of cohorts) {
+    const columns: number[] = [];
+    for (let m = 0; m < modes.length; m += 1) {
+      const mode = modes[m]!;
+      const most = mode.offered ? facts.machines : facts.held ? now[m]! : pinned[m]!;
+      const usd = hours * usdPerThHour * mode.hashrateThs;
+      columns.push(model.column(['machines', modeNames[m]!, start], usd, 0, most));
+    }
+    machines.push(columns);
+  }
+  return {
+    machines,
+    wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
+    gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
+    itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
+    coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),
+    importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
+  };
+}
+
 /** What power is: IT of a hall is the sum of its machines, import the sum of the halls with losses. */
 function powerRows(model: Model, problem: Problem, columns: Columns): void {
-  const { steps, halls, cohorts, work, snapshot } = problem;
-  const cohortsIn = Map.groupBy(cohorts.keys(), (g) => cohorts[g]!.hall);
-  const workIn = Map.groupBy(work.keys(), (i) => work[i]!.hall);
-  for (const [t, { facts }] of steps.entries()) {
-    for (const [h, hall] of halls.entries()) {
-      const terms: [number, number][] = [[columns.itMw[t]![h]!, 1]];
-      for (const g of cohortsIn.get(h) ?? [])
-        for (const [m, mode] of cohorts[g]!.modes.entries())
-          terms.push([columns.machines[t]![g]![m]!, -mode.powerW / 1e6]);
-      for (const i of workIn.get(h) ?? []) terms.push([columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6]);
-      const undecidedMw = undecidedW(hall) / 1e6;
-      model.row(['it', hall.id, facts.start], undecidedMw, undecidedMw, terms);
+  const { halls, cohorts, work } = problem;
+  const inHall = halls.map((_, h) => ({
+    cohorts: [...cohorts.keys()].filter((g) => cohorts[g]!.hall === h),
+    work: [...work.keys()].filter((i) => work[i]!.hall === h),
+  }));
+  for (const t of problem.steps.keys()) powerRowsOfStep(model, problem, columns, t, inHall);
+}
+
+function powerRowsOfStep(
+  model: Model,
+  { steps, halls, cohorts, work, snapshot }: Problem,
+  columns: Columns,
+  t: number,
+  inHall: readonly { readonly cohorts: readonly number[]; readonly work: readonly number[] }[],
+): void {
+  const { start } = steps[t]!.facts;
+  const withLosses = 1 + snapshot.connection.lossFraction;
+  const importTerms: [number, number][] = [[columns.importMw[t]!, 1]];
+  for (let h = 0; h < halls.length; h += 1) {
+    const hall = halls[h]!;
+    const terms: [number, number][] = [[columns.itMw[t]![h]!, 1]];
+    for (const g of inHall[h]!.cohorts) {
+      const { modes } = cohorts[g]!;
+      const machines = columns.machines[t]![g]!;
+      for (let m = 0; m < modes.length; m += 1) terms.push([machines[m]!, -modes[m]!.powerW / 1e6]);
     }
-    const withLosses = 1 + snapshot.connection.lossFraction;
-    const halfTerms = [...columns.itMw[t]!, ...columns.coolingMw[t]!].map((column) => [column, -withLosses] as const);
-    model.row(['import', '', facts.start], 0, 0, [[columns.importMw[t]!, 1], ...halfTerms]);
+    for (const i of inHall[h]!.work) terms.push([columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6]);
+    const undecidedMw = undecidedW(hall) / 1e6;
+    model.row(['it', hall.id, start], undecidedMw, undecidedMw, terms);
+    importTerms.push([columns.itMw[t]![h]!, -withLosses], [columns.coolingMw[t]![h]!, -withLosses]);
   }
+  model.row(['import', '', start], 0, 0, importTerms);
 }

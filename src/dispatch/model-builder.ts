@@ -44,134 +44,169 @@ export const nameText = ([kind, of, at]: Name): string => `${kind}:${of === '' ?
 export const nameTexts = ({ series, starts, seriesOf, startOf }: Names): string[] =>
   Array.from(seriesOf, (s, i) => nameText([series[s]!.kind, series[s]!.of, starts[startOf[i]!]!]));
 
-/** Numbers that become more, where a plain array would box each one of them. */
-interface Numbers<Kept> {
-  readonly length: number;
-  /** Returns the index. */
-  push(value: number): number;
-  set(index: number, value: number): void;
-  /** What there is, without a copy: nothing is added once it is asked for. */
-  toArray(): Kept;
-}
-
 const FIRST_ROOM = 4096;
 
-function createNumbers<Kept extends Float64Array | Int32Array>(make: (length: number) => Kept): Numbers<Kept> {
-  let room = make(FIRST_ROOM);
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    push(value) {
-      if (length === room.length) {
-        const wider = make(2 * length);
-        wider.set(room);
-        room = wider;
-      }
-      room[length] = value;
-      return length++;
-    },
-    set: (index, value) => void (room[index] = value),
-    toArray: () => room.subarray(0, length) as Kept,
-  };
+// Classes, whose code stays compiled from one model to the next; closures of each model would start slow again.
+
+/** Numbers that become more, where a plain array would box each one of them. */
+class Doubles {
+  #room = new Float64Array(FIRST_ROOM);
+  length = 0;
+
+  /** Returns the index. */
+  push(value: number): number {
+    if (this.length === this.#room.length) this.#room = wider(this.#room, new Float64Array(2 * this.length));
+    this.#room[this.length] = value;
+    return this.length++;
+  }
+  set(index: number, value: number): void {
+    this.#room[index] = value;
+  }
+  /** What there is, without a copy: nothing is added once it is asked for. */
+  toArray(): Float64Array {
+    return this.#room.subarray(0, this.length);
+  }
 }
-const createDoubles = (): Numbers<Float64Array> => createNumbers((length) => new Float64Array(length));
-const createIntegers = (): Numbers<Int32Array> => createNumbers((length) => new Int32Array(length));
+
+/** The same for whole numbers. */
+class Integers {
+  #room = new Int32Array(FIRST_ROOM);
+  length = 0;
+
+  push(value: number): number {
+    if (this.length === this.#room.length) this.#room = wider(this.#room, new Int32Array(2 * this.length));
+    this.#room[this.length] = value;
+    return this.length++;
+  }
+  toArray(): Int32Array {
+    return this.#room.subarray(0, this.length);
+  }
+}
+
+function wider<Room extends Float64Array | Int32Array>(room: Room, into: Room): Room {
+  into.set(room);
+  return into;
+}
 
 /** Names being given; `add` returns the index of the newest. */
-function createNames(): { add(name: Name): number; names(): Names } {
-  const series: Series[] = [];
-  const starts: number[] = [];
-  const seriesOf = createIntegers();
-  const startOf = createIntegers();
-  const byKind = new Map<string, Map<string, number>>();
-  const byStart = new Map<number, number>();
+class GivenNames {
+  readonly #series: Series[] = [];
+  readonly #starts: number[] = [];
+  readonly #seriesOf = new Integers();
+  readonly #startOf = new Integers();
+  readonly #byKind = new Map<string, Map<string, number>>();
+  readonly #byStart = new Map<number, number>();
   // Names come kind by kind and step by step, so that the newest of both is mostly the next one's.
-  let kindNow = '';
-  let ofKind = new Map<string, number>();
-  let atNow = Number.NaN;
-  let start = 0;
-  return {
-    add(name) {
-      const kind = name[0];
-      const of = name[1];
-      const at = name[2];
-      if (kind !== kindNow) {
-        ofKind = byKind.get(kind) ?? new Map<string, number>();
-        byKind.set(kind, ofKind);
-        kindNow = kind;
-      }
-      let known = ofKind.get(of);
-      if (known === undefined) ofKind.set(of, (known = series.push({ kind, of }) - 1));
-      if (at !== atNow) {
-        start = byStart.get(at) ?? starts.push(at) - 1;
-        byStart.set(at, start);
-        atNow = at;
-      }
-      startOf.push(start);
-      return seriesOf.push(known);
-    },
-    names: () => ({ series, starts, seriesOf: seriesOf.toArray(), startOf: startOf.toArray() }),
-  };
+  #kindNow = '';
+  #ofKind = new Map<string, number>();
+  #atNow = Number.NaN;
+  #start = 0;
+
+  add(name: Name): number {
+    const kind = name[0];
+    const of = name[1];
+    const at = name[2];
+    if (kind !== this.#kindNow) {
+      this.#ofKind = this.#byKind.get(kind) ?? new Map<string, number>();
+      this.#byKind.set(kind, this.#ofKind);
+      this.#kindNow = kind;
+    }
+    let known = this.#ofKind.get(of);
+    if (known === undefined) this.#ofKind.set(of, (known = this.#series.push({ kind, of }) - 1));
+    if (at !== this.#atNow) {
+      this.#start = this.#byStart.get(at) ?? this.#starts.push(at) - 1;
+      this.#byStart.set(at, this.#start);
+      this.#atNow = at;
+    }
+    this.#startOf.push(this.#start);
+    return this.#seriesOf.push(known);
+  }
+
+  names(): Names {
+    return {
+      series: this.#series,
+      starts: this.#starts,
+      seriesOf: this.#seriesOf.toArray(),
+      startOf: this.#startOf.toArray(),
+    };
+  }
 }
 
-export function createModel(): Model {
-  const cost = createDoubles();
-  const lowers = createDoubles();
-  const uppers = createDoubles();
-  const columns = createNames();
-  const rowLower = createDoubles();
-  const rowUpper = createDoubles();
-  const rows = createNames();
-  const starts = createIntegers();
-  const indices = createIntegers();
-  const values = createDoubles();
-  starts.push(0);
-  return {
-    columns: columns.names,
-    rows: rows.names,
-    column(name, usd, lower, upper) {
-      if (!Number.isFinite(usd) || Number.isNaN(lower) || !(lower <= upper))
-        throw new Error(`bad column ${nameText(name)}`);
-      cost.push(usd);
-      lowers.push(lower);
-      uppers.push(upper);
-      return columns.add(name);
-    },
-    row(name, lower, upper, terms) {
-      if (!(lower <= upper)) throw new Error(`bad row ${nameText(name)}: ${lower}..${upper}`);
-      for (const term of terms) {
-        const by = term[1];
-        if (!Number.isFinite(by)) throw new Error(`bad coefficient in row ${nameText(name)}`);
-        if (by === 0) continue;
-        indices.push(term[0]);
-        values.push(by);
-      }
-      starts.push(indices.length);
-      rowLower.push(lower);
-      rowUpper.push(upper);
-      return rows.add(name);
-    },
-    price: (column, usd) => cost.set(column, usd),
-    data: (highs, offsetUsd) => ({
-      numCols: cost.length,
-      numRows: rowLower.length,
+class ModelBuilder implements Model {
+  readonly #cost = new Doubles();
+  readonly #lowers = new Doubles();
+  readonly #uppers = new Doubles();
+  readonly #columns = new GivenNames();
+  readonly #rowLower = new Doubles();
+  readonly #rowUpper = new Doubles();
+  readonly #rows = new GivenNames();
+  readonly #starts = new Integers();
+  readonly #indices = new Integers();
+  readonly #values = new Doubles();
+
+  constructor() {
+    this.#starts.push(0);
+  }
+
+  column(name: Name, usd: number, lower: number, upper: number): number {
+    if (!Number.isFinite(usd) || Number.isNaN(lower) || !(lower <= upper))
+      throw new Error(`bad column ${nameText(name)}`);
+    this.#cost.push(usd);
+    this.#lowers.push(lower);
+    this.#uppers.push(upper);
+    return this.#columns.add(name);
+  }
+
+  row(name: Name, lower: number, upper: number, terms: readonly (readonly [column: number, by: number])[]): number {
+    if (!(lower <= upper)) throw new Error(`bad row ${nameText(name)}: ${lower}..${upper}`);
+    for (const term of terms) {
+      const by = term[1];
+      if (!Number.isFinite(by)) throw new Error(`bad coefficient in row ${nameText(name)}`);
+      if (by === 0) continue;
+      this.#indices.push(term[0]);
+      this.#values.push(by);
+    }
+    this.#starts.push(this.#indices.length);
+    this.#rowLower.push(lower);
+    this.#rowUpper.push(upper);
+    return this.#rows.add(name);
+  }
+
+  price(column: number, usd: number): void {
+    this.#cost.set(column, usd);
+  }
+
+  columns(): Names {
+    return this.#columns.names();
+  }
+
+  rows(): Names {
+    return this.#rows.names();
+  }
+
+  data(highs: Highs, offsetUsd: number): ModelData {
+    const numCols = this.#cost.length;
+    const numRows = this.#rowLower.length;
+    return {
+      numCols,
+      numRows,
       sense: highs.constants.objectiveSense.maximize,
       offset: offsetUsd,
-      colCost: cost.toArray(),
-      colLower: lowers.toArray(),
-      colUpper: uppers.toArray(),
-      rowLower: rowLower.toArray(),
-      rowUpper: rowUpper.toArray(),
+      colCost: this.#cost.toArray(),
+      colLower: this.#lowers.toArray(),
+      colUpper: this.#uppers.toArray(),
+      rowLower: this.#rowLower.toArray(),
+      rowUpper: this.#rowUpper.toArray(),
       matrix: {
         format: 'csr',
-        numRows: rowLower.length,
-        numCols: cost.length,
-        starts: starts.toArray(),
-        indices: indices.toArray(),
-        values: values.toArray(),
+        numRows,
+        numCols,
+        starts: this.#starts.toArray(),
+        indices: this.#indices.toArray(),
+        values: this.#values.toArray(),
       },
-    }),
-  };
+    };
+  }
 }
+
+export const createModel = (): Model => new ModelBuilder();

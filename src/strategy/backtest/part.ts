@@ -1,5 +1,5 @@
 import { loadHighs } from '../../dispatch/highs.ts';
-import { isoUtc, QUARTER, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
+import { QUARTER, type Machine, type Site, type SiteMs } from '../../model/index.ts';
 import { walk, type Decide, type StepMoney, type Walk } from './engine.ts';
 import { siteCase, type SiteCase } from './facts.ts';
 import { foresightPolicy } from './foresight.ts';
