@@ -2,18 +2,15 @@ import { hashpriceUsdPerPhDay, wetBulbC } from '../../dispatch/economics.ts';
 import { UNKNOWN_WET_BULB_C } from '../../dispatch/forecast.ts';
 import { coincidentUsdPerMw, HOUR, MINUTE, monthEnd, monthStart, QUARTER, siteMs, valueAt } from '../../model/index.ts';
 import type { Series, SeriesName, Site, SiteMs } from '../../model/index.ts';
+import { GPU_PARTS } from '../hardware.ts';
 import { marginalPrice } from '../power.ts';
 import type { SiteCase } from './facts.ts';
 import type { History } from './types.ts';
 
-/** GPUs are sold at this where no price was ever recorded, in $/GPU-hour: list prices of 2025, held constant. */
-const LIST_USD_PER_GPU_HOUR: ReadonlyMap<string, number> = new Map([
-  ['h100', 2.1],
-  ['h200', 2.91],
-  ['a100', 1.2],
-  ['rtx4090', 0.35],
-  ['rtxa6000', 0.45],
-]);
+/** Where no price was ever recorded GPUs are sold at the rent that the study of conversions takes, with its sources there. */
+const LIST_USD_PER_GPU_HOUR: ReadonlyMap<string, number> = new Map(
+  GPU_PARTS.map(({ id, usdPerGpuHour }) => [id, usdPerGpuHour]),
+);
 
 /** What a step really brought. */
 export interface Conditions {
