@@ -1,7 +1,7 @@
 import { MINUTE, QUARTER, siteMs, type DemandFacts, type SiteMs } from '../../model/index.ts';
 import { snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
-import { createLedger, monthCalendar, type Ledger, type Load } from './ledger.ts';
+import { createLedger, monthCalendar, sharesWithin, type Ledger, type Load, type Month } from './ledger.ts';
 import type { Conditions, Truth } from './truth.ts';
 import { breakEvenOf, fillUp } from './yardsticks.ts';
 
@@ -64,7 +64,8 @@ export interface Walking {
  * @throws Error where the history lacks a price or what hash is worth
  */
 export async function walk({ facts, truth, from, to, onStep, onProgress }: Walking, decide: Decide): Promise<Walk> {
-  const ledger = createLedger(facts, truth);
+  const shareOf = sharesWithin(from, to);
+  const ledger = createLedger(facts, { ...truth, shareOf });
   const dwell = createDwell(facts);
   const monthOf = monthCalendar(facts.site);
   const coincidentUsdPerMw = truth.peaks.length > 0 ? truth.coincidentUsdPerMw : undefined;
@@ -95,7 +96,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           running: before,
           pinned: dwell.pinned(at, before),
           importW: feederW,
-          demand: demandAt(facts, ledger, at, monthOf(at).end),
+          demand: demandAt(facts, ledger, at, monthOf(at), shareOf(monthOf(at))),
           coincidentUsdPerMw,
           wanted: askedFor,
           usdPerGpuHour,
@@ -127,11 +128,17 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
   return { ledger, steps, peakCurtailedHours };
 }
 
-function demandAt({ site }: SiteCase, ledger: Ledger, at: SiteMs, monthEndsAt: SiteMs): DemandFacts | undefined {
+function demandAt(
+  { site }: SiteCase,
+  ledger: Ledger,
+  at: SiteMs,
+  { end: monthEndsAt }: Month,
+  share: number,
+): DemandFacts | undefined {
   const { demand } = site.charges;
   if (demand === undefined) return undefined;
   return {
-    usdPerMw: demand.usdPerKwMonth * 1000,
+    usdPerMw: demand.usdPerKwMonth * 1000 * share,
     intervalMs: demand.intervalMinutes * MINUTE,
     billedW: ledger.billedW(at),
     monthEndsAt,

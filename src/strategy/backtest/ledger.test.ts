@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { HOUR, MINUTE, QUARTER, siteMs, type SiteMs } from '../../model/index.ts';
+import { DAY, HOUR, MINUTE, QUARTER, siteMs, type SiteMs } from '../../model/index.ts';
 import { siteCase, wantedAt, type Running } from './facts.ts';
 import { coupledSite, JUNE, madeUpHistory, MAY, uncoupledSite } from './fixture.ts';
-import { createLedger, loadOf, type Ledger } from './ledger.ts';
+import { createLedger, loadOf, sharesWithin, type Ledger } from './ledger.ts';
 import { truthOf } from './truth.ts';
 
 const running = (machines: number): Running => ({
@@ -30,7 +30,7 @@ function book(ledger: Ledger, start: SiteMs, counts: readonly number[]): void {
 
 /** W at the meter: the hall's base, sleepers at 25 and 20 W, and 3,475 W more for each that runs. */
 const importW = (machines: number): number => 5_000 + 200 * 25 + 100 * 20 + machines * 3_475;
-const NO_PEAKS = { peaks: [], coincidentUsdPerMw: 0 };
+const NO_PEAKS = { peaks: [], coincidentUsdPerMw: 0, shareOf: () => 1 };
 
 describe('energy and hash', () => {
   test('are booked at the price and hash there was', () => {
@@ -56,6 +56,13 @@ describe('energy and hash', () => {
 });
 
 describe('the demand charge', () => {
+  test('of a month that the period holds in part is paid for that part', () => {
+    const { demand, end } = { demand: { usdPerKwMonth: 5 }, end: siteMs(JUNE + 3 * DAY) };
+    const ledger = createLedger(site({ demand }), { ...NO_PEAKS, shareOf: sharesWithin(JUNE, end) });
+    book(ledger, JUNE, [100]);
+    expect(ledger.outcome().demandUsd).toBeCloseTo(((importW(100) / 1000) * 5 * 3) / 30, 6);
+  });
+
   test('is that of the highest interval of each calendar month of the site', () => {
     const ledger = createLedger(site({ demand: { usdPerKwMonth: 5 } }), NO_PEAKS);
     // Two quarter-hours of May where the site stands, though UTC is in June already.
@@ -80,7 +87,7 @@ describe('the demand charge', () => {
 describe('the coincident charge', () => {
   test('is on the mean import of the hour of the peak', () => {
     const peaks = [{ month: JUNE, start: siteMs(JUNE + HOUR), loadMw: 80_000 }];
-    const ledger = createLedger(site({}), { peaks, coincidentUsdPerMw: 16_000 });
+    const ledger = createLedger(site({}), { ...NO_PEAKS, peaks, coincidentUsdPerMw: 16_000 });
     book(ledger, JUNE, [200, 200, 200, 200, 0, 100, 0, 100, 200, 200, 200, 200]);
     const meanMw = (importW(0) + importW(100)) / 2e6;
     expect(ledger.importMw(peaks[0]!.start)).toBeCloseTo(meanMw, 9);

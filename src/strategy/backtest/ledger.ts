@@ -93,11 +93,19 @@ export interface Ledger {
 export interface Charges {
   readonly peaks: readonly PeakHour[];
   readonly coincidentUsdPerMw: number;
+  /** Of a calendar month, how much lies within the period: so much of its demand charge is its own. */
+  shareOf(month: Month): number;
 }
 
+/** Shares of calendar months in a period, `to` excluded. */
+export const sharesWithin =
+  (from: SiteMs, to: SiteMs) =>
+  ({ start, end }: Month): number =>
+    Math.max(0, Math.min(to, end) - Math.max(from, start)) / (end - start);
+
 /**
- * Books realised steps. The demand charge falls due in full for each calendar month the steps touch, on the highest average of a tariff
- * interval; a coincident peak on the mean import of its hour.
+ * Books realised steps. The demand charge falls due for each calendar month, on the highest average of a tariff interval, and of a month that the
+ * period holds in part for that part; a coincident peak on the mean import of its hour.
  */
 export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   const { site } = facts;
@@ -167,7 +175,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   function charged(): Map<SiteMs, Sums> {
     const all = new Map([...months].map(([month, sums]) => [month, { ...sums }]));
     for (const [month, sums] of all) {
-      sums.demandUsd = (billedW(month) / 1000) * (demand?.usdPerKwMonth ?? 0);
+      sums.demandUsd = (billedW(month) / 1000) * (demand?.usdPerKwMonth ?? 0) * charges.shareOf(calendar(month));
       sums.wakeUsd = sums.wakes * site.mining.wakeUsdPerMachine;
     }
     for (const { month, start } of charges.peaks) {

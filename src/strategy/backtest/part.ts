@@ -195,7 +195,7 @@ function assumptions({ site, work }: SiteCase): string[] {
       'demand for GPUs is constant: what contracts reserve, and classes without one share the rest of their part evenly',
     );
   if (site.charges.demand !== undefined)
-    notes.push('the demand charge is paid in full for every calendar month the period touches');
+    notes.push('the demand charge of a calendar month that the period holds in part is paid for that part');
   return notes;
 }
 
