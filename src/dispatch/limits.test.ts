@@ -47,9 +47,14 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       };
     });
     const importW = sum(halls.map((hall) => hall.loadW)) * 1.01;
+    const feeders = (snapshot.feeders ?? []).map(({ id, usableW, hallIds }) => {
+      const below = sum(snapshot.halls.map((hall, h) => (hallIds.includes(hall.id) ? halls[h]!.loadW : 0))) * 1.01;
+      return below > usableW + TOLERANCE_W && !says(`feeder ${id}`) && `feeder ${id} at ${t}`;
+    });
     const { mining, ai, hpc } = step.linePowerW;
     return [
       ...halls.flatMap((hall) => hall.broken),
+      ...feeders,
       importW > snapshot.connection.usableW + TOLERANCE_W && !says('the connection') && `connection at ${t}`,
       Math.abs(step.importW - importW) > TOLERANCE_W && `import at ${t}`,
       Math.abs(mining + ai + hpc + step.otherW - importW) > TOLERANCE_W && `lines at ${t}`,

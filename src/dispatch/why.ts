@@ -44,6 +44,9 @@ function limitsOf(
   });
   const found = [
     limit('connection', 'at the connection', 'MW', perHour('connection-limit')),
+    ...problem.feeders.map(({ facts: { id } }) =>
+      limit(`feeder:${id}`, `at feeder ${id}`, 'MW', perHour('feeder-limit', id)),
+    ),
     ...problem.halls.flatMap(({ id }) => [
       limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
       limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),
@@ -113,8 +116,11 @@ function changesOf(
   limits: readonly BindingLimit[],
 ): string[] {
   const price = problem.steps[0]!.facts.priceUsdPerMwh;
-  const pressed = (hallId: string): string | undefined =>
-    limits.find(({ key }) => key === `hall:${hallId}` || key === 'connection' || key === 'demand')?.sentence;
+  const pressed = (hallId: string): string | undefined => {
+    const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
+    const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
+    return limits.find(({ key }) => keys.includes(key))?.sentence;
+  };
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
     const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);
     const most = gained.indexOf(Math.max(...gained));

@@ -4,6 +4,7 @@ export * from './clock.ts';
 export * from './command.ts';
 export * from './contracts.ts';
 export * from './fault.ts';
+export * from './feeders.ts';
 export * from './interval.ts';
 export * from './io.ts';
 export * from './machine.ts';

@@ -42,6 +42,15 @@ const hall = z.strictObject({
   wakesPerMinute: z.number().positive().default(300).describe('machines that may be woken per minute of site time'),
 });
 
+/** An electrical node between halls and the connection: a transformer, a switchboard, a cable. */
+const feeder = z.strictObject({
+  id,
+  ratingMw: z.number().positive().describe('what it may carry'),
+  marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
+  halls: z.array(id).default([]).describe('halls that hang on it directly'),
+  feeders: z.array(id).default([]).describe('feeders that hang on it, with all that hangs on them'),
+});
+
 /** More addresses than any site has; a larger range is a slip of the pen. */
 const MOST_ADDRESSES = 262_144;
 
@@ -338,6 +347,10 @@ export const siteSchema = z.strictObject({
     .prefault({}),
   owners: z.array(z.strictObject({ id, name: z.string().min(1) })).default([]),
   halls: z.array(hall).min(1),
+  feeders: z
+    .array(feeder)
+    .default([])
+    .describe('transformers, switchboards and cables between the connection and the halls, where they limit'),
   meters: z.array(meter),
   uplinks: z.array(uplink).default([]),
   plant: z.array(plant).default([]),
@@ -370,6 +383,7 @@ export const siteSchema = z.strictObject({
 
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
+export type Feeder = Site['feeders'][number];
 export type Uplink = Site['uplinks'][number];
 export type Pool = Site['pools'][number];
 export type PlantDevice = Site['plant'][number];

@@ -29,6 +29,8 @@ export interface Snapshot {
     readonly minimumOffMs?: number;
   };
   readonly halls: readonly HallFacts[];
+  /** Absent: no electrical node between the halls and the connection limits. */
+  readonly feeders?: readonly FeederFacts[];
   readonly cohorts: readonly CohortFacts[];
   readonly work: readonly WorkFacts[];
 }
@@ -68,6 +70,15 @@ export interface HallFacts {
   readonly wakesPerMinute: number;
   /** What its uplinks that are up can carry each way; undefined where the hall names none: then nothing limits. */
   readonly uplinkMbps?: number | undefined;
+}
+
+/** An electrical node between halls and the connection. */
+export interface FeederFacts {
+  readonly id: string;
+  /** Rating less margin: what a plan may draw through it. */
+  readonly usableW: number;
+  /** Every hall below it, through other feeders, too. */
+  readonly hallIds: readonly string[];
 }
 
 /** Miners of one group (model, hall, firmware) that answer. A point's power is per machine. */

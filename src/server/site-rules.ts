@@ -22,6 +22,7 @@ function entries(site: Raw, list: string): { readonly index: number; readonly en
 
 const LISTS = [
   'halls',
+  'feeders',
   'meters',
   'uplinks',
   'plant',
@@ -40,6 +41,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   const tell: Tell = (path, message) => issues.push({ path, message });
   for (const list of LISTS) doubles(site, list, tell);
   references(site, tell);
+  feederTree(site, tell);
   machineModels(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
@@ -76,6 +78,15 @@ function references(site: Raw, tell: Tell): void {
   const groups = ids('machines');
   for (const { index, entry } of entries(site, 'plant'))
     if (isRaw(entry['feeds'])) want(groups, 'group', entry['feeds']['group'], ['plant', index, 'feeds', 'group']);
+  const feeders = ids('feeders');
+  for (const { index, entry } of entries(site, 'feeders')) {
+    for (const [list, known, what] of [
+      ['halls', halls, 'hall'],
+      ['feeders', feeders, 'feeder'],
+    ] as const)
+      if (Array.isArray(entry[list]))
+        for (const [at, name] of entry[list].entries()) want(known, what, name, ['feeders', index, list, at]);
+  }
   const pools = ids('pools');
   for (const { index, entry } of entries(site, 'machines'))
     if (Array.isArray(entry['pools']))
@@ -86,6 +97,34 @@ function references(site: Raw, tell: Tell): void {
   }
   for (const { index, entry } of entries(site, 'contracts'))
     want(classes, 'class of work', entry['work'], ['contracts', index, 'work']);
+}
+
+/** Every hall and every feeder hangs on one feeder at the most, and none on itself. */
+function feederTree(site: Raw, tell: Tell): void {
+  const feeders = entries(site, 'feeders');
+  const listOf = (entry: Raw, list: string): unknown[] =>
+    Array.isArray(entry[list]) ? (entry[list] as unknown[]) : [];
+  for (const list of ['halls', 'feeders']) {
+    const on = new Map<unknown, unknown>();
+    for (const { index, entry } of feeders)
+      for (const [at, name] of listOf(entry, list).entries()) {
+        if (on.has(name))
+          tell(['feeders', index, list, at], `"${String(name)}" hangs on "${String(on.get(name))}" already`);
+        else on.set(name, entry['id']);
+      }
+  }
+  const below = new Map(feeders.map(({ entry }) => [entry['id'], listOf(entry, 'feeders')]));
+  const reaches = (from: unknown, to: unknown, passed: ReadonlySet<unknown>): boolean =>
+    (below.get(from) ?? []).some(
+      (next) => next === to || (!passed.has(next) && reaches(next, to, new Set([...passed, next]))),
+    );
+  for (const { index, entry } of feeders) {
+    const { id } = entry;
+    if (typeof id === 'string' && reaches(id, id, new Set()))
+      tell(['feeders', index, 'feeders'], `"${id}" hangs on itself: expected feeders that stand below it`);
+    if (listOf(entry, 'halls').length + listOf(entry, 'feeders').length === 0)
+      tell(['feeders', index], 'nothing hangs on it: expected halls or feeders');
+  }
 }
 
 function machineModels(site: Raw, tell: Tell): void {

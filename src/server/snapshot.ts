@@ -1,6 +1,7 @@
 import {
   blockOf,
   CATALOGUE,
+  feederFacts,
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
@@ -53,6 +54,7 @@ export function takeSnapshot(
       minimumOffMs: site.mining.minimumOffMinutes * MINUTE,
     },
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
+    feeders: feederFacts(site),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];

@@ -31,8 +31,9 @@ function fixture() {
   const forecast = demoForecast();
   const steps = forecast.steps.map((step, t) => ({ ...step, coincidentProbability: t > 30 && t < 40 ? 0.2 : 0 }));
   const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
+  const feeders = [{ id: 'f1', usableW: 20e6, hallIds: ['a', 'b', 'c'] }];
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
-  return pose({ ...snapshot, connection, tariff, halls, work, cohorts, mining }, { ...forecast, steps });
+  return pose({ ...snapshot, connection, tariff, halls, feeders, work, cohorts, mining }, { ...forecast, steps });
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);

@@ -61,6 +61,8 @@ export const anySite = fc.record({
   cohorts: fc.array(anyCohort, { minLength: 1, maxLength: 4 }),
   work: fc.array(anyWork, { maxLength: 4 }),
   usableW: int(800_000, 5_000_000),
+  /** Of feeders over the first hall, and over both. */
+  feederW: fc.option(fc.tuple(int(300_000, 3_000_000), int(600_000, 5_000_000)), { nil: undefined }),
   importW: fc.option(int(0, 4_000_000), { nil: undefined }),
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
   demand: fc.option(anyDemand, { nil: undefined }),
@@ -118,6 +120,14 @@ export function snapshotOf(site: AnySite): Snapshot {
       wakesPerMinute: h.wakesPerMinute,
       uplinkMbps: h.uplinkMbps,
     })),
+    ...(site.feederW === undefined
+      ? {}
+      : {
+          feeders: [
+            { id: 'one', usableW: site.feederW[0], hallIds: ['a'] },
+            { id: 'both', usableW: site.feederW[1], hallIds: ['a', 'b'] },
+          ],
+        }),
     cohorts: site.cohorts.map((c, i) => {
       const now = { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high };
       return {

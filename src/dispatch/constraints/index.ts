@@ -5,6 +5,7 @@ import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
 import { demandCharge } from './demand-charge.ts';
+import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
@@ -24,6 +25,7 @@ export const constraints: readonly Constraint[] = [
   connectionLimit,
   cooling,
   demandCharge,
+  feederLimit,
   hallBreaker,
   held,
   interruptCost,
