@@ -52,6 +52,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   machines: 'Groups of like machines: one model, one driver, one hall, a range of addresses.',
   clusters: 'Where jobs run, and what each class of work is worth.',
   contracts: 'What customers have signed for.',
+  awards:
+    'Ancillary services sold ahead. How long one must be sustained is not asked: a miner that sleeps can sleep on. A group counts once enough of its miners were put to sleep since the start to know how long they take.',
   leases: 'Chips rented elsewhere and sold on, such as TPUs.',
   feeds:
     'Where prices, weather and network figures come from. Where several tell the same series, the first counts, and the next ones while it is stale.',

@@ -184,6 +184,30 @@ const contract = z.strictObject({
   until: z.iso.date().optional().describe('last day in force'),
 });
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as 14:00');
+
+/** Ancillary services sold ahead: MW held that can be shed when the grid calls. */
+const award = z.strictObject({
+  id,
+  product: z
+    .string()
+    .min(1)
+    .describe('what it is sold as, such as ERCOT ECRS (600 s) or PJM synchronized reserve (600 s)'),
+  mw: z.number().positive().describe('held in reserve, at the machines: the cooling that follows them is not counted'),
+  usdPerMwHour: z.number().min(0).describe('paid for each MW held for an hour'),
+  shortfallUsdPerMwh: z.number().min(0).describe('owed for each MW that is not held, by the hour'),
+  responseSeconds: z
+    .number()
+    .positive()
+    .describe('within which it must be shed; only groups whose miners were seen to sleep so fast count'),
+  from: z.iso.date().optional().describe('first day, in the time zone of the site'),
+  until: z.iso.date().optional().describe('last day'),
+  hours: z
+    .strictObject({ from: timeOfDay, until: timeOfDay })
+    .default({ from: '00:00', until: '24:00' })
+    .describe('of each of these days, in the time zone of the site'),
+});
+
 const workClass = z.strictObject({
   id,
   class: z.enum(WORK_CLASSES),
@@ -358,6 +382,7 @@ export const siteSchema = z.strictObject({
   machines: z.array(machineGroup),
   clusters: z.array(cluster).default([]),
   contracts: z.array(contract).default([]),
+  awards: z.array(award).default([]),
   leases: z.array(lease).default([]),
   feeds: z.array(feed),
   history: z
@@ -388,6 +413,7 @@ export type Uplink = Site['uplinks'][number];
 export type Pool = Site['pools'][number];
 export type PlantDevice = Site['plant'][number];
 export type Contract = Site['contracts'][number];
+export type Award = Site['awards'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];

@@ -32,6 +32,8 @@ export interface Snapshot {
   /** Absent: no electrical node between the halls and the connection limits. */
   readonly feeders?: readonly FeederFacts[];
   readonly cohorts: readonly CohortFacts[];
+  /** Absent: nothing is held in reserve for the grid. */
+  readonly awards?: readonly AwardFacts[];
   readonly work: readonly WorkFacts[];
 }
 
@@ -81,6 +83,18 @@ export interface FeederFacts {
   readonly hallIds: readonly string[];
 }
 
+/** An ancillary service sold ahead: load that runs and can be shed when the grid calls. */
+export interface AwardFacts {
+  readonly id: string;
+  readonly awardedW: number;
+  readonly usdPerMwHour: number;
+  readonly shortfallUsdPerMwh: number;
+  /** Within which the load must be shed. */
+  readonly responseSeconds: number;
+  /** When it is held; spans do not overlap. */
+  readonly spans: readonly { readonly from: SiteMs; readonly until: SiteMs }[];
+}
+
 /** Miners of one group (model, hall, firmware) that answer. A point's power is per machine. */
 export interface CohortFacts {
   readonly id: string;
@@ -96,6 +110,8 @@ export interface CohortFacts {
   readonly pinned: Readonly<Record<string, number>>;
   /** A person holds the cohort out of the plan: it stays as it is. */
   readonly held: boolean;
+  /** Measured from whatever asked for it to machines seen asleep; absent where it was not measured. */
+  readonly responseSeconds?: number | undefined;
 }
 
 /** One class of work on one GPU part. */

@@ -124,7 +124,9 @@ export function createPlanning(options: {
       }
       const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at));
+      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at), (id, machines) =>
+        options.responses.sleepMs(id, machines),
+      );
       const made = await options.planner.plan(snapshot, forecast, notes);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;

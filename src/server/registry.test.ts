@@ -113,6 +113,22 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^meters\.0\.settings\.port: /,
   ],
   [
+    'an award held until before it begins',
+    (raw) =>
+      void (raw['awards'] = [
+        {
+          id: 'ecrs',
+          product: 'ERCOT ECRS',
+          mw: 5,
+          usdPerMwHour: 12,
+          shortfallUsdPerMwh: 200,
+          responseSeconds: 600,
+          hours: { from: '20:00', until: '14:00' },
+        },
+      ]),
+    /^awards\.0\.hours\.until: ends before it begins \(20:00\): expected a later time of the same day$/,
+  ],
+  [
     'a feeder over a hall that is not there',
     (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a', 'z'] }]),
     /^feeders\.0\.halls\.1: no hall "z", expected one of: a, b, c, d, e$/,

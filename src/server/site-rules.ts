@@ -30,6 +30,7 @@ const LISTS = [
   'pools',
   'clusters',
   'contracts',
+  'awards',
   'leases',
   'feeds',
   'owners',
@@ -146,11 +147,18 @@ function meterDoubles(site: Raw, tell: Tell): void {
 }
 
 function contractTerms(site: Raw, tell: Tell): void {
-  for (const { index, entry } of entries(site, 'contracts')) {
-    const { from, until } = entry;
-    if (typeof from === 'string' && typeof until === 'string' && from > until)
-      tell(['contracts', index, 'until'], `ends before it begins (${from})`);
-  }
+  for (const list of ['contracts', 'awards'])
+    for (const { index, entry } of entries(site, list)) {
+      const { from, until, hours } = entry;
+      if (typeof from === 'string' && typeof until === 'string' && from > until)
+        tell([list, index, 'until'], `ends before it begins (${from})`);
+      if (!isRaw(hours) || typeof hours['from'] !== 'string' || typeof hours['until'] !== 'string') continue;
+      if (hours['from'] >= hours['until'])
+        tell(
+          [list, index, 'hours', 'until'],
+          `ends before it begins (${hours['from']}): expected a later time of the same day`,
+        );
+    }
 }
 
 /** Machines have an address each. Meters may share a gateway's, and uplinks a switch's, if their settings differ. */

@@ -36,6 +36,7 @@ const anyCohort = fc.record({
   high: int(0, 200),
   pinnedShare: some(0, 0.5),
   held: fc.constantFrom(true, false, false, false, false),
+  responseSeconds: fc.constantFrom(undefined, 20, 300),
 });
 const anyWork = fc.record({
   hall: fc.constantFrom(...HALLS),
@@ -46,6 +47,14 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+});
+const anyAward = fc.record({
+  awardedW: int(50_000, 2_000_000),
+  usdPerMwHour: int(0, 80),
+  shortfallUsdPerMwh: int(0, 600),
+  responseSeconds: fc.constantFrom(30, 600),
+  fromMinutes: int(0, 30),
+  minutes: int(5, 120),
 });
 const anyDemand = fc.record({
   usdPerMw: int(0, 12_000),
@@ -65,6 +74,7 @@ export const anySite = fc.record({
   feederW: fc.option(fc.tuple(int(300_000, 3_000_000), int(600_000, 5_000_000)), { nil: undefined }),
   importW: fc.option(int(0, 4_000_000), { nil: undefined }),
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
+  awards: fc.array(anyAward, { maxLength: 3 }),
   demand: fc.option(anyDemand, { nil: undefined }),
   coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
   wakeUsdPerMachine: fc.constantFrom(0, 0.02),
@@ -128,6 +138,10 @@ export function snapshotOf(site: AnySite): Snapshot {
             { id: 'both', usableW: site.feederW[1], hallIds: ['a', 'b'] },
           ],
         }),
+    awards: site.awards.map(({ fromMinutes, minutes, ...award }, i) => {
+      const from = siteMs(at + fromMinutes * MINUTE);
+      return { ...award, id: `k${i}`, spans: [{ from, until: siteMs(from + minutes * MINUTE) }] };
+    }),
     cohorts: site.cohorts.map((c, i) => {
       const now = { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high };
       return {
@@ -140,6 +154,7 @@ export function snapshotOf(site: AnySite): Snapshot {
         now,
         pinned: Object.fromEntries(Object.entries(now).map(([key, n]) => [key, Math.floor(n * c.pinnedShare)])),
         held: c.held,
+        responseSeconds: c.responseSeconds,
       };
     }),
     work: site.work.map((w, i) => ({

@@ -173,5 +173,7 @@ function assumptions({ site, work }: SiteCase): string[] {
     );
   if (site.charges.demand !== undefined)
     notes.push('the demand charge is paid in full for every calendar month the period touches');
+  if (site.awards.length > 0)
+    notes.push('ancillary awards are left out: how fast machines respond is measured on the site alone');
   return notes;
 }
