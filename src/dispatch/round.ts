@@ -1,3 +1,4 @@
+import { callsAt } from './curtailment.ts';
 import { importOf } from './shape.ts';
 import { type Decision, decidedByHallW, feederLoadW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
 
@@ -72,8 +73,9 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
   const whole: Decision = { machines, gpus };
   const { tariff, connection } = problem.snapshot;
-  // Half a machine more than was decided would be a new peak to pay for, or a ramp too steep.
-  const isBound = tariff.demand !== undefined || connection.rampWPerMinute !== undefined;
+  // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
+  const isBound =
+    tariff.demand !== undefined || connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
   const room = roomBeside(problem, 0, whole, isBound ? importOf(problem, 0, decision) : Infinity);
   placeGpus(problem, decision, gpus, room);
   placeMachines(problem, decision, machines, room);

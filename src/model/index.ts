@@ -11,6 +11,7 @@ export * from './io.ts';
 export * from './machine.ts';
 export * from './parts.ts';
 export * from './plan.ts';
+export * from './programs.ts';
 export * from './quantity.ts';
 export * from './rehearsal.ts';
 export * from './secret.ts';

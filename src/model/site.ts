@@ -208,6 +208,24 @@ const award = z.strictObject({
     .describe('of each of these days, in the time zone of the site'),
 });
 
+/** Agreed with a utility or a grid operator: when called, import goes down to a firm level. */
+const program = z.strictObject({
+  id,
+  product: z.string().min(1).describe('what was agreed to, such as ERCOT ERS (30 minutes) or an interruptible rate'),
+  firmMw: z.number().min(0).describe('import that may go on while it is called'),
+  noticeMinutes: z.number().min(0).default(0).describe('from a call until import must be down'),
+  penaltyUsdPerMwh: z.number().min(0).describe('owed for import above the firm level while it is called'),
+  calls: z
+    .array(
+      z.strictObject({
+        at: z.iso.datetime({ offset: true }).describe('when it was called, such as 2026-08-12T16:05:00-05:00'),
+        until: z.iso.datetime({ offset: true }).describe('when import may rise again'),
+      }),
+    )
+    .default([])
+    .describe('made so far; write a call down when it comes and `busbar reload`: the site plans at once'),
+});
+
 const workClass = z.strictObject({
   id,
   class: z.enum(WORK_CLASSES),
@@ -383,6 +401,7 @@ export const siteSchema = z.strictObject({
   clusters: z.array(cluster).default([]),
   contracts: z.array(contract).default([]),
   awards: z.array(award).default([]),
+  programs: z.array(program).default([]),
   leases: z.array(lease).default([]),
   feeds: z.array(feed),
   history: z

@@ -34,6 +34,8 @@ export interface Snapshot {
   readonly cohorts: readonly CohortFacts[];
   /** Absent: nothing is held in reserve for the grid. */
   readonly awards?: readonly AwardFacts[];
+  /** Calls of curtailment programs, under way and to come; absent: none. */
+  readonly curtailments?: readonly CurtailmentFacts[];
   readonly work: readonly WorkFacts[];
 }
 
@@ -81,6 +83,16 @@ export interface FeederFacts {
   readonly usableW: number;
   /** Every hall below it, through other feeders, too. */
   readonly hallIds: readonly string[];
+}
+
+/** One call of a curtailment program. Calls of one program do not overlap. */
+export interface CurtailmentFacts {
+  readonly id: string;
+  /** Import that may go on. */
+  readonly firmW: number;
+  readonly penaltyUsdPerMwh: number;
+  readonly from: SiteMs;
+  readonly until: SiteMs;
 }
 
 /** An ancillary service sold ahead: load that runs and can be shed when the grid calls. */

@@ -129,6 +129,21 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^awards\.0\.hours\.until: ends before it begins \(20:00\): expected a later time of the same day$/,
   ],
   [
+    'a call that ends before import has to be down',
+    (raw) =>
+      void (raw['programs'] = [
+        {
+          id: 'ers',
+          product: 'ERCOT ERS',
+          firmMw: 3,
+          noticeMinutes: 30,
+          penaltyUsdPerMwh: 2500,
+          calls: [{ at: '2026-08-12T16:05:00-05:00', until: '2026-08-12T21:20:00Z' }],
+        },
+      ]),
+    /^programs\.0\.calls\.0\.until: ends before import has to be down: expected a later time$/,
+  ],
+  [
     'a feeder over a hall that is not there',
     (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a', 'z'] }]),
     /^feeders\.0\.halls\.1: no hall "z", expected one of: a, b, c, d, e$/,

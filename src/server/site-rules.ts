@@ -31,6 +31,7 @@ const LISTS = [
   'clusters',
   'contracts',
   'awards',
+  'programs',
   'leases',
   'feeds',
   'owners',
@@ -46,6 +47,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   machineModels(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
+  programCalls(site, tell);
   addresses(site, tell);
   listening(site, tell);
   return issues;
@@ -159,6 +161,21 @@ function contractTerms(site: Raw, tell: Tell): void {
           `ends before it begins (${hours['from']}): expected a later time of the same day`,
         );
     }
+}
+
+/** A call ends after import had to be down, and the next one of its program comes later. */
+function programCalls(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'programs')) {
+    const noticeMs = 60_000 * (typeof entry['noticeMinutes'] === 'number' ? entry['noticeMinutes'] : 0);
+    let endsAt = -Infinity;
+    for (const { index: at, entry: call } of entries(entry, 'calls')) {
+      const [from, until] = [Date.parse(String(call['at'])) + noticeMs, Date.parse(String(call['until']))];
+      const path = ['programs', index, 'calls', at];
+      if (until <= from) tell([...path, 'until'], 'ends before import has to be down: expected a later time');
+      if (from < endsAt) tell([...path, 'at'], 'begins before the call above it ends: expected calls in their order');
+      endsAt = until;
+    }
+  }
 }
 
 /** Machines have an address each. Meters may share a gateway's, and uplinks a switch's, if their settings differ. */

@@ -2,6 +2,7 @@ import {
   awardFacts,
   blockOf,
   CATALOGUE,
+  curtailmentFacts,
   feederFacts,
   MINUTE,
   modeKey,
@@ -58,6 +59,7 @@ export function takeSnapshot(
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     feeders: feederFacts(site),
     awards: awardFacts(site, picture.at),
+    curtailments: curtailmentFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];

@@ -38,9 +38,11 @@ function fixture() {
     { ...award, id: 'ecrs' },
     { ...award, id: 'fast', responseSeconds: 30 },
   ];
+  const call = { id: 'ers', firmW: 8e6, penaltyUsdPerMwh: 2_000 };
+  const curtailments = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
   return pose(
-    { ...snapshot, connection, tariff, halls, feeders, awards, work, cohorts, mining },
+    { ...snapshot, connection, tariff, halls, feeders, awards, curtailments, work, cohorts, mining },
     { ...forecast, steps },
   );
 }

@@ -101,6 +101,7 @@ const WIDER: Readonly<Record<string, (site: AnySite) => AnySite>> = {
     ...site,
     feederW: site.feederW && [site.feederW[0] + 100_000, site.feederW[1] + 250_000],
   }),
+  calls: (site) => ({ ...site, calls: site.calls.map((call) => ({ ...call, firmW: call.firmW + 200_000 })) }),
   wakes: (site) => ({
     ...site,
     halls: changed(site, (hall) => ({ ...hall, wakesPerMinute: hall.wakesPerMinute + 5 })),

@@ -56,6 +56,12 @@ const anyAward = fc.record({
   fromMinutes: int(0, 30),
   minutes: int(5, 120),
 });
+const anyCall = fc.record({
+  firmW: int(0, 3_000_000),
+  penaltyUsdPerMwh: fc.constantFrom(20, 300, 5_000),
+  fromMinutes: int(-30, 60),
+  minutes: int(1, 90),
+});
 const anyDemand = fc.record({
   usdPerMw: int(0, 12_000),
   intervalMs: fc.constantFrom(QUARTER, 2 * QUARTER, HOUR),
@@ -75,6 +81,7 @@ export const anySite = fc.record({
   importW: fc.option(int(0, 4_000_000), { nil: undefined }),
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
   awards: fc.array(anyAward, { maxLength: 3 }),
+  calls: fc.array(anyCall, { maxLength: 2 }),
   demand: fc.option(anyDemand, { nil: undefined }),
   coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
   wakeUsdPerMachine: fc.constantFrom(0, 0.02),
@@ -141,6 +148,10 @@ export function snapshotOf(site: AnySite): Snapshot {
     awards: site.awards.map(({ fromMinutes, minutes, ...award }, i) => {
       const from = siteMs(at + fromMinutes * MINUTE);
       return { ...award, id: `k${i}`, spans: [{ from, until: siteMs(from + minutes * MINUTE) }] };
+    }),
+    curtailments: site.calls.map(({ fromMinutes, minutes, ...call }, i) => {
+      const from = siteMs(at + fromMinutes * MINUTE);
+      return { ...call, id: `p${i}`, from, until: siteMs(from + minutes * MINUTE) };
     }),
     cohorts: site.cohorts.map((c, i) => {
       const now = { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high };

@@ -5,6 +5,7 @@ import { cohortConservation } from './cohort-conservation.ts';
 import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
+import { curtailment } from './curtailment.ts';
 import { demandCharge } from './demand-charge.ts';
 import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
@@ -26,6 +27,7 @@ export const constraints: readonly Constraint[] = [
   coincidentPeak,
   connectionLimit,
   cooling,
+  curtailment,
   demandCharge,
   feederLimit,
   hallBreaker,

@@ -175,5 +175,6 @@ function assumptions({ site, work }: SiteCase): string[] {
     notes.push('the demand charge is paid in full for every calendar month the period touches');
   if (site.awards.length > 0)
     notes.push('ancillary awards are left out: how fast machines respond is measured on the site alone');
+  if (site.programs.length > 0) notes.push('calls of curtailment programs are left out');
   return notes;
 }
