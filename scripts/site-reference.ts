@@ -46,11 +46,15 @@ const ABOUT: Readonly<Record<string, string>> = {
   limits: "The owner's own limits.",
   owners: 'Whose machines stand here, besides the site itself.',
   halls: 'A hall is whatever has a breaker of its own: a building, a container, a garage.',
+  feeders: 'Electrical nodes between the halls and the connection: everything below one stays within its rating.',
   meters: 'Without the connection’s meter no energy is booked; without a hall’s, nothing in it is woken.',
   uplinks: 'How halls reach the world.',
   machines: 'Groups of like machines: one model, one driver, one hall, a range of addresses.',
   clusters: 'Where jobs run, and what each class of work is worth.',
   contracts: 'What customers have signed for.',
+  awards:
+    'Ancillary services sold ahead. How long one must be sustained is not asked: a miner that sleeps can sleep on. A group counts once enough of its miners were put to sleep since the start to know how long they take.',
+  programs: 'Curtailment programs: import goes down to a firm level when called.',
   leases: 'Chips rented elsewhere and sold on, such as TPUs.',
   feeds:
     'Where prices, weather and network figures come from. Where several tell the same series, the first counts, and the next ones while it is stale.',

@@ -47,9 +47,32 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       };
     });
     const importW = sum(halls.map((hall) => hall.loadW)) * 1.01;
+    const feeders = (snapshot.feeders ?? []).map(({ id, usableW, hallIds }) => {
+      const below = sum(snapshot.halls.map((hall, h) => (hallIds.includes(hall.id) ? halls[h]!.loadW : 0))) * 1.01;
+      return below > usableW + TOLERANCE_W && !says(`feeder ${id}`) && `feeder ${id} at ${t}`;
+    });
+    const shedW = (seconds: number): number =>
+      sum(
+        snapshot.cohorts.flatMap((c) => {
+          if (c.held || c.responseSeconds === undefined || c.responseSeconds > seconds) return [];
+          const stays = step.start < plan.madeAt + 5 * MINUTE ? c.pinned : {};
+          return Object.entries(step.cohorts[c.id]!).map(([key, n]) => (n - (stays[key] ?? 0)) * (wattsOf(key) - 25));
+        }),
+      );
+    const reserves = Object.entries(step.reserveW ?? {}).map(([id, watts]) => ({
+      ...snapshot.awards!.find((award) => award.id === id)!,
+      watts,
+    }));
+    const awards = reserves.map(({ id, watts, awardedW, responseSeconds }) => {
+      const together = sum(reserves.map((one) => (one.responseSeconds <= responseSeconds ? one.watts : 0)));
+      const isBroken = watts < 0 || watts > awardedW || together > shedW(responseSeconds) + TOLERANCE_W;
+      return isBroken && `award ${id} at ${t}: ${watts} of ${shedW(responseSeconds)}`;
+    });
     const { mining, ai, hpc } = step.linePowerW;
     return [
       ...halls.flatMap((hall) => hall.broken),
+      ...feeders,
+      ...awards,
       importW > snapshot.connection.usableW + TOLERANCE_W && !says('the connection') && `connection at ${t}`,
       Math.abs(step.importW - importW) > TOLERANCE_W && `import at ${t}`,
       Math.abs(mining + ai + hpc + step.otherW - importW) > TOLERANCE_W && `lines at ${t}`,

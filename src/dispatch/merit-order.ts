@@ -1,4 +1,5 @@
 import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { worthUpToW } from './curtailment.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
@@ -64,7 +65,12 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     offer.take(count);
     room.take(offer.hall, offer.wattsEach * count);
   };
-  for (const offer of offers) if (offer.usdPerMwh > price) run(offer);
+  for (const offer of offers) {
+    if (offer.usdPerMwh <= price) continue;
+    const mostW = worthUpToW(problem, t, offer.usdPerMwh - price);
+    if (mostW === Infinity || offer.wattsEach <= 0) run(offer);
+    else run(offer, (mostW - importOf(problem, t, decision)) / atMeterW(problem, t, offer.hall, offer.wattsEach));
+  }
   // The contract has import fall no faster than this: what loses least runs on.
   for (const offer of offers.sort(dearestFirst)) {
     const shortW = ramp.leastW - importOf(problem, t, decision);

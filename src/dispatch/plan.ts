@@ -102,12 +102,14 @@ function decisionAt(problem: Problem, { columns }: LinearProgram, { colValue }: 
 /** Below this a dual is solver noise. */
 const NO_VALUE_USD_PER_MWH = 1e-4;
 
-/** Duals of the power limits in $/MWh, by step, keyed `connection` and `hall:<id>`. */
+/** Duals of the power limits in $/MWh, by step, keyed `connection`, `feeder:<id>` and `hall:<id>`. */
 function shadowPrices({ steps }: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
   const { series, starts, seriesOf, startOf } = model.rows();
-  const limits = series.map(({ kind, of }) =>
-    kind === 'connection-limit' ? 'connection' : kind === 'hall-breaker' ? `hall:${of}` : undefined,
-  );
+  const limits = series.map(({ kind, of }) => {
+    if (kind === 'connection-limit') return 'connection';
+    if (kind === 'feeder-limit') return `feeder:${of}`;
+    return kind === 'hall-breaker' ? `hall:${of}` : undefined;
+  });
   const stepAt = new Map(steps.map(({ facts }, t) => [facts.start as number, t]));
   const shadows = steps.map((): Record<string, number> => ({}));
   for (let row = 0; row < seriesOf.length; row += 1) {

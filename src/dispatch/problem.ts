@@ -1,5 +1,6 @@
 import {
   type CohortFacts,
+  type FeederFacts,
   type Forecast,
   type ForecastStep,
   type HallFacts,
@@ -38,6 +39,13 @@ export interface ProblemWork {
 export interface StepLimits {
   readonly connectionW: number;
   readonly hallW: readonly number[];
+  readonly feederW: readonly number[];
+}
+
+/** An electrical node, with the halls below it as indices. */
+export interface ProblemFeeder {
+  readonly facts: FeederFacts;
+  readonly halls: readonly number[];
 }
 
 export interface ProblemStep {
@@ -55,6 +63,7 @@ export interface Problem {
   readonly snapshot: Snapshot;
   readonly forecast: Forecast;
   readonly halls: readonly HallFacts[];
+  readonly feeders: readonly ProblemFeeder[];
   readonly cohorts: readonly ProblemCohort[];
   readonly work: readonly ProblemWork[];
   /** Indices of `work` that share one part's GPUs. */
@@ -79,6 +88,7 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
     if (index < 0) throw new Error(`no hall ${id} in the snapshot`);
     return index;
   };
+  const feeders = (snapshot.feeders ?? []).map((facts) => ({ facts, halls: facts.hallIds.map(hallIndex) }));
   const cohorts = snapshot.cohorts.map((facts) => poseCohort(facts, hallIndex(facts.hallId)));
   const work = snapshot.work.map((facts): ProblemWork => {
     const demandGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
@@ -89,11 +99,21 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
   const steps = forecast.steps.map((facts): ProblemStep => {
     const pinned = facts.start < forecast.madeAt + PINNED_FOR;
     const coolingPerW = halls.map((hall) => coolingPerWatt(hall, facts.wetBulbC));
-    const limits = reachableLimits(snapshot, cohorts, facts, pinned, coolingPerW, exceeded);
+    const limits = reachableLimits(snapshot, feeders, cohorts, facts, pinned, coolingPerW, exceeded);
     const value = usdPerThHour(facts.hashpriceUsdPerPhDay, snapshot.mining.keptFraction);
     return { facts, hours: facts.durationMs / HOUR, pinned, coolingPerW, usdPerThHour: value, limits };
   });
-  return { snapshot, forecast, halls, cohorts, work, parts: partsOf(work), steps, exceeded: [...exceeded.values()] };
+  return {
+    snapshot,
+    forecast,
+    halls,
+    feeders,
+    cohorts,
+    work,
+    parts: partsOf(work),
+    steps,
+    exceeded: [...exceeded.values()],
+  };
 }
 
 /** Machines that come in parts, as a study has them, carry the solver's noise. */
@@ -151,6 +171,17 @@ export const undecidedW = (hall: HallFacts): number => hall.fixedW + hall.silent
 export const hallLoadW = (hall: HallFacts, coolingPerW: number, decidedW: number): number =>
   (undecidedW(hall) + decidedW) * (1 + coolingPerW) + hall.cooling.baseW;
 
+/**
+ * What halls draw together at a node above them. The site's losses are counted in full below every node: where between the
+ * connection and the halls they arise nobody measures, and a node that carries less than is thought is safe.
+ * @param loadW of every hall of the site
+ */
+export function feederLoadW(halls: Iterable<number>, loadW: readonly number[], lossFraction: number): number {
+  let sum = 0;
+  for (const h of halls) sum += loadW[h]!;
+  return sum * (1 + lossFraction);
+}
+
 /** IT power of a decision, by hall. */
 export function decidedByHallW(problem: Problem, decision: Decision): number[] {
   const watts = problem.halls.map(() => 0);
@@ -178,6 +209,7 @@ function leastW(cohort: ProblemCohort, pinned: boolean): number {
  */
 function reachableLimits(
   snapshot: Snapshot,
+  feeders: readonly ProblemFeeder[],
   cohorts: readonly ProblemCohort[],
   step: ForecastStep,
   pinned: boolean,
@@ -197,13 +229,15 @@ function reachableLimits(
   const leastIt = snapshot.halls.map(() => 0);
   for (const cohort of cohorts) leastIt[cohort.hall]! += leastW(cohort, pinned);
   const { usableW, lossFraction } = snapshot.connection;
-  let connectionLeastW = 0;
-  const hallW = snapshot.halls.map((hall, h) => {
-    const least = hallLoadW(hall, coolingPerW[h]!, leastIt[h]!);
-    connectionLeastW += least * (1 + lossFraction);
-    return reach(`hall:${hall.id}`, `hall ${hall.id}`, hall.usableW, least);
-  });
-  return { connectionW: reach('connection', 'the connection', usableW, connectionLeastW), hallW };
+  const least = snapshot.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, leastIt[h]!));
+  const leastOf = (halls: Iterable<number>): number => feederLoadW(halls, least, lossFraction);
+  return {
+    connectionW: reach('connection', 'the connection', usableW, leastOf(least.keys())),
+    hallW: snapshot.halls.map(({ id, usableW: limitW }, h) => reach(`hall:${id}`, `hall ${id}`, limitW, least[h]!)),
+    feederW: feeders.map(({ facts: { id, usableW: limitW }, halls }) =>
+      reach(`feeder:${id}`, `feeder ${id}`, limitW, leastOf(halls)),
+    ),
+  };
 }
 
 /** Machines of a hall that may be woken during a step. */

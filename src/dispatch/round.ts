@@ -1,11 +1,12 @@
+import { callsAt } from './curtailment.ts';
 import { importOf } from './shape.ts';
-import { type Decision, decidedByHallW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
+import { type Decision, decidedByHallW, feederLoadW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
 
 const NEARLY = 1e-6;
 
 /** What is left of the limits of one step while machines and GPUs are being placed. */
 export interface Room {
-  /** Whether `count` things of `watts` more each fit in a hall and in the connection. */
+  /** Whether `count` things of `watts` more each fit in a hall, in the feeders above it and in the connection. */
   most(hall: number, watts: number): number;
   take(hall: number, watts: number): void;
 }
@@ -16,21 +17,30 @@ export interface Room {
  */
 export function roomBeside(problem: Problem, t: number, decision: Decision, mostW = Infinity): Room {
   const { coolingPerW, limits } = problem.steps[t]!;
-  const withLosses = 1 + problem.snapshot.connection.lossFraction;
+  const { lossFraction } = problem.snapshot.connection;
+  const withLosses = 1 + lossFraction;
   const decided = decidedByHallW(problem, decision);
   const loads = problem.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, decided[h]!));
   const hallLeft = loads.map((load, h) => limits.hallW[h]! - load);
+  const feederLeft = problem.feeders.map(
+    ({ halls }, f) => limits.feederW[f]! - feederLoadW(halls, loads, lossFraction),
+  );
+  const above = problem.halls.map((_, h) =>
+    [...problem.feeders.keys()].filter((f) => problem.feeders[f]!.halls.includes(h)),
+  );
   let left = Math.min(limits.connectionW, mostW) - loads.reduce((sum, load) => sum + load, 0) * withLosses;
   return {
     most(hall, watts) {
       if (watts <= 0) return Infinity;
       const atHall = watts * (1 + coolingPerW[hall]!);
-      return Math.max(0, Math.min(hallLeft[hall]! / atHall, left / (atHall * withLosses)));
+      const leftAbove = above[hall]!.reduce((least, f) => Math.min(least, feederLeft[f]!), left);
+      return Math.max(0, Math.min(hallLeft[hall]! / atHall, leftAbove / (atHall * withLosses)));
     },
     take(hall, watts) {
       const atHall = watts * (1 + coolingPerW[hall]!);
       hallLeft[hall]! -= atHall;
       left -= atHall * withLosses;
+      for (const f of above[hall]!) feederLeft[f]! -= atHall * withLosses;
     },
   };
 }
@@ -63,8 +73,9 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
   const whole: Decision = { machines, gpus };
   const { tariff, connection } = problem.snapshot;
-  // Half a machine more than was decided would be a new peak to pay for, or a ramp too steep.
-  const isBound = tariff.demand !== undefined || connection.rampWPerMinute !== undefined;
+  // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
+  const isBound =
+    tariff.demand !== undefined || connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
   const room = roomBeside(problem, 0, whole, isBound ? importOf(problem, 0, decision) : Infinity);
   placeGpus(problem, decision, gpus, room);
   placeMachines(problem, decision, machines, room);

@@ -1,4 +1,6 @@
 import type { Line, PlanStep } from '../model/index.ts';
+import { awardsAt, awardsUsd, reservesW } from './awards.ts';
+import { curtailmentUsd } from './curtailment.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
 
@@ -33,9 +35,17 @@ export function shapeSteps(
         ]),
       ),
       work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
+      ...reserveOf(problem, t, decision),
       shadowUsdPerMwh: shadows[t] ?? {},
     };
   });
+}
+
+function reserveOf(problem: Problem, t: number, decision: Decision): Pick<PlanStep, 'reserveW'> {
+  const held = awardsAt(problem, t);
+  if (held.length === 0) return {};
+  const watts = reservesW(problem, t, decision, held);
+  return { reserveW: Object.fromEntries(held.map(({ facts }, k) => [facts.id, watts[k]!])) };
 }
 
 const nonZero = (key: string, count: number): [string, number][] => (count === 0 ? [] : [[key, count]]);
@@ -110,7 +120,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
       usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
     });
-    usd += hours * perHour;
+    usd += hours * perHour + awardsUsd(problem, t, decision) - curtailmentUsd(problem, t, importW[t]!);
   });
   const demand = demandOf(problem);
   const hours = problem.steps.map((step) => step.hours);

@@ -1,5 +1,7 @@
 import type { Solution } from 'highs';
 import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
+import { awardsAt, deadlinesOf, meets } from './awards.ts';
+import { callsAt } from './curtailment.ts';
 import type { LinearProgram } from './lp.ts';
 import type { Decision, Problem, ProblemCohort } from './problem.ts';
 
@@ -21,11 +23,16 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   }
   const perHour = (kind: string, of = ''): number => (duals.get(`${kind} ${of}`) ?? 0) / hours;
   const itUsdPerMwh = problem.halls.map(({ id }) => -perHour('it', id));
+  const deadlines = deadlinesOf(awardsAt(problem, 0));
+  /** What a MW of IT that runs earns by being there to shed, by cohort. */
+  const reserveUsdPerMwh = problem.cohorts.map((cohort) =>
+    deadlines.reduce((sum, d) => sum + (meets(cohort, d) ? perHour('awards:held', String(d)) : 0), 0),
+  );
   const limits = limitsOf(problem, perHour, peakUsdPerMw);
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
-    cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh),
+    cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh[cohort.hall]! - reserveUsdPerMwh[g]!),
   );
-  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, limits) };
+  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits) };
 }
 
 /** Below this a dual is noise of the solver. */
@@ -44,6 +51,15 @@ function limitsOf(
   });
   const found = [
     limit('connection', 'at the connection', 'MW', perHour('connection-limit')),
+    ...problem.feeders.map(({ facts: { id } }) =>
+      limit(`feeder:${id}`, `at feeder ${id}`, 'MW', perHour('feeder-limit', id)),
+    ),
+    ...deadlinesOf(awardsAt(problem, 0)).map((d) =>
+      limit(`reserve:${d}`, `that can be shed within ${d} s`, 'MW', perHour('awards:held', String(d))),
+    ),
+    ...callsAt(problem, 0).map(({ facts: { id } }) =>
+      limit(`curtailment:${id}`, `while ${id} is called`, 'MW', perHour('curtailment', id)),
+    ),
     ...problem.halls.flatMap(({ id }) => [
       limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
       limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),
@@ -75,15 +91,15 @@ function cohortWhy(
   problem: Problem,
   { facts, modes, hall }: ProblemCohort,
   machines: readonly number[],
-  itUsdPerMwh: readonly number[],
+  itUsdPerMwh: number,
 ): CohortWhy[] {
   if (facts.held || facts.machines === 0) return [];
   const m = machines.indexOf(Math.max(...machines));
   const mode = modes[m]!;
   if (!mode.offered) return [];
   const { usdPerThHour, facts: step } = problem.steps[0]!;
-  /** What IT power in this hall costs beside its energy, spread over the energy: limits and peaks. */
-  const beside = itUsdPerMwh[hall]! - step.priceUsdPerMwh * atMeter(problem, hall);
+  /** What IT power of this cohort costs beside its energy, spread over the energy: limits and peaks, less what it earns in reserve. */
+  const beside = itUsdPerMwh - step.priceUsdPerMwh * atMeter(problem, hall);
   const between = (low: typeof mode | undefined, high: typeof mode | undefined): number | undefined => {
     if (low === undefined || high === undefined || !low.offered || !high.offered) return undefined;
     const usdPerMwh = (usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / (high.powerW - low.powerW);
@@ -110,11 +126,15 @@ function changesOf(
   problem: Problem,
   decision: Decision,
   itUsdPerMwh: readonly number[],
+  reserveUsdPerMwh: readonly number[],
   limits: readonly BindingLimit[],
 ): string[] {
   const price = problem.steps[0]!.facts.priceUsdPerMwh;
-  const pressed = (hallId: string): string | undefined =>
-    limits.find(({ key }) => key === `hall:${hallId}` || key === 'connection' || key === 'demand')?.sentence;
+  const pressed = (hallId: string): string | undefined => {
+    const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
+    const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
+    return limits.find(({ key }) => keys.includes(key) || key.startsWith('curtailment:'))?.sentence;
+  };
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
     const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);
     const most = gained.indexOf(Math.max(...gained));
@@ -126,12 +146,13 @@ function changesOf(
     if (watts <= 0) return [];
     const earns =
       (problem.steps[0]!.usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / watts / atMeter(problem, hall);
+    const reserve = reserveUsdPerMwh[g]! / atMeter(problem, hall);
     const costs = itUsdPerMwh[hall]! / atMeter(problem, hall);
     const what = most === 0 ? 'go to sleep' : from === 0 ? `wake to ${modes[most]!.key}` : `go to ${modes[most]!.key}`;
     return [
       {
         watts: count * watts,
-        sentence: `${whole(count)} of ${facts.id} ${what}: ${because({ down: most < from, earns, costs, price, pressed: pressed(facts.hallId) })}`,
+        sentence: `${whole(count)} of ${facts.id} ${what}: ${because({ down: most < from, earns, reserve, costs, price, pressed: pressed(facts.hallId) })}`,
       },
     ];
   });
@@ -156,12 +177,15 @@ function changesOf(
 function because(of: {
   down: boolean;
   earns: number;
+  reserve: number;
   costs: number;
   price: number;
   pressed: string | undefined;
 }): string {
-  const { down, earns, costs, price, pressed } = of;
-  const hash = `its hash earns ${dollars(earns)}/MWh`;
+  const { down, reserve, costs, price, pressed } = of;
+  const earns = of.earns + reserve;
+  const held = reserve >= 0.005 ? `, ${dollars(reserve)} more in reserve` : '';
+  const hash = `its hash earns ${dollars(of.earns)}/MWh${held}`;
   if (down && earns <= price) return `${hash}, power costs ${dollars(price)}`;
   if (!down && earns >= costs) return `${hash}, power costs ${dollars(costs)} in all`;
   if (pressed !== undefined) return `${hash}, and others earn more with the same power (${pressed})`;

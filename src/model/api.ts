@@ -234,6 +234,7 @@ export const planStep = z.object({
   otherW: z.number(),
   cohorts: z.record(z.string(), z.record(z.string(), z.number())),
   work: z.record(z.string(), z.number()),
+  reserveW: z.record(z.string(), z.number()).optional(),
   shadowUsdPerMwh: z.record(z.string(), z.number()),
 });
 

@@ -2,11 +2,11 @@ import type { SiteMs } from './clock.ts';
 import type { Contract, Site, WorkClass } from './site.ts';
 
 /** The calendar day, as `2026-11-22`, where the site stands. */
-const dayOf = (at: SiteMs, timezone: string): string =>
+export const dayOf = (at: SiteMs, timezone: string): string =>
   new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' }).format(at);
 
 /** Is a contract in force on a day of the site's calendar? Both ends are included. */
-const inForce = ({ from, until }: Contract, day: string): boolean =>
+export const inForce = ({ from, until }: Pick<Contract, 'from' | 'until'>, day: string): boolean =>
   (from === undefined || from <= day) && (until === undefined || day <= until);
 
 /**

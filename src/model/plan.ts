@@ -30,7 +30,7 @@ export interface PlanWhy {
 }
 
 export interface BindingLimit {
-  /** `connection`, `hall:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`. */
+  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `curtailment:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`. */
   readonly key: string;
   /** What one `unit` more of it would earn each hour. */
   readonly usdPerHour: number;
@@ -65,6 +65,8 @@ export interface PlanStep {
   readonly cohorts: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** GPUs that work, per class of work. */
   readonly work: Readonly<Record<string, number>>;
+  /** Held for each award that the step falls into, by its id; absent where there is none. */
+  readonly reserveW?: Readonly<Record<string, number>>;
   /** What one more MW of a binding limit would be worth, in $/MWh; limits with no value are absent. */
   readonly shadowUsdPerMwh: Readonly<Record<string, number>>;
 }

@@ -42,6 +42,15 @@ const hall = z.strictObject({
   wakesPerMinute: z.number().positive().default(300).describe('machines that may be woken per minute of site time'),
 });
 
+/** An electrical node between halls and the connection: a transformer, a switchboard, a cable. */
+const feeder = z.strictObject({
+  id,
+  ratingMw: z.number().positive().describe('what it may carry'),
+  marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
+  halls: z.array(id).default([]).describe('halls that hang on it directly'),
+  feeders: z.array(id).default([]).describe('feeders that hang on it, with all that hangs on them'),
+});
+
 /** More addresses than any site has; a larger range is a slip of the pen. */
 const MOST_ADDRESSES = 262_144;
 
@@ -173,6 +182,48 @@ const contract = z.strictObject({
     .describe('owed for each committed GPU-hour that was wanted and not served'),
   from: z.iso.date().optional().describe('first day in force, in the time zone of the site'),
   until: z.iso.date().optional().describe('last day in force'),
+});
+
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as 14:00');
+
+/** Ancillary services sold ahead: MW held that can be shed when the grid calls. */
+const award = z.strictObject({
+  id,
+  product: z
+    .string()
+    .min(1)
+    .describe('what it is sold as, such as ERCOT ECRS (600 s) or PJM synchronized reserve (600 s)'),
+  mw: z.number().positive().describe('held in reserve, at the machines: the cooling that follows them is not counted'),
+  usdPerMwHour: z.number().min(0).describe('paid for each MW held for an hour'),
+  shortfallUsdPerMwh: z.number().min(0).describe('owed for each MW that is not held, by the hour'),
+  responseSeconds: z
+    .number()
+    .positive()
+    .describe('within which it must be shed; only groups whose miners were seen to sleep so fast count'),
+  from: z.iso.date().optional().describe('first day, in the time zone of the site'),
+  until: z.iso.date().optional().describe('last day'),
+  hours: z
+    .strictObject({ from: timeOfDay, until: timeOfDay })
+    .default({ from: '00:00', until: '24:00' })
+    .describe('of each of these days, in the time zone of the site'),
+});
+
+/** Agreed with a utility or a grid operator: when called, import goes down to a firm level. */
+const program = z.strictObject({
+  id,
+  product: z.string().min(1).describe('what was agreed to, such as ERCOT ERS (30 minutes) or an interruptible rate'),
+  firmMw: z.number().min(0).describe('import that may go on while it is called'),
+  noticeMinutes: z.number().min(0).default(0).describe('from a call until import must be down'),
+  penaltyUsdPerMwh: z.number().min(0).describe('owed for import above the firm level while it is called'),
+  calls: z
+    .array(
+      z.strictObject({
+        at: z.iso.datetime({ offset: true }).describe('when it was called, such as 2026-08-12T16:05:00-05:00'),
+        until: z.iso.datetime({ offset: true }).describe('when import may rise again'),
+      }),
+    )
+    .default([])
+    .describe('made so far; write a call down when it comes and `busbar reload`: the site plans at once'),
 });
 
 const workClass = z.strictObject({
@@ -338,6 +389,10 @@ export const siteSchema = z.strictObject({
     .prefault({}),
   owners: z.array(z.strictObject({ id, name: z.string().min(1) })).default([]),
   halls: z.array(hall).min(1),
+  feeders: z
+    .array(feeder)
+    .default([])
+    .describe('transformers, switchboards and cables between the connection and the halls, where they limit'),
   meters: z.array(meter),
   uplinks: z.array(uplink).default([]),
   plant: z.array(plant).default([]),
@@ -345,6 +400,8 @@ export const siteSchema = z.strictObject({
   machines: z.array(machineGroup),
   clusters: z.array(cluster).default([]),
   contracts: z.array(contract).default([]),
+  awards: z.array(award).default([]),
+  programs: z.array(program).default([]),
   leases: z.array(lease).default([]),
   feeds: z.array(feed),
   history: z
@@ -370,10 +427,12 @@ export const siteSchema = z.strictObject({
 
 export type Site = z.infer<typeof siteSchema>;
 export type Hall = Site['halls'][number];
+export type Feeder = Site['feeders'][number];
 export type Uplink = Site['uplinks'][number];
 export type Pool = Site['pools'][number];
 export type PlantDevice = Site['plant'][number];
 export type Contract = Site['contracts'][number];
+export type Award = Site['awards'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];

@@ -29,7 +29,13 @@ export interface Snapshot {
     readonly minimumOffMs?: number;
   };
   readonly halls: readonly HallFacts[];
+  /** Absent: no electrical node between the halls and the connection limits. */
+  readonly feeders?: readonly FeederFacts[];
   readonly cohorts: readonly CohortFacts[];
+  /** Absent: nothing is held in reserve for the grid. */
+  readonly awards?: readonly AwardFacts[];
+  /** Calls of curtailment programs, under way and to come; absent: none. */
+  readonly curtailments?: readonly CurtailmentFacts[];
   readonly work: readonly WorkFacts[];
 }
 
@@ -70,6 +76,37 @@ export interface HallFacts {
   readonly uplinkMbps?: number | undefined;
 }
 
+/** An electrical node between halls and the connection. */
+export interface FeederFacts {
+  readonly id: string;
+  /** Rating less margin: what a plan may draw through it. */
+  readonly usableW: number;
+  /** Every hall below it, through other feeders, too. */
+  readonly hallIds: readonly string[];
+}
+
+/** One call of a curtailment program. Calls of one program do not overlap. */
+export interface CurtailmentFacts {
+  readonly id: string;
+  /** Import that may go on. */
+  readonly firmW: number;
+  readonly penaltyUsdPerMwh: number;
+  readonly from: SiteMs;
+  readonly until: SiteMs;
+}
+
+/** An ancillary service sold ahead: load that runs and can be shed when the grid calls. */
+export interface AwardFacts {
+  readonly id: string;
+  readonly awardedW: number;
+  readonly usdPerMwHour: number;
+  readonly shortfallUsdPerMwh: number;
+  /** Within which the load must be shed. */
+  readonly responseSeconds: number;
+  /** When it is held; spans do not overlap. */
+  readonly spans: readonly { readonly from: SiteMs; readonly until: SiteMs }[];
+}
+
 /** Miners of one group (model, hall, firmware) that answer. A point's power is per machine. */
 export interface CohortFacts {
   readonly id: string;
@@ -85,6 +122,8 @@ export interface CohortFacts {
   readonly pinned: Readonly<Record<string, number>>;
   /** A person holds the cohort out of the plan: it stays as it is. */
   readonly held: boolean;
+  /** Measured from whatever asked for it to machines seen asleep; absent where it was not measured. */
+  readonly responseSeconds?: number | undefined;
 }
 
 /** One class of work on one GPU part. */

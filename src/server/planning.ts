@@ -128,7 +128,9 @@ export function createPlanning(options: {
       const faced = facing(sources.site, series.get('systemLoadMw'), built.forecast);
       const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at));
+      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at), (id, machines) =>
+        options.responses.sleepMs(id, machines),
+      );
       const made = await options.planner.plan(snapshot, faced.forecast, [...built.notes, ...faced.notes]);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;

@@ -112,10 +112,84 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     (raw) => void (raw['meters']![0]!['settings'] = { map: 'schneider-iem3000', port: 'high' }),
     /^meters\.0\.settings\.port: /,
   ],
+  [
+    'an award held until before it begins',
+    (raw) =>
+      void (raw['awards'] = [
+        {
+          id: 'ecrs',
+          product: 'ERCOT ECRS',
+          mw: 5,
+          usdPerMwHour: 12,
+          shortfallUsdPerMwh: 200,
+          responseSeconds: 600,
+          hours: { from: '20:00', until: '14:00' },
+        },
+      ]),
+    /^awards\.0\.hours\.until: ends before it begins \(20:00\): expected a later time of the same day$/,
+  ],
+  [
+    'a call that ends before import has to be down',
+    (raw) =>
+      void (raw['programs'] = [
+        {
+          id: 'ers',
+          product: 'ERCOT ERS',
+          firmMw: 3,
+          noticeMinutes: 30,
+          penaltyUsdPerMwh: 2500,
+          calls: [{ at: '2026-08-12T16:05:00-05:00', until: '2026-08-12T21:20:00Z' }],
+        },
+      ]),
+    /^programs\.0\.calls\.0\.until: ends before import has to be down: expected a later time$/,
+  ],
+  [
+    'a feeder over a hall that is not there',
+    (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a', 'z'] }]),
+    /^feeders\.0\.halls\.1: no hall "z", expected one of: a, b, c, d, e$/,
+  ],
+  [
+    'a feeder over a feeder that is not there',
+    (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a'], feeders: ['f2'] }]),
+    /^feeders\.0\.feeders\.0: no feeder "f2", expected one of: f1$/,
+  ],
+  [
+    'a hall on two feeders',
+    (raw) =>
+      void (raw['feeders'] = [
+        { id: 'f1', ratingMw: 9, halls: ['a', 'c'] },
+        { id: 'f2', ratingMw: 9, halls: ['d', 'c'] },
+      ]),
+    /^feeders\.1\.halls\.1: "c" hangs on "f1" already$/,
+  ],
+  [
+    'a feeder that hangs on itself',
+    (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a'], feeders: ['f1'] }]),
+    /^feeders\.0\.feeders: "f1" hangs on itself: expected feeders that stand below it$/,
+  ],
+  [
+    'a feeder nothing hangs on',
+    (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9 }]),
+    /^feeders\.0: nothing hangs on it: expected halls or feeders$/,
+  ],
 ])('%s: one issue, at its place', (_what, change, expected) => {
   const issues = issuesOf(change).filter((issue) => !/: no hall "b"/.test(issue));
   expect(issues).toHaveLength(1);
   expect(issues[0]).toMatch(expected);
+});
+
+test('a ring of feeders is told at each of them', () => {
+  const issues = issuesOf((raw) => {
+    raw['feeders'] = [
+      { id: 'f1', ratingMw: 9, halls: ['a'], feeders: ['f2'] },
+      { id: 'f2', ratingMw: 9, feeders: ['f1'] },
+      { id: 'f3', ratingMw: 9, halls: ['c'] },
+    ];
+  });
+  expect(issues).toEqual([
+    expect.stringMatching(/^feeders\.0\.feeders: "f1" hangs on itself/),
+    expect.stringMatching(/^feeders\.1\.feeders: "f2" hangs on itself/),
+  ]);
 });
 
 test('a large overlap is named once, and several mistakes are told together', () => {

@@ -1,5 +1,5 @@
 import type { Reconciler } from '../control/reconciler.ts';
-import type { Site } from '../model/index.ts';
+import { feederFacts, type Site, type WallMs } from '../model/index.ts';
 import type { Plant } from './plant.ts';
 import { freshPowerW } from './plant.ts';
 import { METER_STALE_MS } from './picture.ts';
@@ -29,8 +29,23 @@ export function createRoom(site: Site, plant: Plant): Room {
   const grants = new Map<string, Grant>();
   const granted = new Map<string, number>();
   const halls = new Map(site.halls.map((hall) => [hall.id, hall]));
+  const feeders = feederFacts(site);
   const lossFactor = 1 + site.connection.lossPct / 100;
   let total = 0;
+
+  /** Feeders have no meter: what their halls' meters say, losses added, counts; one of them silent leaves no room. */
+  function fitsFeeders(hallId: string, watts: number, now: WallMs): boolean {
+    return feeders.every(({ usableW, hallIds }) => {
+      if (!hallIds.includes(hallId)) return true;
+      let drawnW = watts;
+      for (const id of hallIds) {
+        const hallW = freshPowerW(plant.hall(id), now, METER_STALE_MS);
+        if (hallW === undefined) return false;
+        drawnW += hallW + (granted.get(id) ?? 0);
+      }
+      return drawnW * lossFactor <= usableW;
+    });
+  }
 
   return {
     mayIncrease(id, hallId, deltaW) {
@@ -43,6 +58,7 @@ export function createRoom(site: Site, plant: Plant): Room {
       const watts = deltaW * (1 + dearest);
       if (hallW + (granted.get(hallId) ?? 0) + watts > usableHallW(hall)) return false;
       if (importW + (total + watts) * lossFactor > usableConnectionW(site)) return false;
+      if (!fitsFeeders(hallId, watts, now)) return false;
       grants.set(id, { hallId, watts, endedAt: undefined });
       granted.set(hallId, (granted.get(hallId) ?? 0) + watts);
       total += watts;

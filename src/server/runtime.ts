@@ -233,7 +233,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: 3 * readEveryMs + 6_000,
   };
   const jobCommands = createJobCommands();
-  const responses = createResponseWatch(measurements.responses);
+  const responses = createResponseWatch(measurements.responses, (id) => fleet.byId(id)?.machine.groupId);
 
   let picture = takePicture(sources);
   let alarms: readonly StandingAlarm[] = [];

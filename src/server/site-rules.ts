@@ -22,6 +22,7 @@ function entries(site: Raw, list: string): { readonly index: number; readonly en
 
 const LISTS = [
   'halls',
+  'feeders',
   'meters',
   'uplinks',
   'plant',
@@ -29,6 +30,8 @@ const LISTS = [
   'pools',
   'clusters',
   'contracts',
+  'awards',
+  'programs',
   'leases',
   'feeds',
   'owners',
@@ -40,9 +43,11 @@ export function crossIssues(site: unknown): SiteIssue[] {
   const tell: Tell = (path, message) => issues.push({ path, message });
   for (const list of LISTS) doubles(site, list, tell);
   references(site, tell);
+  feederTree(site, tell);
   machineModels(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
+  programCalls(site, tell);
   addresses(site, tell);
   listening(site, tell);
   return issues;
@@ -76,6 +81,15 @@ function references(site: Raw, tell: Tell): void {
   const groups = ids('machines');
   for (const { index, entry } of entries(site, 'plant'))
     if (isRaw(entry['feeds'])) want(groups, 'group', entry['feeds']['group'], ['plant', index, 'feeds', 'group']);
+  const feeders = ids('feeders');
+  for (const { index, entry } of entries(site, 'feeders')) {
+    for (const [list, known, what] of [
+      ['halls', halls, 'hall'],
+      ['feeders', feeders, 'feeder'],
+    ] as const)
+      if (Array.isArray(entry[list]))
+        for (const [at, name] of entry[list].entries()) want(known, what, name, ['feeders', index, list, at]);
+  }
   const pools = ids('pools');
   for (const { index, entry } of entries(site, 'machines'))
     if (Array.isArray(entry['pools']))
@@ -86,6 +100,34 @@ function references(site: Raw, tell: Tell): void {
   }
   for (const { index, entry } of entries(site, 'contracts'))
     want(classes, 'class of work', entry['work'], ['contracts', index, 'work']);
+}
+
+/** Every hall and every feeder hangs on one feeder at the most, and none on itself. */
+function feederTree(site: Raw, tell: Tell): void {
+  const feeders = entries(site, 'feeders');
+  const listOf = (entry: Raw, list: string): unknown[] =>
+    Array.isArray(entry[list]) ? (entry[list] as unknown[]) : [];
+  for (const list of ['halls', 'feeders']) {
+    const on = new Map<unknown, unknown>();
+    for (const { index, entry } of feeders)
+      for (const [at, name] of listOf(entry, list).entries()) {
+        if (on.has(name))
+          tell(['feeders', index, list, at], `"${String(name)}" hangs on "${String(on.get(name))}" already`);
+        else on.set(name, entry['id']);
+      }
+  }
+  const below = new Map(feeders.map(({ entry }) => [entry['id'], listOf(entry, 'feeders')]));
+  const reaches = (from: unknown, to: unknown, passed: ReadonlySet<unknown>): boolean =>
+    (below.get(from) ?? []).some(
+      (next) => next === to || (!passed.has(next) && reaches(next, to, new Set([...passed, next]))),
+    );
+  for (const { index, entry } of feeders) {
+    const { id } = entry;
+    if (typeof id === 'string' && reaches(id, id, new Set()))
+      tell(['feeders', index, 'feeders'], `"${id}" hangs on itself: expected feeders that stand below it`);
+    if (listOf(entry, 'halls').length + listOf(entry, 'feeders').length === 0)
+      tell(['feeders', index], 'nothing hangs on it: expected halls or feeders');
+  }
 }
 
 function machineModels(site: Raw, tell: Tell): void {
@@ -107,10 +149,32 @@ function meterDoubles(site: Raw, tell: Tell): void {
 }
 
 function contractTerms(site: Raw, tell: Tell): void {
-  for (const { index, entry } of entries(site, 'contracts')) {
-    const { from, until } = entry;
-    if (typeof from === 'string' && typeof until === 'string' && from > until)
-      tell(['contracts', index, 'until'], `ends before it begins (${from})`);
+  for (const list of ['contracts', 'awards'])
+    for (const { index, entry } of entries(site, list)) {
+      const { from, until, hours } = entry;
+      if (typeof from === 'string' && typeof until === 'string' && from > until)
+        tell([list, index, 'until'], `ends before it begins (${from})`);
+      if (!isRaw(hours) || typeof hours['from'] !== 'string' || typeof hours['until'] !== 'string') continue;
+      if (hours['from'] >= hours['until'])
+        tell(
+          [list, index, 'hours', 'until'],
+          `ends before it begins (${hours['from']}): expected a later time of the same day`,
+        );
+    }
+}
+
+/** A call ends after import had to be down, and the next one of its program comes later. */
+function programCalls(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'programs')) {
+    const noticeMs = 60_000 * (typeof entry['noticeMinutes'] === 'number' ? entry['noticeMinutes'] : 0);
+    let endsAt = -Infinity;
+    for (const { index: at, entry: call } of entries(entry, 'calls')) {
+      const [from, until] = [Date.parse(String(call['at'])) + noticeMs, Date.parse(String(call['until']))];
+      const path = ['programs', index, 'calls', at];
+      if (until <= from) tell([...path, 'until'], 'ends before import has to be down: expected a later time');
+      if (from < endsAt) tell([...path, 'at'], 'begins before the call above it ends: expected calls in their order');
+      endsAt = until;
+    }
   }
 }
 

@@ -1,7 +1,10 @@
 import {
+  awardFacts,
   blockOf,
   coincidentUsdPerMw,
   CATALOGUE,
+  curtailmentFacts,
+  feederFacts,
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
@@ -27,12 +30,13 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
-/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param demand where the month's demand charge stands */
+/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param demand where the month's demand charge stands @param responseMs in which a group's machines were seen asleep, on the wall */
 export function takeSnapshot(
   sources: PictureSources,
   picture: Picture,
   held: ReadonlySet<string>,
   demand: DemandFacts | undefined,
+  responseMs: (groupId: string, machines: number) => number | undefined = () => undefined,
 ): Snapshot {
   const { site } = sources;
   const work = picture.work.flatMap((one) => workFacts(sources, picture, one));
@@ -54,12 +58,18 @@ export function takeSnapshot(
       minimumOffMs: site.mining.minimumOffMinutes * MINUTE,
     },
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
+    feeders: feederFacts(site),
+    awards: awardFacts(site, picture.at),
+    curtailments: curtailmentFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];
       // Machines that can neither sleep nor change their point stay as they are, whatever a plan would like.
       const moves = facts.answering.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined);
-      return [cohortFacts(sources, picture, group, facts, held.has(group.id) || !moves)];
+      const cohort = cohortFacts(sources, picture, group, facts, held.has(group.id) || !moves);
+      const wallMs = responseMs(group.id, cohort.machines);
+      // Deadlines run on the site's clock, which may be fast.
+      return [wallMs === undefined ? cohort : { ...cohort, responseSeconds: (wallMs * sources.clock.speed) / 1000 }];
     }),
     work,
   };

@@ -17,7 +17,7 @@ const files = readdirSync(folder)
 function fixture() {
   const snapshot = demoSnapshot();
   const [first, second, ...rest] = snapshot.cohorts;
-  const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 } }, ...rest];
+  const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 }, responseSeconds: 40 }, ...rest];
   const mining = {
     ...snapshot.mining,
     retuneUsdPerMachine: 0.01,
@@ -31,8 +31,20 @@ function fixture() {
   const forecast = demoForecast();
   const steps = forecast.steps.map((step, t) => ({ ...step, coincidentProbability: t > 30 && t < 40 ? 0.2 : 0 }));
   const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
+  const feeders = [{ id: 'f1', usableW: 20e6, hallIds: ['a', 'b', 'c'] }];
+  const spans = [{ from: snapshot.at, until: siteMs(snapshot.at + DAY) }];
+  const award = { awardedW: 5e6, usdPerMwHour: 12, shortfallUsdPerMwh: 100, responseSeconds: 600, spans };
+  const awards = [
+    { ...award, id: 'ecrs' },
+    { ...award, id: 'fast', responseSeconds: 30 },
+  ];
+  const call = { id: 'ers', firmW: 8e6, penaltyUsdPerMwh: 2_000 };
+  const curtailments = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
-  return pose({ ...snapshot, connection, tariff, halls, work, cohorts, mining }, { ...forecast, steps });
+  return pose(
+    { ...snapshot, connection, tariff, halls, feeders, awards, curtailments, work, cohorts, mining },
+    { ...forecast, steps },
+  );
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
   const { model } = buildLp(fixture(), list);

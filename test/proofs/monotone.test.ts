@@ -97,6 +97,11 @@ test('hash worth more, never less of it', () => {
 const WIDER: Readonly<Record<string, (site: AnySite) => AnySite>> = {
   connection: (site) => ({ ...site, usableW: site.usableW + 250_000 }),
   breakers: (site) => ({ ...site, halls: changed(site, (hall) => ({ ...hall, usableW: hall.usableW + 100_000 })) }),
+  feeders: (site) => ({
+    ...site,
+    feederW: site.feederW && [site.feederW[0] + 100_000, site.feederW[1] + 250_000],
+  }),
+  calls: (site) => ({ ...site, calls: site.calls.map((call) => ({ ...call, firmW: call.firmW + 200_000 })) }),
   wakes: (site) => ({
     ...site,
     halls: changed(site, (hall) => ({ ...hall, wakesPerMinute: hall.wakesPerMinute + 5 })),

@@ -38,6 +38,11 @@ test('the sites hold something of every kind', () => {
   const counts = {
     demand: having(({ demand }) => (demand?.usdPerMw ?? 0) > 0),
     coincident: having((s) => s.coincidentUsdPerMw !== undefined && s.steps.some((t) => t.coincidentProbability > 0)),
+    award: having((s) => s.awards.length > 0 && s.cohorts.some(({ responseSeconds }) => responseSeconds !== undefined)),
+    call: having(({ calls }) =>
+      calls.some(({ fromMinutes, minutes }) => fromMinutes <= 0 && fromMinutes + minutes > 0),
+    ),
+    feeder: having(({ feederW }) => feederW !== undefined),
     ramp: having(({ rampWPerMinute }) => rampWPerMinute !== undefined),
     minimumOn: having(({ minimumOnMinutes, steps }) => minimumOnMinutes > 5 && steps.length > 1),
     minimumOff: having(({ minimumOffMinutes, steps }) => minimumOffMinutes > 5 && steps.length > 1),

@@ -36,6 +36,7 @@ const anyCohort = fc.record({
   high: int(0, 200),
   pinnedShare: some(0, 0.5),
   held: fc.constantFrom(true, false, false, false, false),
+  responseSeconds: fc.constantFrom(undefined, 20, 300),
 });
 const anyWork = fc.record({
   hall: fc.constantFrom(...HALLS),
@@ -46,6 +47,20 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+});
+const anyAward = fc.record({
+  awardedW: int(50_000, 2_000_000),
+  usdPerMwHour: int(0, 80),
+  shortfallUsdPerMwh: int(0, 600),
+  responseSeconds: fc.constantFrom(30, 600),
+  fromMinutes: int(0, 30),
+  minutes: int(5, 120),
+});
+const anyCall = fc.record({
+  firmW: int(0, 3_000_000),
+  penaltyUsdPerMwh: fc.constantFrom(20, 300, 5_000),
+  fromMinutes: int(-30, 60),
+  minutes: int(1, 90),
 });
 const anyDemand = fc.record({
   usdPerMw: int(0, 12_000),
@@ -61,8 +76,12 @@ export const anySite = fc.record({
   cohorts: fc.array(anyCohort, { minLength: 1, maxLength: 4 }),
   work: fc.array(anyWork, { maxLength: 4 }),
   usableW: int(800_000, 5_000_000),
+  /** Of feeders over the first hall, and over both. */
+  feederW: fc.option(fc.tuple(int(300_000, 3_000_000), int(600_000, 5_000_000)), { nil: undefined }),
   importW: fc.option(int(0, 4_000_000), { nil: undefined }),
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
+  awards: fc.array(anyAward, { maxLength: 3 }),
+  calls: fc.array(anyCall, { maxLength: 2 }),
   demand: fc.option(anyDemand, { nil: undefined }),
   coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
   wakeUsdPerMachine: fc.constantFrom(0, 0.02),
@@ -118,6 +137,22 @@ export function snapshotOf(site: AnySite): Snapshot {
       wakesPerMinute: h.wakesPerMinute,
       uplinkMbps: h.uplinkMbps,
     })),
+    ...(site.feederW === undefined
+      ? {}
+      : {
+          feeders: [
+            { id: 'one', usableW: site.feederW[0], hallIds: ['a'] },
+            { id: 'both', usableW: site.feederW[1], hallIds: ['a', 'b'] },
+          ],
+        }),
+    awards: site.awards.map(({ fromMinutes, minutes, ...award }, i) => {
+      const from = siteMs(at + fromMinutes * MINUTE);
+      return { ...award, id: `k${i}`, spans: [{ from, until: siteMs(from + minutes * MINUTE) }] };
+    }),
+    curtailments: site.calls.map(({ fromMinutes, minutes, ...call }, i) => {
+      const from = siteMs(at + fromMinutes * MINUTE);
+      return { ...call, id: `p${i}`, from, until: siteMs(from + minutes * MINUTE) };
+    }),
     cohorts: site.cohorts.map((c, i) => {
       const now = { sleep: c.asleep, '190MHz': c.low, '490MHz': c.middle, '790MHz': c.high };
       return {
@@ -130,6 +165,7 @@ export function snapshotOf(site: AnySite): Snapshot {
         now,
         pinned: Object.fromEntries(Object.entries(now).map(([key, n]) => [key, Math.floor(n * c.pinnedShare)])),
         held: c.held,
+        responseSeconds: c.responseSeconds,
       };
     }),
     work: site.work.map((w, i) => ({

@@ -1,10 +1,12 @@
 import { MINUTE } from '../../model/index.ts';
 import { defineConstraint } from '../constraint.ts';
+import { awardsAt } from '../awards.ts';
+import { callsAt } from '../curtailment.ts';
 import { coincidentQuarters, demandOf } from '../demand.ts';
 
 /**
  * Above what the energy of a horizon is worth, and below what would hide the other terms from the solver. What a MW costs
- * in charges on peaks comes on top.
+ * in charges on peaks, in awards and in calls comes on top.
  */
 const USD_PER_MW_OVER = 5_000;
 
@@ -15,7 +17,16 @@ export const ramp = defineConstraint({
   add(model, { problem, columns }) {
     const { rampWPerMinute, importW } = problem.snapshot.connection;
     if (rampWPerMinute === undefined) return;
-    const charges = [...coincidentQuarters(problem), ...(demandOf(problem)?.months ?? [])];
+    const charges = [
+      ...coincidentQuarters(problem),
+      ...(demandOf(problem)?.months ?? []),
+      ...problem.steps.flatMap((_, t) => [
+        ...callsAt(problem, t).map(({ facts, hours }) => ({ usdPerMw: hours * facts.penaltyUsdPerMwh })),
+        ...awardsAt(problem, t).map(({ facts, hours }) => ({
+          usdPerMw: hours * (facts.usdPerMwHour + facts.shortfallUsdPerMwh),
+        })),
+      ]),
+    ];
     const usdPerMwOver = charges.reduce((sum, { usdPerMw }) => sum + usdPerMw, USD_PER_MW_OVER);
     for (const [t, { facts }] of problem.steps.entries()) {
       const before = columns.importMw[t - 1];

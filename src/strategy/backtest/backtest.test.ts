@@ -5,11 +5,11 @@ import { parse } from 'yaml';
 import { loadHighs } from '../../dispatch/highs.ts';
 import { DAY, HOUR, siteMs, siteSchema, type Site, type SiteMs } from '../../model/index.ts';
 import { walk, type Decide } from './engine.ts';
-import { siteCase, type Running, type SiteCase } from './facts.ts';
+import { siteCase, wantedAt, type Running, type SiteCase } from './facts.ts';
 import { coupledSite, JULY, JUNE, madeUpHistory, uncoupledSite } from './fixture.ts';
 import { foresightPolicy } from './foresight.ts';
 import { runBacktest } from './index.ts';
-import type { Load } from './ledger.ts';
+import { loadOf, type Load } from './ledger.ts';
 import { rulePolicy } from './part.ts';
 import { plannerPolicy } from './planned.ts';
 import { truthOf, type Truth } from './truth.ts';
@@ -93,6 +93,19 @@ describe('with everything coupled', () => {
     expect(plan).toBeLessThanOrEqual(foresight!);
     expect(always).toBeLessThanOrEqual(foresight!);
     expect(rule).toBeLessThanOrEqual(foresight!);
+  });
+
+  test('who fills up stays within a feeder too, and a planner may do no more', () => {
+    const feeders = [{ id: 'f1', ratingMw: 0.5, marginPct: 10, halls: ['a'] }];
+    const fed = siteCase(siteSchema.parse({ ...coupledSite(), feeders }));
+    const load = (one: SiteCase): number => {
+      const truth = truthOf(one, madeUpHistory(), JUNE, JULY);
+      const [conditions, wanted] = [truth.at(JUNE), wantedAt(one, JUNE)];
+      return loadOf(one, fillUp(one, conditions, wanted, truth.usdPerGpuHour(JUNE)), conditions.wetBulbC).importW;
+    };
+    expect(load(facts)).toBeGreaterThan(0.6e6);
+    expect(load(fed)).toBeLessThanOrEqual(0.45e6);
+    expect(load(fed)).toBeGreaterThan(0.44e6);
   });
 
   test('the planner sleeps through hours that are likely to be the peak, and says how many', async () => {

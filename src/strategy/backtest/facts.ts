@@ -3,10 +3,12 @@ import {
   blockOf,
   CATALOGUE,
   commitmentsOf,
+  feederFacts,
   MINUTE,
   type AsicModel,
   type CohortFacts,
   type DemandFacts,
+  type FeederFacts,
   type GpuServerModel,
   type HallFacts,
   type Machine,
@@ -49,6 +51,7 @@ export interface SiteCase {
   readonly lossFraction: number;
   readonly keptFraction: number;
   readonly halls: readonly HallFacts[];
+  readonly feeders: readonly FeederFacts[];
   readonly cohorts: readonly CohortCase[];
   readonly work: readonly WorkCase[];
 }
@@ -94,6 +97,7 @@ export function siteCase(site: Site, machines?: readonly Machine[]): SiteCase {
     lossFraction: lossPct / 100,
     keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
     halls,
+    feeders: feederFacts(site),
     cohorts: groups.flatMap(({ group, hall, count, model }) =>
       model?.kind === 'asic' && count > 0 ? [cohortCase(group, model, hall, count)] : [],
     ),
@@ -187,6 +191,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
       minimumOffMs: mining.minimumOffMinutes * MINUTE,
     },
     halls,
+    feeders: facts.feeders,
     cohorts: facts.cohorts.map(({ id, hall, modelId, machines, sleepW, points, stock }): CohortFacts => ({
       id,
       hallId: halls[hall]!.id,

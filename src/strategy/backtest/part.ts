@@ -196,6 +196,9 @@ function assumptions({ site, work }: SiteCase): string[] {
     );
   if (site.charges.demand !== undefined)
     notes.push('the demand charge of a calendar month that the period holds in part is paid for that part');
+  if (site.awards.length > 0)
+    notes.push('ancillary awards are left out: how fast machines respond is measured on the site alone');
+  if (site.programs.length > 0) notes.push('calls of curtailment programs are left out');
   return notes;
 }
 

@@ -1,5 +1,5 @@
 import { breakEvenUsdPerMwh } from '../../dispatch/economics.ts';
-import { coolingPerWatt, hallLoadW } from '../../dispatch/problem.ts';
+import { coolingPerWatt, feederLoadW, hallLoadW } from '../../dispatch/problem.ts';
 import { DAY, HOUR, siteMs, type Site, type SiteMs } from '../../model/index.ts';
 import type { CohortCase, Running, SiteCase, Wanted } from './facts.ts';
 import { monthCalendar } from './ledger.ts';
@@ -7,7 +7,7 @@ import type { Conditions, Truth } from './truth.ts';
 
 /**
  * Everything that fits: AI first, the best paid class before the others, then miners at stock, the most efficient first. No breaker, no
- * uplink and not the connection is loaded beyond what a plan may use.
+ * feeder, no uplink and not the connection is loaded beyond what a plan may use.
  * @param runs whether a cohort is wanted at all
  */
 export function fillUp(
@@ -17,7 +17,7 @@ export function fillUp(
   usdPerGpuHour: readonly number[],
   runs: (cohort: CohortCase) => boolean = () => true,
 ): Running {
-  const { halls, cohorts, work, lossFraction } = facts;
+  const { halls, feeders, cohorts, work, lossFraction } = facts;
   const perW = halls.map((hall) => coolingPerWatt(hall, wetBulbC));
   const asleepW = halls.map((_, h) =>
     cohorts.reduce((sum, { hall, machines, sleepW }) => sum + (hall === h ? machines * sleepW : 0), 0),
@@ -25,14 +25,21 @@ export function fillUp(
   const least = halls.map((hall, h) => hallLoadW(hall, perW[h]!, asleepW[h]!));
   const hallLeftW = halls.map(({ usableW }, h) => usableW - least[h]!);
   let leftW = facts.usableW - least.reduce((sum, watts) => sum + watts, 0) * (1 + lossFraction);
+  const feederLeftW = feeders.map(({ usableW, hallIds }) => {
+    const below = halls.flatMap(({ id }, h) => (hallIds.includes(id) ? [h] : []));
+    return usableW - feederLoadW(below, least, lossFraction);
+  });
+  const above = halls.map(({ id }) => [...feeders.keys()].filter((f) => feeders[f]!.hallIds.includes(id)));
   /** How many things of so many watts of IT still fit, `most` at the most; they are taken. */
   const take = (hall: number, wattsEach: number, most: number): number => {
     const atHallW = wattsEach * (1 + perW[hall]!);
     const atMeterW = atHallW * (1 + lossFraction);
-    const fits = atHallW <= 0 ? most : Math.min(hallLeftW[hall]! / atHallW, leftW / atMeterW);
+    const aboveW = above[hall]!.reduce((room, f) => Math.min(room, feederLeftW[f]!), leftW);
+    const fits = atHallW <= 0 ? most : Math.min(hallLeftW[hall]! / atHallW, aboveW / atMeterW);
     const count = Math.max(0, Math.min(most, Math.floor(fits + 1e-9)));
     hallLeftW[hall]! -= count * atHallW;
     leftW -= count * atMeterW;
+    for (const f of above[hall]!) feederLeftW[f]! -= count * atMeterW;
     return count;
   };
 

@@ -1,0 +1,233 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { anySite, forecastOfSite, snapshotOf } from '../../test/support/random-site.ts';
+import {
+  HOUR,
+  siteMs,
+  type AwardFacts,
+  type CurtailmentFacts,
+  type Forecast,
+  type Plan,
+  type Snapshot,
+} from '../model/index.ts';
+import { constraints } from './constraints/index.ts';
+import { AT, bareHall, bareSnapshot, cohort, shortForecast } from './fixture.ts';
+import { loadHighs } from './highs.ts';
+import { buildLp } from './lp.ts';
+import { planByMeritOrder } from './merit-order.ts';
+import { planWith, solve } from './plan.ts';
+import { pose, type Decision } from './problem.ts';
+import { moneyOf } from './shape.ts';
+
+const highs = await loadHighs();
+
+/** Two halls of 1,000 machines of 3 kW: 3 MW each that earn $50/MWh at a hashprice of 40. */
+const POINTS = [{ profile: 'default', powerW: 3_000, hashrateThs: 90 }];
+const miners = (id: string) => ({ ...cohort(id, 'x', 1_000, POINTS), sleepW: 0 });
+const site = (change: Partial<Snapshot> = {}): Snapshot =>
+  bareSnapshot({ halls: [bareHall('a'), bareHall('b')], cohorts: [miners('a-x'), miners('b-x')], ...change });
+const both = (snapshot: Snapshot, forecast: Forecast): Plan[] => [
+  planWith(highs, snapshot, forecast),
+  planByMeritOrder(snapshot, forecast),
+];
+const importsMw = ({ steps }: Plan): number[] => steps.map(({ importW }) => Math.round(importW / 1e3) / 1e3);
+
+describe('feeders', () => {
+  const feeders = [
+    { id: 'f1', usableW: 1.2e6, hallIds: ['a'] },
+    { id: 'f2', usableW: 3.6e6, hallIds: ['a', 'b'] },
+  ];
+
+  test('what hangs on one draws no more than it carries, whoever plans', () => {
+    for (const plan of both(site({ feeders }), shortForecast([20, 20]))) {
+      expect(importsMw(plan)).toEqual([3.6, 3.6]);
+      expect(plan.steps[0]!.cohorts['a-x']!['default']).toBeLessThanOrEqual(400);
+    }
+    for (const plan of both(site(), shortForecast([20, 20]))) expect(importsMw(plan)).toEqual([6, 6]);
+  });
+
+  test('losses count below it', () => {
+    const connection = { ...bareSnapshot().connection, lossFraction: 0.25 };
+    const one = [{ id: 'f1', usableW: 1.5e6, hallIds: ['a'] }];
+    for (const plan of both(site({ feeders: one, connection }), shortForecast([20])))
+      expect(plan.steps[0]!.cohorts['a-x']!['default']).toBe(400);
+  });
+
+  test('the reasons name the one that binds, and what a MW more of it is worth', () => {
+    const plan = planWith(highs, site({ feeders: [feeders[0]!] }), shortForecast([20], 60));
+    // 90 TH/s for 3 kW at $40/PH/day is $50/MWh, of which power takes 20.
+    expect(plan.why!.limits).toEqual([
+      {
+        key: 'feeder:f1',
+        unit: 'MW',
+        usdPerHour: expect.closeTo(30, 6) as number,
+        sentence: '1 MW more at feeder f1 is worth $30.00 an hour now',
+      },
+    ]);
+    expect(plan.steps[0]!.shadowUsdPerMwh).toEqual({ 'feeder:f1': expect.closeTo(30, 6) as number });
+    expect(plan.why!.changes[0]).toMatch(/^600 of a-x go to sleep: .*1 MW more at feeder f1 is worth/);
+  });
+
+  test('one that is over its rating with everything stopped is named, and the plan stops all it can', () => {
+    const halls = [{ ...bareHall('a'), fixedW: 1.5e6 }, bareHall('b')];
+    for (const plan of both(site({ halls, feeders: [feeders[0]!] }), shortForecast([20]))) {
+      expect(plan.status).toBe('limits-exceeded');
+      expect(plan.notes).toEqual([expect.stringMatching(/^feeder f1 is over its limit by 0\.300 MW at /)]);
+      expect(importsMw(plan)).toEqual([4.5]);
+    }
+  });
+
+  test('a hall that is not there is a bug of whoever built the snapshot', () => {
+    const lost = [{ id: 'f1', usableW: 1, hallIds: ['z'] }];
+    expect(() => planByMeritOrder(site({ feeders: lost }), shortForecast([20]))).toThrow(/no hall z/);
+  });
+});
+
+describe('ancillary awards', () => {
+  const spans = [{ from: AT, until: siteMs(AT + HOUR) }];
+  const ecrs: AwardFacts = {
+    id: 'ecrs',
+    awardedW: 2e6,
+    usdPerMwHour: 15,
+    shortfallUsdPerMwh: 25,
+    responseSeconds: 600,
+    spans,
+  };
+  const measured = (seconds: number | undefined, change: object = {}) => [
+    { ...miners('a-x'), responseSeconds: seconds, ...change },
+  ];
+  const plan = (awards: readonly AwardFacts[], cohorts: Snapshot['cohorts'], prices: readonly number[]) =>
+    planWith(highs, site({ awards, cohorts }), shortForecast(prices, 60));
+  const reserves = ({ steps }: Plan) => steps.map(({ reserveW }) => reserveW);
+
+  test('what is held has to run, as long as award and shortfall are worth more than it loses', () => {
+    // A MW loses $30 at $80/MWh and $45 at $95/MWh; held, it earns $15 and saves $25.
+    const held = plan([ecrs], measured(16), [80, 80]);
+    expect(importsMw(held)).toEqual([2.001, 0]);
+    expect(reserves(held)).toEqual([{ ecrs: 2e6 }, undefined]);
+    expect(held.objectiveUsd).toBeCloseTo(2 * 15 - 2.001 * 30, 6);
+    const missed = plan([ecrs], measured(16), [95]);
+    expect(importsMw(missed)).toEqual([0]);
+    expect(reserves(missed)).toEqual([{ ecrs: 0 }]);
+    expect(missed.objectiveUsd).toBeCloseTo(-2 * 25, 6);
+  });
+
+  test.each([
+    ['that was never measured', measured(undefined)],
+    ['that is too slow', measured(601)],
+    ['that a person holds', measured(16, { held: true })],
+    ['within its minimum time', measured(16, { pinned: { default: 1_000 } })],
+  ])('load %s is no reserve', (_, cohorts) => {
+    expect(reserves(planWith(highs, site({ awards: [ecrs], cohorts }), shortForecast([20], 5)))).toEqual([{ ecrs: 0 }]);
+  });
+
+  test('one MW counts once, and goes where it is worth most', () => {
+    const spinning = { ...ecrs, id: 'spinning', usdPerMwHour: 40, responseSeconds: 20 };
+    expect(reserves(plan([ecrs, spinning], measured(16), [20]))).toEqual([{ spinning: 2e6, ecrs: 1e6 }]);
+    // Who needs ten minutes serves the one that allows as much.
+    const cohorts = [...measured(16), { ...miners('b-x'), responseSeconds: 300 }];
+    const slow = { ...ecrs, awardedW: 4e6 };
+    expect(reserves(plan([slow, spinning], cohorts, [20]))).toEqual([{ spinning: 2e6, ecrs: 4e6 }]);
+    expect(reserves(plan([{ ...spinning, awardedW: 4e6 }, ecrs], cohorts, [20]))).toEqual([
+      { spinning: 3e6, ecrs: 2e6 },
+    ]);
+  });
+
+  test('a step that is held in part earns that part', () => {
+    const half = { ...ecrs, spans: [{ from: AT, until: siteMs(AT + HOUR / 2) }] };
+    expect(plan([half], measured(16), [20]).objectiveUsd).toBeCloseTo(3 * 30 + (2 * 15) / 2, 6);
+  });
+
+  test('the reasons say what a MW more of it is worth, and why load runs at a loss', () => {
+    const asleep = measured(16, { now: { sleep: 1_000 } });
+    const { why } = plan([{ ...ecrs, awardedW: 9e6 }], asleep, [80]);
+    expect(why!.limits).toEqual([
+      {
+        key: 'reserve:600',
+        unit: 'MW',
+        usdPerHour: expect.closeTo(40, 6) as number,
+        sentence: '1 MW more that can be shed within 600 s is worth $40.00 an hour now',
+      },
+    ]);
+    expect(why!.changes).toEqual([
+      '1,000 of a-x wake to default: its hash earns $50.00/MWh, $40.00 more in reserve, power costs $80.00 in all',
+    ]);
+    expect(why!.cohorts[0]!.leavesAboveUsdPerMwh).toBeCloseTo(90, 6);
+  });
+
+  test('the merit order holds what happens to run, and its money says so', () => {
+    const snapshot = site({ awards: [ecrs], cohorts: measured(16) });
+    const greedy = planByMeritOrder(snapshot, shortForecast([20, 80], 30));
+    expect(reserves(greedy)).toEqual([{ ecrs: 2e6 }, { ecrs: 0 }]);
+    expect(greedy.objectiveUsd).toBeCloseTo(0.5 * (3 * 30 + 2 * 15) - 0.5 * 2 * 25, 6);
+  });
+});
+
+describe('curtailment programs', () => {
+  const ers: CurtailmentFacts = {
+    id: 'ers',
+    firmW: 1.5e6,
+    penaltyUsdPerMwh: 200,
+    from: siteMs(AT + HOUR),
+    until: siteMs(AT + 2 * HOUR),
+  };
+
+  test('while it is called, import above the firm level stops that is worth less than the penalty, whoever plans', () => {
+    const prices = shortForecast([20, 20, 20], 60);
+    for (const plan of both(site({ curtailments: [ers] }), prices)) {
+      expect(importsMw(plan)).toEqual([6, 1.5, 6]);
+      expect(plan.objectiveUsd).toBeCloseTo((6 + 1.5 + 6) * 30, 6);
+    }
+    // A MW earns $30 an hour: a penalty below that is paid.
+    for (const plan of both(site({ curtailments: [{ ...ers, penaltyUsdPerMwh: 29 }] }), prices)) {
+      expect(importsMw(plan)).toEqual([6, 6, 6]);
+      expect(plan.objectiveUsd).toBeCloseTo(3 * 6 * 30 - 4.5 * 29, 6);
+    }
+  });
+
+  test('two programs add up above the lower level', () => {
+    const penalties = { ...ers, penaltyUsdPerMwh: 20 };
+    const curtailments = [penalties, { ...penalties, id: 'other', firmW: 3.6e6 }];
+    for (const plan of both(site({ curtailments }), shortForecast([20, 20], 60)))
+      expect(importsMw(plan)).toEqual([6, 3.6]);
+  });
+
+  test('a call in part of a step costs that part', () => {
+    const curtailments = [{ ...ers, from: siteMs(AT + HOUR / 2), until: siteMs(AT + HOUR), penaltyUsdPerMwh: 50 }];
+    for (const plan of both(site({ curtailments }), shortForecast([20], 60))) {
+      expect(importsMw(plan)).toEqual([6]);
+      expect(plan.objectiveUsd).toBeCloseTo(6 * 30 - (4.5 * 50) / 2, 6);
+    }
+  });
+
+  test('whole machines stay below the firm level, and the reasons name it', () => {
+    const curtailments = [{ ...ers, firmW: 1.499e6, from: AT }];
+    const { why, steps } = planWith(highs, site({ curtailments }), shortForecast([20], 60));
+    expect(steps[0]!.importW).toBe(1.497e6);
+    expect(why!.limits[0]).toMatchObject({
+      key: 'curtailment:ers',
+      sentence: '1 MW more while ers is called is worth $30.00 an hour now',
+    });
+  });
+});
+
+test('at any site the money of the decisions is the objective of the program', () => {
+  // What it costs to outrun the contract's ramp is no money that anybody pays.
+  const paid = constraints.filter(({ name }) => name !== 'ramp');
+  fc.assert(
+    fc.property(anySite, (one) => {
+      const problem = pose(snapshotOf(one), forecastOfSite(one));
+      const { columns, ...program } = buildLp(problem, paid);
+      const { solution, objectiveUsd } = solve(highs, { columns, ...program }, {});
+      const at = (column: number): number => Math.max(0, solution.colValue[column]!);
+      const decisions = problem.steps.map((_, t): Decision => ({
+        machines: columns.machines[t]!.map((modes) => modes.map(at)),
+        gpus: columns.gpus[t]!.map(at),
+      }));
+      expect(Math.abs(moneyOf(problem, decisions) - objectiveUsd)).toBeLessThan(
+        1e-6 * Math.max(10, Math.abs(objectiveUsd)),
+      );
+    }),
+    { numRuns: 150 },
+  );
+});

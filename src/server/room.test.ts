@@ -1,0 +1,52 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { siteSchema } from '../model/index.ts';
+import type { Plant } from './plant.ts';
+import { createRoom, type Room } from './room.ts';
+
+const wall = vi.hoisted(() => ({ ms: 0 }));
+vi.mock('./io.ts', () => ({ wallNow: () => wall.ms }));
+beforeEach(() => void (wall.ms = 1_000));
+
+const hall = (id: string) => ({
+  id,
+  name: id,
+  breakerMw: 10,
+  marginPct: 0,
+  cooling: { kind: 'air', baseKw: 0, marginal: [{ wetBulbC: 0, marginalW: 0 }] },
+});
+
+/** Two halls below one feeder of 3 MW; what their meters read, undefined where they are silent. */
+function roomAt(hallsW: Readonly<Record<string, number | undefined>>): Room {
+  const site = siteSchema.parse({
+    name: 'Two halls',
+    connection: { limitMw: 20, marginPct: 0, lossPct: 0 },
+    tariff: { kind: 'fixed', usdPerMwh: 40 },
+    halls: [hall('a'), hall('b'), hall('c')],
+    feeders: [
+      { id: 'f1', ratingMw: 3, marginPct: 0, halls: ['a'], feeders: ['f2'] },
+      { id: 'f2', ratingMw: 9, halls: ['b'] },
+    ],
+    meters: [],
+    machines: [],
+    feeds: [],
+  });
+  const meter = (powerW: number | undefined) =>
+    powerW === undefined ? undefined : { reading: { powerW }, readWall: wall.ms };
+  const plant = { connection: meter(2e6), hall: (id: string) => meter(hallsW[id]) } as unknown as Plant;
+  return createRoom(site, plant);
+}
+
+test('what halls below one feeder draw and were granted together stays within it', () => {
+  const room = roomAt({ a: 1e6, b: 1e6, c: 0 });
+  expect(room.mayIncrease('m1', 'a', 0.6e6)).toBe(true);
+  expect(room.mayIncrease('m2', 'b', 0.6e6)).toBe(false);
+  expect(room.mayIncrease('m2', 'b', 0.4e6)).toBe(true);
+  // Hall c hangs on no feeder.
+  expect(room.mayIncrease('m3', 'c', 5e6)).toBe(true);
+});
+
+test('a silent meter below a feeder leaves no room anywhere below it', () => {
+  const room = roomAt({ a: 1e6, b: undefined, c: 0 });
+  expect(room.mayIncrease('m1', 'a', 1)).toBe(false);
+  expect(room.mayIncrease('m3', 'c', 1)).toBe(true);
+});
