@@ -5,7 +5,7 @@ import {
   HOUR,
   siteMs,
   type AwardFacts,
-  type CurtailmentFacts,
+  type ProgramCallFacts,
   type Forecast,
   type Plan,
   type Snapshot,
@@ -164,7 +164,7 @@ describe('ancillary awards', () => {
 });
 
 describe('curtailment programs', () => {
-  const ers: CurtailmentFacts = {
+  const ers: ProgramCallFacts = {
     id: 'ers',
     firmW: 1.5e6,
     penaltyUsdPerMwh: 200,
@@ -174,12 +174,12 @@ describe('curtailment programs', () => {
 
   test('while it is called, import above the firm level stops that is worth less than the penalty, whoever plans', () => {
     const prices = shortForecast([20, 20, 20], 60);
-    for (const plan of both(site({ curtailments: [ers] }), prices)) {
+    for (const plan of both(site({ programCalls: [ers] }), prices)) {
       expect(importsMw(plan)).toEqual([6, 1.5, 6]);
       expect(plan.objectiveUsd).toBeCloseTo((6 + 1.5 + 6) * 30, 6);
     }
     // A MW earns $30 an hour: a penalty below that is paid.
-    for (const plan of both(site({ curtailments: [{ ...ers, penaltyUsdPerMwh: 29 }] }), prices)) {
+    for (const plan of both(site({ programCalls: [{ ...ers, penaltyUsdPerMwh: 29 }] }), prices)) {
       expect(importsMw(plan)).toEqual([6, 6, 6]);
       expect(plan.objectiveUsd).toBeCloseTo(3 * 6 * 30 - 4.5 * 29, 6);
     }
@@ -187,25 +187,25 @@ describe('curtailment programs', () => {
 
   test('two programs add up above the lower level', () => {
     const penalties = { ...ers, penaltyUsdPerMwh: 20 };
-    const curtailments = [penalties, { ...penalties, id: 'other', firmW: 3.6e6 }];
-    for (const plan of both(site({ curtailments }), shortForecast([20, 20], 60)))
+    const programCalls = [penalties, { ...penalties, id: 'other', firmW: 3.6e6 }];
+    for (const plan of both(site({ programCalls }), shortForecast([20, 20], 60)))
       expect(importsMw(plan)).toEqual([6, 3.6]);
   });
 
   test('a call in part of a step costs that part', () => {
-    const curtailments = [{ ...ers, from: siteMs(AT + HOUR / 2), until: siteMs(AT + HOUR), penaltyUsdPerMwh: 50 }];
-    for (const plan of both(site({ curtailments }), shortForecast([20], 60))) {
+    const programCalls = [{ ...ers, from: siteMs(AT + HOUR / 2), until: siteMs(AT + HOUR), penaltyUsdPerMwh: 50 }];
+    for (const plan of both(site({ programCalls }), shortForecast([20], 60))) {
       expect(importsMw(plan)).toEqual([6]);
       expect(plan.objectiveUsd).toBeCloseTo(6 * 30 - (4.5 * 50) / 2, 6);
     }
   });
 
   test('whole machines stay below the firm level, and the reasons name it', () => {
-    const curtailments = [{ ...ers, firmW: 1.499e6, from: AT }];
-    const { why, steps } = planWith(highs, site({ curtailments }), shortForecast([20], 60));
+    const programCalls = [{ ...ers, firmW: 1.499e6, from: AT }];
+    const { why, steps } = planWith(highs, site({ programCalls }), shortForecast([20], 60));
     expect(steps[0]!.importW).toBe(1.497e6);
     expect(why!.limits[0]).toMatchObject({
-      key: 'curtailment:ers',
+      key: 'call:ers',
       sentence: '1 MW more while ers is called is worth $30.00 an hour now',
     });
   });

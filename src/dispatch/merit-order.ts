@@ -1,5 +1,5 @@
 import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
-import { worthUpToW } from './curtailment.ts';
+import { worthUpToW } from './calls.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';

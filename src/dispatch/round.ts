@@ -1,4 +1,4 @@
-import { callsAt } from './curtailment.ts';
+import { callsAt } from './calls.ts';
 import { importOf } from './shape.ts';
 import { type Decision, decidedByHallW, feederLoadW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
 

@@ -1,6 +1,6 @@
 import type { Line, PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
-import { curtailmentUsd } from './curtailment.ts';
+import { callsUsd } from './calls.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
 
@@ -120,7 +120,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
       usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
     });
-    usd += hours * perHour + awardsUsd(problem, t, decision) - curtailmentUsd(problem, t, importW[t]!);
+    usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
   });
   const demand = demandOf(problem);
   const hours = problem.steps.map((step) => step.hours);

@@ -1,7 +1,7 @@
 import type { Solution } from 'highs';
 import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
-import { callsAt } from './curtailment.ts';
+import { callsAt } from './calls.ts';
 import type { LinearProgram } from './lp.ts';
 import type { Decision, Problem, ProblemCohort } from './problem.ts';
 
@@ -58,7 +58,7 @@ function limitsOf(
       limit(`reserve:${d}`, `that can be shed within ${d} s`, 'MW', perHour('awards:held', String(d))),
     ),
     ...callsAt(problem, 0).map(({ facts: { id } }) =>
-      limit(`curtailment:${id}`, `while ${id} is called`, 'MW', perHour('curtailment', id)),
+      limit(`call:${id}`, `while ${id} is called`, 'MW', perHour('program-call', id)),
     ),
     ...problem.halls.flatMap(({ id }) => [
       limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
@@ -133,7 +133,7 @@ function changesOf(
   const pressed = (hallId: string): string | undefined => {
     const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
     const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
-    return limits.find(({ key }) => keys.includes(key) || key.startsWith('curtailment:'))?.sentence;
+    return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
   };
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
     const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { siteMs } from './clock.ts';
-import { curtailmentFacts } from './programs.ts';
+import { programCallFacts } from './programs.ts';
 
 const site = {
   programs: [
@@ -20,7 +20,7 @@ const site = {
 const at = (text: string) => siteMs(Date.parse(text));
 
 test('import has to be down when the notice has passed, until the call ends; what is over is gone', () => {
-  expect(curtailmentFacts(site, at('2026-08-12T12:00:00Z'))).toEqual([
+  expect(programCallFacts(site, at('2026-08-12T12:00:00Z'))).toEqual([
     {
       id: 'ers',
       firmW: 3e6,
@@ -29,7 +29,7 @@ test('import has to be down when the notice has passed, until the call ends; wha
       until: at('2026-08-13T00:00:00Z'),
     },
   ]);
-  expect(curtailmentFacts(site, at('2026-08-12T23:59:59Z'))).toHaveLength(1);
-  expect(curtailmentFacts(site, at('2026-08-13T00:00:00Z'))).toEqual([]);
-  expect(curtailmentFacts(site, at('2026-08-01T00:00:00Z'))).toEqual([]);
+  expect(programCallFacts(site, at('2026-08-12T23:59:59Z'))).toHaveLength(1);
+  expect(programCallFacts(site, at('2026-08-13T00:00:00Z'))).toEqual([]);
+  expect(programCallFacts(site, at('2026-08-01T00:00:00Z'))).toEqual([]);
 });

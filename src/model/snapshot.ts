@@ -35,7 +35,7 @@ export interface Snapshot {
   /** Absent: nothing is held in reserve for the grid. */
   readonly awards?: readonly AwardFacts[];
   /** Calls of curtailment programs, under way and to come; absent: none. */
-  readonly curtailments?: readonly CurtailmentFacts[];
+  readonly programCalls?: readonly ProgramCallFacts[];
   readonly work: readonly WorkFacts[];
 }
 
@@ -86,7 +86,7 @@ export interface FeederFacts {
 }
 
 /** One call of a curtailment program. Calls of one program do not overlap. */
-export interface CurtailmentFacts {
+export interface ProgramCallFacts {
   readonly id: string;
   /** Import that may go on. */
   readonly firmW: number;

@@ -3,7 +3,7 @@ import {
   blockOf,
   coincidentUsdPerMw,
   CATALOGUE,
-  curtailmentFacts,
+  programCallFacts,
   feederFacts,
   MINUTE,
   modeKey,
@@ -60,7 +60,7 @@ export function takeSnapshot(
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     feeders: feederFacts(site),
     awards: awardFacts(site, picture.at),
-    curtailments: curtailmentFacts(site, picture.at),
+    programCalls: programCallFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];

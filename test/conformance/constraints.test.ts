@@ -39,10 +39,10 @@ function fixture() {
     { ...award, id: 'fast', responseSeconds: 30 },
   ];
   const call = { id: 'ers', firmW: 8e6, penaltyUsdPerMwh: 2_000 };
-  const curtailments = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
+  const programCalls = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5 }));
   return pose(
-    { ...snapshot, connection, tariff, halls, feeders, awards, curtailments, work, cohorts, mining },
+    { ...snapshot, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
     { ...forecast, steps },
   );
 }

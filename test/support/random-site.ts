@@ -149,7 +149,7 @@ export function snapshotOf(site: AnySite): Snapshot {
       const from = siteMs(at + fromMinutes * MINUTE);
       return { ...award, id: `k${i}`, spans: [{ from, until: siteMs(from + minutes * MINUTE) }] };
     }),
-    curtailments: site.calls.map(({ fromMinutes, minutes, ...call }, i) => {
+    programCalls: site.calls.map(({ fromMinutes, minutes, ...call }, i) => {
       const from = siteMs(at + fromMinutes * MINUTE);
       return { ...call, id: `p${i}`, from, until: siteMs(from + minutes * MINUTE) };
     }),

@@ -5,7 +5,6 @@ import { cohortConservation } from './cohort-conservation.ts';
 import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
-import { curtailment } from './curtailment.ts';
 import { demandCharge } from './demand-charge.ts';
 import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
@@ -13,6 +12,7 @@ import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
 import { minimumTimes } from './minimum-times.ts';
 import { pinned } from './pinned.ts';
+import { programCall } from './program-call.ts';
 import { ramp } from './ramp.ts';
 import { reservedPenalty } from './reserved-penalty.ts';
 import { retuneCost } from './retune-cost.ts';
@@ -27,7 +27,6 @@ export const constraints: readonly Constraint[] = [
   coincidentPeak,
   connectionLimit,
   cooling,
-  curtailment,
   demandCharge,
   feederLimit,
   hallBreaker,
@@ -35,6 +34,7 @@ export const constraints: readonly Constraint[] = [
   interruptCost,
   minimumTimes,
   pinned,
+  programCall,
   ramp,
   reservedPenalty,
   retuneCost,

@@ -1,7 +1,7 @@
 import { MINUTE } from '../../model/index.ts';
 import { defineConstraint } from '../constraint.ts';
 import { awardsAt } from '../awards.ts';
-import { callsAt } from '../curtailment.ts';
+import { callsAt } from '../calls.ts';
 import { coincidentQuarters, demandOf } from '../demand.ts';
 
 /**

@@ -1,16 +1,16 @@
-import { HOUR, type CurtailmentFacts } from '../model/index.ts';
+import { HOUR, type ProgramCallFacts } from '../model/index.ts';
 import type { Problem } from './problem.ts';
 
 /** A call as far as it reaches into one step. */
 export interface Called {
-  readonly facts: CurtailmentFacts;
+  readonly facts: ProgramCallFacts;
   readonly hours: number;
 }
 
 /** Calls that reach into step `t`, those that leave least first. */
 export function callsAt({ snapshot, steps }: Problem, t: number): Called[] {
   const { start, durationMs } = steps[t]!.facts;
-  return (snapshot.curtailments ?? [])
+  return (snapshot.programCalls ?? [])
     .flatMap((facts): Called[] => {
       const ms = Math.min(facts.until, start + durationMs) - Math.max(facts.from, start);
       return ms > 0 ? [{ facts, hours: ms / HOUR }] : [];
@@ -19,7 +19,7 @@ export function callsAt({ snapshot, steps }: Problem, t: number): Called[] {
 }
 
 /** What import above the firm levels costs in step `t`, in $. */
-export const curtailmentUsd = (problem: Problem, t: number, importW: number): number =>
+export const callsUsd = (problem: Problem, t: number, importW: number): number =>
   callsAt(problem, t).reduce(
     (sum, { facts, hours }) => sum + (hours * facts.penaltyUsdPerMwh * Math.max(0, importW - facts.firmW)) / 1e6,
     0,
