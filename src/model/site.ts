@@ -171,6 +171,15 @@ const contract = z.strictObject({
     .min(0)
     .default(0)
     .describe('owed for each committed GPU-hour that was wanted and not served'),
+  curtailment: z
+    .strictObject({
+      gpuHoursPerMonth: z
+        .number()
+        .positive()
+        .describe('committed GPU-hours of a calendar month that may go unserved without penalty'),
+    })
+    .optional()
+    .describe('what the customer lets the site curtail; its class of work must be served by this contract alone'),
   from: z.iso.date().optional().describe('first day in force, in the time zone of the site'),
   until: z.iso.date().optional().describe('last day in force'),
 });

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
 import { describeChanges, desiresOf } from './desires.ts';
+import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
 import type { JobCommands } from './job-commands.ts';
@@ -55,6 +56,7 @@ export function createPlanning(options: {
   onPicture(picture: Picture): void;
   /** Where the month's demand charge stands. */
   demand(at: SiteMs): DemandFacts | undefined;
+  readonly curtailment: CurtailmentOf;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
   let plan: Plan | undefined;
@@ -124,7 +126,10 @@ export function createPlanning(options: {
       }
       const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at));
+      const snapshot = takeSnapshot(sources, picture, held(), {
+        demand: options.demand(picture.at),
+        curtailment: options.curtailment,
+      });
       const made = await options.planner.plan(snapshot, forecast, notes);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;

@@ -108,9 +108,22 @@ function meterDoubles(site: Raw, tell: Tell): void {
 
 function contractTerms(site: Raw, tell: Tell): void {
   for (const { index, entry } of entries(site, 'contracts')) {
-    const { from, until } = entry;
+    const { from, until, work } = entry;
     if (typeof from === 'string' && typeof until === 'string' && from > until)
       tell(['contracts', index, 'until'], `ends before it begins (${from})`);
+    // Penalties and what is served are counted by class: a budget that others share could not be told apart.
+    if (entry['curtailment'] === undefined) continue;
+    const path = ['contracts', index, 'curtailment'];
+    const other = entries(site, 'contracts').find((one) => one.index !== index && one.entry['work'] === work);
+    if (other !== undefined)
+      tell(
+        path,
+        `"${String(other.entry['id'])}" has the class of work "${String(work)}" too, expected a class of its own`,
+      );
+    const classes = entries(site, 'clusters').flatMap(({ entry: cluster }) => entries(cluster, 'classes'));
+    const own = classes.find(({ entry: one }) => one['id'] === work)?.entry['committedGpus'];
+    if (Number(own ?? 0) > 0)
+      tell(path, `the class of work "${String(work)}" commits ${String(own)} GPUs itself, expected 0`);
   }
 }
 

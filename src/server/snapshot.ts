@@ -13,6 +13,7 @@ import {
   type WorkFacts,
 } from '../model/index.ts';
 import { worstCaseW, type FleetMachine } from './fleet.ts';
+import type { CurtailmentOf } from './flow.ts';
 import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } from './picture.ts';
 
 const MW = 1e6;
@@ -26,15 +27,21 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
-/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param demand where the month's demand charge stands */
+/** Where the charges and budgets of the running month stand. */
+export interface Billed {
+  readonly demand: DemandFacts | undefined;
+  readonly curtailment: CurtailmentOf;
+}
+
+/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param billed where the month stands */
 export function takeSnapshot(
   sources: PictureSources,
   picture: Picture,
   held: ReadonlySet<string>,
-  demand: DemandFacts | undefined,
+  billed: Billed,
 ): Snapshot {
   const { site } = sources;
-  const work = picture.work.flatMap((one) => workFacts(sources, picture, one));
+  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed.curtailment));
   return {
     at: picture.at,
     connection: {
@@ -44,7 +51,7 @@ export function takeSnapshot(
       rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
     },
-    tariff: { ...blockOf(site.tariff), demand },
+    tariff: { ...blockOf(site.tariff), demand: billed.demand },
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
@@ -165,7 +172,12 @@ function measuredPoints(answering: readonly FleetMachine[], points: readonly Mod
   return points.map((point) => ({ ...point, powerW: point.powerW * power, hashrateThs: point.hashrateThs * hash }));
 }
 
-function workFacts({ site, clusters }: PictureSources, picture: Picture, one: WorkPicture): WorkFacts[] {
+function workFacts(
+  { site, clusters }: PictureSources,
+  picture: Picture,
+  one: WorkPicture,
+  curtailment: CurtailmentOf,
+): WorkFacts[] {
   const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
   // Work nobody can price is left alone rather than valued at nothing.
   if (usdPerGpuHour === undefined) return [];
@@ -192,6 +204,7 @@ function workFacts({ site, clusters }: PictureSources, picture: Picture, one: Wo
       uplinkMbpsPerGpu: workClass.uplinkMbpsPerGpu,
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
+      curtailment: curtailment(workClass, picture.at),
     },
   ];
 }

@@ -46,6 +46,10 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+  curtailment: fc.option(
+    fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
+    { nil: undefined },
+  ),
 });
 const anyDemand = fc.record({
   usdPerMw: int(0, 12_000),
@@ -132,8 +136,13 @@ export function snapshotOf(site: AnySite): Snapshot {
         held: c.held,
       };
     }),
-    work: site.work.map((w, i) => ({
+    work: site.work.map(({ curtailment, ...w }, i) => ({
       ...w,
+      curtailment: curtailment && {
+        gpuHoursPerMonth: curtailment.gpuHoursPerMonth,
+        leftGpuHours: curtailment.leftGpuHours,
+        monthEndsAt: siteMs(at + curtailment.monthEndsInQuarters * QUARTER),
+      },
       id: `w${i}`,
       hallId: w.hall,
       className: 'reserved',

@@ -4,6 +4,7 @@ import { cohortConservation } from './cohort-conservation.ts';
 import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
+import { curtailmentBudget } from './curtailment-budget.ts';
 import { demandCharge } from './demand-charge.ts';
 import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
@@ -23,6 +24,7 @@ export const constraints: readonly Constraint[] = [
   coincidentPeak,
   connectionLimit,
   cooling,
+  curtailmentBudget,
   demandCharge,
   hallBreaker,
   held,

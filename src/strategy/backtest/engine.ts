@@ -1,4 +1,4 @@
-import { MINUTE, QUARTER, siteMs, type DemandFacts, type SiteMs } from '../../model/index.ts';
+import { MINUTE, QUARTER, siteMs, type CurtailmentFacts, type DemandFacts, type SiteMs } from '../../model/index.ts';
 import { snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { createLedger, monthCalendar, type Ledger, type Load } from './ledger.ts';
@@ -86,6 +86,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           demand: demandAt(facts, ledger, at, monthOf(at).end),
           coincidentUsdPerMw,
           wanted: askedFor,
+          curtailment: curtailmentAt(askedFor, ledger, at, monthOf(at).end),
           usdPerGpuHour,
         }),
     });
@@ -111,6 +112,20 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
     await new Promise((resolve) => setImmediate(resolve));
   }
   return { ledger, peakCurtailedHours };
+}
+
+function curtailmentAt(
+  wanted: readonly Wanted[],
+  ledger: Ledger,
+  at: SiteMs,
+  monthEndsAt: SiteMs,
+): (CurtailmentFacts | undefined)[] {
+  const unserved = ledger.unservedGpuHours(at);
+  return wanted.map(({ curtailableGpuHoursPerMonth: gpuHoursPerMonth }, i) =>
+    gpuHoursPerMonth === undefined
+      ? undefined
+      : { gpuHoursPerMonth, leftGpuHours: Math.max(0, gpuHoursPerMonth - unserved[i]!), monthEndsAt },
+  );
 }
 
 function demandAt({ site }: SiteCase, ledger: Ledger, at: SiteMs, monthEndsAt: SiteMs): DemandFacts | undefined {
