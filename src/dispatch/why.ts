@@ -58,6 +58,13 @@ function limitsOf(
       return limit(`part:${gpuModel} ${hallId}`, where, 'GPU', perHour('work-demand', `part-${p}`));
     }),
   ];
+  for (const { facts } of problem.work)
+    found.push({
+      key: `non-preemptible:${facts.id}`,
+      unit: 'GPU',
+      usdPerHour: perHour('non-preemptible', facts.id),
+      sentence: `1 GPU of ${facts.id} less that may not be interrupted saves ${dollars(Math.abs(perHour('non-preemptible', facts.id)))} an hour now`,
+    });
   const horizonHours = problem.steps.reduce((sum, step) => sum + step.hours, 0);
   for (const [id, usdPerGpuHour] of budgets)
     found.push({

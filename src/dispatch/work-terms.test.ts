@@ -88,3 +88,34 @@ describe('curtailment budget', () => {
     );
   });
 });
+
+describe('work that may not be interrupted', () => {
+  const idle = { className: 'on-demand', committedGpus: 0, queuedGpus: 20, runningGpus: 60 } as const;
+
+  test('runs on where others stop, and what waits is no part of it', () => {
+    const prices = [50, 3_000];
+    expect(working(site(idle), prices)).toEqual([80, 0]);
+    expect(working(site({ ...idle, preemptible: false }), prices)).toEqual([80, 60]);
+  });
+
+  test('gives way to a breaker, in both planners', () => {
+    const halls = bareSnapshot().halls.map((hall) => ({ ...hall, usableW: 40_000 }));
+    const snapshot = site({ ...idle, preemptible: false }, { halls });
+    expect(working(snapshot, [3_000])).toEqual([40]);
+    const plan = planByMeritOrder(snapshot, shortForecast([3_000]));
+    expect(plan.steps[0]!.work['w']).toBe(40);
+  });
+
+  test('runs on by merit order, too, before work that earns more', () => {
+    const dear = gpus({ ...idle, id: 'dear', usdPerGpuHour: 5 });
+    const snapshot = bareSnapshot({ work: [gpus({ ...idle, preemptible: false }), dear] });
+    expect(planByMeritOrder(snapshot, shortForecast([50])).steps[0]!.work).toEqual({ w: 60, dear: 40 });
+    expect(planWith(highs, snapshot, shortForecast([50])).steps[0]!.work).toEqual({ w: 60, dear: 40 });
+  });
+
+  test('has a price, which the plan tells', () => {
+    const { why } = planWith(highs, site({ ...idle, preemptible: false }), shortForecast([300], 60));
+    // A kilowatt at $300/MWh, less what it earns.
+    expect(why!.limits).toMatchObject([{ key: 'non-preemptible:w', unit: 'GPU', usdPerHour: expect.closeTo(0.2, 9) }]);
+  });
+});

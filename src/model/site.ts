@@ -211,6 +211,12 @@ const workClass = z.strictObject({
     .min(0)
     .default(0)
     .describe('what putting one running GPU back in the queue costs: lost work, restore'),
+  preemptible: z
+    .boolean()
+    .default(true)
+    .describe(
+      'false: what runs is never taken from its GPUs, unless a breaker, the connection or the uplink leaves no other way',
+    ),
 });
 
 const cluster = z.strictObject({

@@ -107,6 +107,8 @@ export interface WorkFacts {
   readonly usdPerGpuHour: number;
   readonly penaltyUsdPerGpuHour: number;
   readonly interruptUsdPerGpu: number;
+  /** False: what runs may not be interrupted; absent: it may. */
+  readonly preemptible?: boolean;
   /** Reserved GPU-hours the contract lets the site leave unserved; absent: none. */
   readonly curtailment?: CurtailmentFacts | undefined;
 }

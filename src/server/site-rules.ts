@@ -43,6 +43,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   machineModels(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
+  interruptions(site, tell);
   addresses(site, tell);
   listening(site, tell);
   return issues;
@@ -104,6 +105,17 @@ function meterDoubles(site: Raw, tell: Tell): void {
     if (seen.has(what)) tell(['meters', index, 'measures'], `"${String(seen.get(what))}" measures that already`);
     else seen.set(what, entry['id']);
   }
+}
+
+/** The class that is named after giving way cannot be one that never does. */
+function interruptions(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'clusters'))
+    for (const { index: at, entry: one } of entries(entry, 'classes'))
+      if (one['class'] === 'preemptible' && one['preemptible'] === false)
+        tell(
+          ['clusters', index, 'classes', at, 'preemptible'],
+          'work of class preemptible gives way, expected true, or a class of reserved, on-demand or batch',
+        );
 }
 
 function contractTerms(site: Raw, tell: Tell): void {

@@ -204,6 +204,7 @@ function workFacts(
       uplinkMbpsPerGpu: workClass.uplinkMbpsPerGpu,
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
+      preemptible: workClass.preemptible,
       curtailment: curtailment(workClass, picture.at),
     },
   ];

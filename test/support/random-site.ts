@@ -46,6 +46,7 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+  preemptible: fc.constantFrom(true, true, true, false),
   curtailment: fc.option(
     fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
     { nil: undefined },

@@ -10,6 +10,7 @@ import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
 import { minimumTimes } from './minimum-times.ts';
+import { nonPreemptible } from './non-preemptible.ts';
 import { pinned } from './pinned.ts';
 import { ramp } from './ramp.ts';
 import { reservedPenalty } from './reserved-penalty.ts';
@@ -30,6 +31,7 @@ export const constraints: readonly Constraint[] = [
   held,
   interruptCost,
   minimumTimes,
+  nonPreemptible,
   pinned,
   ramp,
   reservedPenalty,

@@ -227,6 +227,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         usdPerGpuHour: moment.usdPerGpuHour[i]!,
         penaltyUsdPerGpuHour,
         interruptUsdPerGpu: config.interruptUsdPerGpu,
+        preemptible: config.preemptible,
         curtailment: moment.curtailment[i],
       };
     }),
