@@ -27,6 +27,7 @@ const lineSum = z.object({
   powerMs: z.number(),
   revenueMs: z.number(),
 });
+const servedSum = z.object({ gpuHours: z.number(), unservedGpuHours: z.number() });
 const quarterSum = z.object({
   observedMs: z.number(),
   lines: z.object({ mining: lineSum, ai: lineSum, hpc: lineSum }),
@@ -34,6 +35,8 @@ const quarterSum = z.object({
   planWh: z.number(),
   planMs: z.number(),
   wakes: z.number(),
+  /** By class of work; absent in a checkpoint of a release that did not count it. */
+  served: z.record(z.string(), servedSum).default({}),
 });
 const counterReading = z.object({ at: z.number(), importWh: z.number(), powerW: z.number().optional() });
 const state = z.object({
@@ -53,6 +56,7 @@ const emptyQuarter = (): QuarterSum => ({
   planWh: 0,
   planMs: 0,
   wakes: 0,
+  served: {},
 });
 
 /**
@@ -72,8 +76,17 @@ export interface Book {
   metered(from: SiteMs): number | undefined;
   /** The tariff changed; intervals not yet closed are settled by the new one. */
   retariff(tariff: BlockTariff): void;
+  /** What was seen of a class of work in quarter-hours not yet booked. */
+  unbooked(workClass: string): readonly UnbookedQuarter[];
   /** Everything not yet booked, to be restored after a crash. */
   checkpoint(): string;
+}
+
+export interface UnbookedQuarter {
+  readonly start: SiteMs;
+  readonly observedMs: number;
+  /** Undefined where nothing was counted. */
+  readonly unservedGpuHours: number | undefined;
 }
 
 export function createBook(initial: BlockTariff, saved?: string, lastBooked?: SiteMs): Book {
@@ -133,6 +146,12 @@ export function createBook(initial: BlockTariff, saved?: string, lastBooked?: Si
       const newest = counters.at(-1);
       return newest === undefined || newest.at < from ? undefined : importBetween(counters, from, newest.at);
     },
+    unbooked: (workClass) =>
+      [...quarters].map(([start, { observedMs, served }]) => ({
+        start: siteMs(start),
+        observedMs,
+        unservedGpuHours: served[workClass]?.unservedGpuHours,
+      })),
     retariff(next) {
       tariff = next;
     },
@@ -155,6 +174,11 @@ function add(sum: QuarterSum, flow: Flow, ms: number): void {
   if (flow.planImportW !== undefined) {
     sum.planWh += flow.planImportW * hours;
     sum.planMs += ms;
+  }
+  for (const [workClass, { gpus, unservedGpus }] of Object.entries(flow.served ?? {})) {
+    const into = (sum.served[workClass] ??= { gpuHours: 0, unservedGpuHours: 0 });
+    into.gpuHours += gpus * hours;
+    into.unservedGpuHours += unservedGpus * hours;
   }
   for (const line of WORK_LINES) {
     const into = sum.lines[line];
@@ -221,6 +245,7 @@ function toInterval(
     quantityUnit: 'MWh',
     penalty: 0,
   });
+  const served = Object.entries(sum.served).map(([workClass, hours]) => ({ workClass, ...hours }));
   const attributed = WORK_LINES.map((line) => (sum.lines[line].powerMs > 0 ? sum.lines[line].energyWh : undefined));
   const known = importWh !== undefined && sum.observedMs >= 0.9 * QUARTER && attributed.every((wh) => wh !== undefined);
   return {
@@ -235,6 +260,7 @@ function toInterval(
     leaseCost: toMicroUsd(sum.leaseCostUsd),
     planImportWh: sum.planMs > 0 ? (sum.planWh * QUARTER) / sum.planMs : undefined,
     wakes: sum.wakes,
+    ...(served.length === 0 ? {} : { served }),
   };
 }
 

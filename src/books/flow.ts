@@ -9,6 +9,13 @@ export interface Flow {
   readonly lines: Readonly<Record<WorkLine, LineFlow>>;
   readonly leaseCostUsdPerHour: number;
   readonly planImportW: number | undefined;
+  /** By class of work, of classes whose contracts count what was served; where nobody tells, all that is committed counts as unserved. */
+  readonly served?: Readonly<Record<string, ServedFlow>>;
+}
+
+export interface ServedFlow {
+  readonly gpus: number;
+  readonly unservedGpus: number;
 }
 
 export interface LineFlow {

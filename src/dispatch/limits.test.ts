@@ -98,6 +98,9 @@ function brokenCohort(cohort: Snapshot['cohorts'][number], plan: Plan, t: number
   ];
 }
 
+/** What a step-by-step plan may have to break, or that gives way only at a price that is no money. */
+const PRICED = ['ramp', 'minimum-times', 'non-preemptible'];
+
 /** What cutting the first step to whole machines and GPUs may move of one cohort: an operating point or two. */
 const CUT_MACHINES = 2;
 
@@ -157,9 +160,9 @@ test('every plan of either planner keeps every limit, or names the one that none
       expect(brokenTimes(snapshot, greedy).filter((what) => what.startsWith('off'))).toEqual([]);
       expect(plan.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'optimal');
       expect(greedy.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'merit-order');
-      // Step by step it may run into what only who looks ahead avoids; beside ramp and minimum times, its plan is one
-      // the solver could have chosen.
-      const free = constraints.filter(({ name }) => name !== 'ramp' && name !== 'minimum-times');
+      // Step by step it may run into what only who looks ahead avoids; beside these, its plan is one the solver could
+      // have chosen.
+      const free = constraints.filter(({ name }) => !PRICED.includes(name));
       const best = solve(highs, buildLp(pose(snapshot, forecast), free), {}).objectiveUsd;
       expect(greedy.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
       expect(plan.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
@@ -172,7 +175,9 @@ test('import outruns the ramp of the contract only where physical limits leave n
   let ramped = 0;
   fc.assert(
     fc.property(anySite, fc.integer({ min: 20_000, max: 500_000 }), (site, rampWPerMinute) => {
-      const snapshot = snapshotOf({ ...site, rampWPerMinute });
+      // Work that may not be interrupted goes before this contract.
+      const work = site.work.map((one) => ({ ...one, preemptible: true }));
+      const snapshot = snapshotOf({ ...site, work, rampWPerMinute });
       const forecast = forecastOfSite(site);
       const program = buildLp(pose(snapshot, forecast));
       const { solution } = solve(highs, program, {});
@@ -187,4 +192,35 @@ test('import outruns the ramp of the contract only where physical limits leave n
     { numRuns: 150 },
   );
   expect(ramped).toBeGreaterThan(0);
+});
+
+test('work that may not be interrupted loses GPUs only where physical limits leave no other way', () => {
+  let lost = 0;
+  let kept = 0;
+  fc.assert(
+    fc.property(anySite, (site) => {
+      const work = site.work.map((one) => ({ ...one, preemptible: false }));
+      const snapshot = snapshotOf({ ...site, work });
+      const forecast = forecastOfSite(site);
+      const program = buildLp(pose(snapshot, forecast));
+      const taken = (colValue: Float64Array | readonly number[]): number =>
+        sum(
+          nameTexts(program.model.columns()).map((name, i) => (name.startsWith('non-preemptible') ? colValue[i]! : 0)),
+        );
+      const planned = taken(solve(highs, program, {}).solution.colValue);
+      nameTexts(program.model.columns()).forEach((name, i) =>
+        program.model.price(i, name.startsWith('non-preemptible') ? -1 : 0),
+      );
+      const least = taken(solve(highs, program, {}).solution.colValue);
+      expect(planned).toBeLessThanOrEqual(least + 1e-4);
+      if (planned > 1e-4) return void (lost += 1);
+      kept += 1;
+      for (const plan of [planWith(highs, snapshot, forecast), planByMeritOrder(snapshot, forecast)])
+        for (const { id, runningGpus } of snapshot.work)
+          expect(plan.steps[0]!.work[id]).toBeGreaterThanOrEqual(runningGpus);
+    }),
+    { numRuns: 100 },
+  );
+  expect(lost).toBeGreaterThan(0);
+  expect(kept).toBeGreaterThan(0);
 });

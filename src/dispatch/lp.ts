@@ -35,6 +35,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
     gpus: rows.map((row) => row.gpus),
+    unserved: rows.map((row) => row.unserved),
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
     importMw: rows.map((row) => row.importMw),
@@ -62,6 +63,9 @@ function columnsOfStep(
     machines,
     wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
     gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
+    unserved: work.map(({ facts, reservedGpus }) =>
+      reservedGpus === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
+    ),
     itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),
     importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),

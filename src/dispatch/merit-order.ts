@@ -49,8 +49,9 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     kept[0]! += facts.machines - kept.reduce((sum, n) => sum + n, 0);
     return kept;
   });
-  const gpus = problem.work.map(() => 0);
+  const gpus: number[] = problem.work.map(() => 0);
   const decision: Decision = { machines, gpus };
+  keepRunning(problem, t, { machines, gpus });
   const ramp = rampOf(problem, t, before);
   const room = roomBeside(problem, t, decision, ramp.mostW);
   keepWoken(problem, machines, lately, room);
@@ -98,6 +99,19 @@ function changedLately(
     asleep = machines[g]![0]!;
   });
   return { woken, slept };
+}
+
+/** Work that may not be interrupted keeps its GPUs, as far as the physical limits leave room. */
+function keepRunning(problem: Problem, t: number, { machines, gpus }: { machines: number[][]; gpus: number[] }): void {
+  const room = roomBeside(problem, t, { machines, gpus });
+  problem.work.forEach(({ facts, hall }, i) => {
+    if (facts.preemptible !== false) return;
+    const part = problem.parts.find(({ work }) => work.includes(i))!;
+    const free = part.gpus - part.work.reduce((sum, j) => sum + gpus[j]!, 0);
+    const fits = Math.min(free, uplinkRoomGpus(problem, i, gpus), room.most(hall, facts.marginalWPerGpu));
+    gpus[i] = Math.floor(Math.min(facts.runningGpus, fits));
+    room.take(hall, facts.marginalWPerGpu * gpus[i]);
+  });
 }
 
 /** Whoever was woken lately runs on at the lowest point, as far as the physical limits leave room. */

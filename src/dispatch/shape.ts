@@ -1,6 +1,7 @@
 import type { Line, PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
 import { callsUsd } from './calls.ts';
+import { sparedUsd } from './curtailment.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
 
@@ -121,6 +122,13 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
+  });
+  problem.work.forEach(({ reservedGpus }, i) => {
+    usd += sparedUsd(
+      problem,
+      i,
+      decisions.map(({ gpus }) => Math.max(0, reservedGpus - gpus[i]!)),
+    );
   });
   const demand = demandOf(problem);
   const hours = problem.steps.map((step) => step.hours);

@@ -244,7 +244,7 @@ const planWhy = z.object({
       z.object({
         key: z.string(),
         usdPerHour: z.number().describe('what one unit more would earn'),
-        unit: z.enum(['MW', 'wake', 'Gbit/s', 'GPU']),
+        unit: z.enum(['MW', 'wake', 'Gbit/s', 'GPU', 'GPU-hour']),
         sentence: z.string(),
       }),
     )

@@ -27,6 +27,15 @@ test('a contract is in force from its first day to its last, by the calendar of 
   expect(gpus('2026-06-01T05:00:00Z')).toBe(8);
 });
 
+test('what may be curtailed is that of the contracts in force', () => {
+  const curtailment = { gpuHoursPerMonth: 600 };
+  const one = [contract({ from: '2026-05-01', until: '2026-05-31', curtailment })];
+  const hours = (time: string) => at(one, time).curtailableGpuHoursPerMonth;
+  expect(hours('2026-05-02T12:00:00Z')).toBe(600);
+  expect(hours('2026-06-02T12:00:00Z')).toBeUndefined();
+  expect(at([contract({})], '2026-05-02T12:00:00Z').curtailableGpuHoursPerMonth).toBeUndefined();
+});
+
 test('a contract for other work is none of its business', () => {
   expect(at([contract({ work: 'a100' })], '2026-05-01T12:00:00Z')).toBe(CLASS);
 });

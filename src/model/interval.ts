@@ -20,6 +20,15 @@ export interface Interval {
   readonly leaseCost: MicroUsd;
   readonly planImportWh: number | undefined;
   readonly wakes: number;
+  /** Of classes of work whose contracts count what was served; seen in `coverage` of the interval. */
+  readonly served?: readonly IntervalServed[];
+}
+
+export interface IntervalServed {
+  readonly workClass: string;
+  readonly gpuHours: number;
+  /** Committed, wanted and not served. */
+  readonly unservedGpuHours: number;
 }
 
 export interface IntervalLine {

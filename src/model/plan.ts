@@ -30,11 +30,11 @@ export interface PlanWhy {
 }
 
 export interface BindingLimit {
-  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`. */
+  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`, `curtailment:<class>`, `non-preemptible:<class>`. */
   readonly key: string;
   /** What one `unit` more of it would earn each hour. */
   readonly usdPerHour: number;
-  readonly unit: 'MW' | 'wake' | 'Gbit/s' | 'GPU';
+  readonly unit: 'MW' | 'wake' | 'Gbit/s' | 'GPU' | 'GPU-hour';
   /** `1 MW more at hall c is worth $31.20 an hour now`. */
   readonly sentence: string;
 }

@@ -180,6 +180,15 @@ const contract = z.strictObject({
     .min(0)
     .default(0)
     .describe('owed for each committed GPU-hour that was wanted and not served'),
+  curtailment: z
+    .strictObject({
+      gpuHoursPerMonth: z
+        .number()
+        .positive()
+        .describe('committed GPU-hours of a calendar month that may go unserved without penalty'),
+    })
+    .optional()
+    .describe('what the customer lets the site curtail; its class of work must be served by this contract alone'),
   from: z.iso.date().optional().describe('first day in force, in the time zone of the site'),
   until: z.iso.date().optional().describe('last day in force'),
 });
@@ -253,6 +262,12 @@ const workClass = z.strictObject({
     .min(0)
     .default(0)
     .describe('what putting one running GPU back in the queue costs: lost work, restore'),
+  preemptible: z
+    .boolean()
+    .default(true)
+    .describe(
+      'false: what runs is never taken from its GPUs, unless a breaker, the connection or the uplink leaves no other way',
+    ),
 });
 
 const cluster = z.strictObject({

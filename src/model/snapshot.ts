@@ -146,6 +146,18 @@ export interface WorkFacts {
   readonly usdPerGpuHour: number;
   readonly penaltyUsdPerGpuHour: number;
   readonly interruptUsdPerGpu: number;
+  /** False: what runs may not be interrupted; absent: it may. */
+  readonly preemptible?: boolean;
+  /** Reserved GPU-hours the contract lets the site leave unserved; absent: none. */
+  readonly curtailment?: CurtailmentFacts | undefined;
+}
+
+/** GPU-hours of a contract that may go unserved in a calendar month without penalty. */
+export interface CurtailmentFacts {
+  readonly gpuHoursPerMonth: number;
+  /** What this month still allows; time of which nobody knows what was served counts as unserved. */
+  readonly leftGpuHours: number;
+  readonly monthEndsAt: SiteMs;
 }
 
 /** One step of the horizon. Steps never straddle a quarter-hour. */

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { HOUR, MINUTE, QUARTER, siteMs, type Interval, type Site } from '../model/index.ts';
+import { describe, expect, test } from 'vitest';
+import { HOUR, MINUTE, QUARTER, siteMs, type Commitment, type Interval, type Site } from '../model/index.ts';
 import { createBilling } from './billing.ts';
 
 const start = Date.UTC(2026, 5, 10, 12);
@@ -34,6 +34,52 @@ test('an interval longer than a quarter-hour is what was booked of it and what t
   const facts = billing.demand(half, siteMs(start + QUARTER + 4 * MINUTE), (from) => (asked.push(from), 5e5))!;
   expect(facts).toMatchObject({ billedW: 12e6, runningWh: 3.5e6 });
   expect(asked).toEqual([start + QUARTER]);
+});
+
+describe('the curtailment budget', () => {
+  const workClass = { id: 'w', committedGpus: 100, curtailableGpuHoursPerMonth: 5_000 } as unknown as Commitment;
+  const month = Date.UTC(2026, 5, 1, 5);
+  const quarter = (at: number, unservedGpuHours: number | undefined, coverage = 1): Interval =>
+    ({
+      start: siteMs(at),
+      durationMs: QUARTER,
+      coverage,
+      ...(unservedGpuHours === undefined ? {} : { served: [{ workClass: 'w', gpuHours: 0, unservedGpuHours }] }),
+    }) as unknown as Interval;
+  const day = Array.from({ length: 96 }, (_, i) => quarter(month + i * QUARTER, i < 40 ? 25 : 0));
+  const at = siteMs(month + 24 * HOUR + 6 * MINUTE);
+  const left = (before: readonly Interval[], observedMinutes = 6) => {
+    const start = siteMs(month + 24 * HOUR);
+    const unbooked = [{ start, observedMs: observedMinutes * MINUTE, unservedGpuHours: 10 }];
+    return createBilling(before).curtailment(site(undefined), workClass, at, unbooked)!;
+  };
+
+  test('is what was booked of this month, and what was seen since', () => {
+    expect(left([quarter(month - QUARTER, 25), ...day])).toEqual({
+      gpuHoursPerMonth: 5_000,
+      leftGpuHours: 5_000 - 40 * 25 - 10,
+      monthEndsAt: Date.UTC(2026, 6, 1, 5),
+    });
+  });
+
+  test('counts time nobody saw as unserved in full', () => {
+    const seen = left(day).leftGpuHours;
+    expect(left(day.slice(0, -1)).leftGpuHours).toBeCloseTo(seen - 25, 9);
+    expect(left([...day.slice(0, -1), quarter(month + 95 * QUARTER, undefined)]).leftGpuHours).toBeCloseTo(
+      seen - 25,
+      9,
+    );
+    expect(left([...day.slice(0, -1), quarter(month + 95 * QUARTER, 0, 0.5)]).leftGpuHours).toBeCloseTo(seen - 12.5, 9);
+    expect(left(day, 3).leftGpuHours).toBeCloseTo(seen - 5, 9);
+    expect(left([]).leftGpuHours).toBeCloseTo(5_000 - 2_400 - 10, 9);
+  });
+
+  test('is none without a contract that has one, and never less than used up', () => {
+    const { curtailableGpuHoursPerMonth: _, ...plain } = workClass;
+    expect(createBilling(day).curtailment(site(undefined), plain, at, [])).toBeUndefined();
+    const late = siteMs(month + 20 * 24 * HOUR);
+    expect(createBilling(day).curtailment(site(undefined), workClass, late, [])!.leftGpuHours).toBe(0);
+  });
 });
 
 test('a counter that does not tell leaves the running interval unknown, never empty', () => {

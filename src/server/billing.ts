@@ -1,3 +1,4 @@
+import type { UnbookedQuarter } from '../books/book.ts';
 import {
   HOUR,
   MINUTE,
@@ -5,17 +6,26 @@ import {
   monthStart,
   QUARTER,
   siteMs,
+  type Commitment,
+  type CurtailmentFacts,
   type DemandFacts,
   type Interval,
   type Site,
   type SiteMs,
 } from '../model/index.ts';
 
-/** What the demand charge of the running month stands at. */
+/** Where the demand charge and the curtailment budgets of the running month stand. */
 export interface Billing {
   booked(interval: Interval): void;
   /** @param sinceWh metered between two moments; undefined where the counter does not tell */
   demand(site: Site, at: SiteMs, sinceWh: (from: SiteMs) => number | undefined): DemandFacts | undefined;
+  /** Undefined where the contracts of the class have no such budget. @param unbooked what was seen of it since the last interval that is booked */
+  curtailment(
+    site: Site,
+    workClass: Commitment,
+    at: SiteMs,
+    unbooked: readonly UnbookedQuarter[],
+  ): CurtailmentFacts | undefined;
 }
 
 /** Quarter-hours of the longest month and a day: what a billing month can reach back. */
@@ -25,8 +35,14 @@ export const BILLED_QUARTERS = 32 * 96;
 export function createBilling(before: readonly Interval[]): Billing {
   /** Metered by quarter-hour; one that was not metered is not there: it cannot be billed on what nobody knows. */
   const importWh = new Map<number, number>();
-  const keep = ({ start, importWh: wh }: Interval): void => {
+  const served = new Map<number, Pick<Interval, 'coverage' | 'served'>>();
+  const keep = ({ start, importWh: wh, coverage, served: work }: Interval): void => {
     if (wh !== undefined) importWh.set(start, wh);
+    if (work !== undefined) served.set(start, { coverage, served: work });
+    for (const old of served.keys()) {
+      if (served.size <= BILLED_QUARTERS) break;
+      served.delete(old);
+    }
     for (const old of importWh.keys()) {
       if (importWh.size <= BILLED_QUARTERS) break;
       importWh.delete(old);
@@ -54,6 +70,28 @@ export function createBilling(before: readonly Interval[]): Billing {
         billedW: Math.max(demand.ratchetMw * 1e6, (peakWh * HOUR) / intervalMs),
         monthEndsAt: monthEnd(at, site.timezone),
         runningWh: meteredSince(running, at, importWh, sinceWh),
+      };
+    },
+    curtailment({ timezone }, { id, committedGpus, curtailableGpuHoursPerMonth }, at, unbooked) {
+      if (curtailableGpuHoursPerMonth === undefined) return undefined;
+      const month = monthStart(at, timezone);
+      let knownMs = 0;
+      let usedGpuHours = 0;
+      const count = (start: number, ms: number, gpuHours: number | undefined): void => {
+        if (start < month || gpuHours === undefined) return;
+        knownMs += ms;
+        usedGpuHours += gpuHours;
+      };
+      for (const [start, { coverage, served: work }] of served)
+        count(start, coverage * QUARTER, work?.find(({ workClass }) => workClass === id)?.unservedGpuHours);
+      for (const { start, observedMs, unservedGpuHours } of unbooked)
+        if (!served.has(start)) count(start, observedMs, unservedGpuHours);
+      // Of the rest of the month so far nobody knows what was served: the customer may say nothing was.
+      usedGpuHours += (Math.max(0, at - month - knownMs) / HOUR) * committedGpus;
+      return {
+        gpuHoursPerMonth: curtailableGpuHoursPerMonth,
+        leftGpuHours: Math.max(0, curtailableGpuHoursPerMonth - usedGpuHours),
+        monthEndsAt: monthEnd(at, timezone),
       };
     },
   };

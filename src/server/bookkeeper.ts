@@ -1,7 +1,16 @@
 import type { EventEmitter } from 'node:events';
 import { createBook } from '../books/book.ts';
 import type { Trust } from '../control/trust.ts';
-import { blockOf, type DemandFacts, type Plan, type Site, type SiteMs, type Snapshot } from '../model/index.ts';
+import {
+  blockOf,
+  type Commitment,
+  type CurtailmentFacts,
+  type DemandFacts,
+  type Plan,
+  type Site,
+  type SiteMs,
+  type Snapshot,
+} from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import { BILLED_QUARTERS, createBilling } from './billing.ts';
 import { flowOf, hashpriceNow } from './flow.ts';
@@ -18,6 +27,8 @@ export interface Bookkeeper {
   woke(at: SiteMs, machines: number): void;
   /** Where the month's demand charge stands; undefined where the site file has none. */
   demand(at: SiteMs): DemandFacts | undefined;
+  /** Where the month's curtailment budget of a class of work stands; undefined where its contracts have none. */
+  curtailment(workClass: Commitment, at: SiteMs): CurtailmentFacts | undefined;
   /** Everything not yet booked, so that a crash loses none of it. */
   checkpoint(): void;
   /** The site file or the trust in the site changed. */
@@ -50,6 +61,9 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
   const priceAt = (start: SiteMs): number | undefined => markets.value('priceUsdPerMwh', start);
   const checkpoint = (): void => store.setMeta(BOOK_KEY, book.checkpoint());
 
+  const curtailment = (workClass: Commitment, at: SiteMs): CurtailmentFacts | undefined =>
+    billing.curtailment(site, workClass, at, book.unbooked(workClass.id));
+
   function lookInShadow(at: SiteMs, planned: Planned | undefined): void {
     const flow = planned && plannedFlow(site, planned.snapshot, planned.plan, at, hashpriceNow(markets, at));
     shadow.look(at, flow);
@@ -60,7 +74,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
     look(picture, planned, settled) {
       const meter = plant.connection?.reading;
       if (meter?.energyImportWh !== undefined) book.counter(meter.at, meter.energyImportWh, meter.powerW);
-      if (settled) book.look(picture.at, flowOf(site, picture, markets, planned?.plan));
+      if (settled) book.look(picture.at, flowOf(site, picture, markets, planned?.plan, curtailment));
       if (options.trust() === 'shadow') lookInShadow(picture.at, planned);
       for (const interval of book.close(picture.at, priceAt)) {
         billing.booked(interval);
@@ -75,6 +89,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
     },
     woke: (at, machines) => book.woke(at, machines),
     demand: (at) => billing.demand(site, at, (from) => book.metered(from)),
+    curtailment,
     checkpoint,
     follow(next) {
       site = next;

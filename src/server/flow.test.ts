@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { siteMs, valueAt, type Series, type SeriesName } from '../model/index.ts';
-import { hashpriceNow } from './flow.ts';
+import { siteMs, valueAt, type Series, type SeriesName, type Site } from '../model/index.ts';
+import { flowOf, hashpriceNow } from './flow.ts';
 import type { Markets } from './markets.ts';
+import type { Picture } from './picture.ts';
 
 const AT = siteMs(Date.UTC(2026, 2, 24));
 const one = (name: SeriesName, value: number, ageMs = 0): Series => ({
@@ -29,4 +30,28 @@ test('fees that nobody tells of leave the subsidy, fees that fell silent leave n
   expect(hashprice(...chain, one('feesBtcPerBlock', 0.05))).toBeCloseTo(39.58 * (3.175 / 3.125), 1);
   expect(hashprice(...chain, one('feesBtcPerBlock', 0.05, 5000))).toBeUndefined();
   expect(hashprice(chain[0], one('btcUsd', 96_532, 5000))).toBeUndefined();
+});
+
+test('what a contract lets the site curtail is owed for once it is used up; a cluster that is silent may serve nothing', () => {
+  const workClass = { id: 'w', line: 'ai', committedGpus: 100, penaltyUsdPerGpuHour: 2 };
+  const site = { mining: {}, leases: [], contracts: [{ work: 'w', curtailment: { gpuHoursPerMonth: 50 } }] };
+  const flow = (told: boolean, leftGpuHours: number | undefined, contracts: object[] = site.contracts) =>
+    flowOf(
+      { ...site, contracts } as unknown as Site,
+      {
+        at: AT,
+        hashrateThs: { of: 0 },
+        linePowerW: {},
+        work: [{ workClass, told, runningGpus: 70, queuedGpus: 10, heldGpus: 10, usdPerGpuHour: 1 }],
+      } as unknown as Picture,
+      { series: new Map(), value: () => undefined } as unknown as Markets,
+      undefined,
+      () => (leftGpuHours === undefined ? undefined : { gpuHoursPerMonth: 50, leftGpuHours, monthEndsAt: AT }),
+    );
+  expect(flow(true, 1).lines.ai.penaltyUsdPerHour).toBe(0);
+  expect(flow(true, 0).lines.ai.penaltyUsdPerHour).toBe(40);
+  expect(flow(true, undefined).lines.ai.penaltyUsdPerHour).toBe(40);
+  expect(flow(true, 1).served).toEqual({ w: { gpus: 70, unservedGpus: 20 } });
+  expect(flow(false, 1).served).toEqual({ w: { gpus: 0, unservedGpus: 100 } });
+  expect(flow(true, undefined, []).served).toEqual({});
 });

@@ -1,8 +1,15 @@
-import type { Flow, LineFlow, WorkLine } from '../books/flow.ts';
+import type { Flow, LineFlow, ServedFlow, WorkLine } from '../books/flow.ts';
 import { hashpriceUsdPerPhDay } from '../dispatch/economics.ts';
-import type { Plan, Site, SiteMs } from '../model/index.ts';
+import {
+  isCurtailable,
+  type Commitment,
+  type CurtailmentFacts,
+  type Plan,
+  type Site,
+  type SiteMs,
+} from '../model/index.ts';
 import type { Markets } from './markets.ts';
-import type { Picture } from './picture.ts';
+import type { Picture, WorkPicture } from './picture.ts';
 
 /**
  * Value of hash before fees, $ per PH/s and day; undefined while difficulty, bitcoin price or the mean fee is unknown. A
@@ -23,7 +30,16 @@ export const keptFraction = (site: Site): number =>
   (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100);
 
 /** Rates of this moment for the books and the page. */
-export function flowOf(site: Site, picture: Picture, markets: Markets, plan: Plan | undefined): Flow {
+/** Where the curtailment budget of a class of work stands at a moment. */
+export type CurtailmentOf = (workClass: Commitment, at: SiteMs) => CurtailmentFacts | undefined;
+
+export function flowOf(
+  site: Site,
+  picture: Picture,
+  markets: Markets,
+  plan: Plan | undefined,
+  curtailment: CurtailmentOf = () => undefined,
+): Flow {
   const hashprice = hashpriceNow(markets, picture.at);
   const phs = picture.hashrateThs.of === 0 ? undefined : picture.hashrateThs.value / 1000;
   const step = plan?.steps.find(({ start, durationMs }) => start <= picture.at && picture.at < start + durationMs);
@@ -37,15 +53,39 @@ export function flowOf(site: Site, picture: Picture, markets: Markets, plan: Pla
           phs === undefined || hashprice === undefined ? undefined : (phs * hashprice * keptFraction(site)) / 24,
         penaltyUsdPerHour: 0,
       },
-      ai: workFlow(site, picture, 'ai'),
-      hpc: workFlow(site, picture, 'hpc'),
+      ai: workFlow(site, picture, 'ai', curtailment),
+      hpc: workFlow(site, picture, 'hpc', curtailment),
     },
     leaseCostUsdPerHour: leases.reduce((sum, lease) => sum + lease.chips * lease.costUsdPerChipHour, 0),
     planImportW: step?.importW,
+    served: servedOf(site, picture),
   };
 }
 
-function workFlow(site: Site, picture: Picture, line: Exclude<WorkLine, 'mining'>): LineFlow {
+/** Of classes with a curtailment budget. A cluster that does not answer may serve nothing. */
+const servedOf = (site: Site, { work }: Picture): Record<string, ServedFlow> =>
+  Object.fromEntries(
+    work
+      .filter(({ workClass }) => isCurtailable(site, workClass.id))
+      .map((one) => [
+        one.workClass.id,
+        one.told
+          ? { gpus: one.runningGpus, unservedGpus: unservedGpus(one) }
+          : { gpus: 0, unservedGpus: one.workClass.committedGpus },
+      ]),
+  );
+
+function unservedGpus({ workClass, runningGpus, queuedGpus, heldGpus }: WorkPicture): number {
+  const demand = runningGpus + queuedGpus + heldGpus;
+  return Math.max(0, Math.min(workClass.committedGpus, demand) - runningGpus);
+}
+
+function workFlow(
+  site: Site,
+  picture: Picture,
+  line: Exclude<WorkLine, 'mining'>,
+  curtailment: CurtailmentOf,
+): LineFlow {
   const leased = site.leases.filter((lease) => lease.line === line);
   const leasedUsd = leased.reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
   const work = picture.work.filter((one) => one.workClass.line === line);
@@ -54,9 +94,8 @@ function workFlow(site: Site, picture: Picture, line: Exclude<WorkLine, 'mining'
   const gpus = work.reduce((sum, one) => sum + one.runningGpus, 0);
   const earned = work.reduce((sum, one) => sum + one.runningGpus * (one.usdPerGpuHour ?? 0), 0);
   const penalty = work.reduce((sum, one) => {
-    const { committedGpus, penaltyUsdPerGpuHour } = one.workClass;
-    const demand = one.runningGpus + one.queuedGpus + one.heldGpus;
-    return sum + Math.max(0, Math.min(committedGpus, demand) - one.runningGpus) * penaltyUsdPerGpuHour;
+    if ((curtailment(one.workClass, picture.at)?.leftGpuHours ?? 0) > 0) return sum;
+    return sum + unservedGpus(one) * one.workClass.penaltyUsdPerGpuHour;
   }, 0);
   return {
     powerW: picture.linePowerW[line],

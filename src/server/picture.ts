@@ -3,6 +3,7 @@ import { wetBulbC } from '../dispatch/economics.ts';
 import { coolingPerWatt } from '../dispatch/problem.ts';
 import {
   commitmentsOf,
+  type Commitment,
   MACHINE_STATES,
   modeKey,
   pessimistic,
@@ -17,7 +18,6 @@ import {
   type SiteClock,
   type SiteMs,
   type WallMs,
-  type WorkClass,
 } from '../model/index.ts';
 import type { WorkLine } from '../books/flow.ts';
 import type { Fleet, FleetMachine } from './fleet.ts';
@@ -64,7 +64,7 @@ export interface GroupPicture {
 }
 
 export interface WorkPicture {
-  readonly workClass: WorkClass;
+  readonly workClass: Commitment;
   readonly clusterId: string;
   readonly hallId: string;
   /** False until its scheduler has answered once: its counts are then unknown, not zero. */

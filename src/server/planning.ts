@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
 import { describeChanges, desiresOf } from './desires.ts';
+import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
 import { createPeakWatch } from './peak-outlook.ts';
@@ -56,6 +57,7 @@ export function createPlanning(options: {
   onPicture(picture: Picture): void;
   /** Where the month's demand charge stands. */
   demand(at: SiteMs): DemandFacts | undefined;
+  readonly curtailment: CurtailmentOf;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
   const facing = createPeakWatch();
@@ -128,9 +130,11 @@ export function createPlanning(options: {
       const faced = facing(sources.site, series.get('systemLoadMw'), built.forecast);
       const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held(), options.demand(picture.at), (id, machines) =>
-        options.responses.sleepMs(id, machines),
-      );
+      const snapshot = takeSnapshot(sources, picture, held(), {
+        demand: options.demand(picture.at),
+        curtailment: options.curtailment,
+        responseMs: (id, machines) => options.responses.sleepMs(id, machines),
+      });
       const made = await options.planner.plan(snapshot, faced.forecast, [...built.notes, ...faced.notes]);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;

@@ -249,6 +249,31 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^contracts\.0\.until: ends before it begins/,
   ],
   [
+    'a curtailment budget of a class that two contracts share',
+    (raw) =>
+      void (raw['contracts'] = [
+        { id: 'x', customer: 'X', work: 'h100-reserved', committedGpus: 8, curtailment: { gpuHoursPerMonth: 50 } },
+        { id: 'y', customer: 'Y', work: 'h100-reserved', committedGpus: 8 },
+      ]),
+    /^contracts\.0\.curtailment: "y" has the class of work "h100-reserved" too, expected a class of its own$/m,
+  ],
+  [
+    'a curtailment budget of a class that commits GPUs itself',
+    (raw) =>
+      void (raw['contracts'] = [
+        { id: 'x', customer: 'X', work: 'h100-reserved', committedGpus: 8, curtailment: { gpuHoursPerMonth: 50 } },
+      ]),
+    /^contracts\.0\.curtailment: the class of work "h100-reserved" commits \d+ GPUs itself, expected 0$/,
+  ],
+  [
+    'preemptible work that may not be interrupted',
+    (raw) => {
+      const { classes } = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };
+      classes.find((one) => one['class'] === 'preemptible')!['preemptible'] = false;
+    },
+    /^clusters\.0\.classes\.\d+\.preemptible: work of class preemptible gives way, expected true/,
+  ],
+  [
     'two meters of one hall',
     (raw) => void (raw['meters']![2]!['measures'] = { hall: 'a' }),
     /^meters\.2\.measures: "meter-a" measures that already$/,

@@ -262,6 +262,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     picture: () => picture,
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
+    curtailment: (workClass, at) => books.curtailment(workClass, at),
   });
 
   /** Plans at once. The first cause given is the one told. */

@@ -88,6 +88,7 @@ function plannedWork(site: Site, snapshot: Snapshot, step: PlanStep, line: 'ai' 
     .reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
   let quantity = 0;
   let revenueUsdPerHour = leased;
+  // What the plan would have used of a curtailment budget is not counted: every unserved hour is taken as owed.
   let penaltyUsdPerHour = 0;
   for (const work of snapshot.work) {
     if (work.line !== line) continue;

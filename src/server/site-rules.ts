@@ -48,6 +48,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   meterDoubles(site, tell);
   contractTerms(site, tell);
   programCalls(site, tell);
+  interruptions(site, tell);
   addresses(site, tell);
   listening(site, tell);
   return issues;
@@ -148,6 +149,17 @@ function meterDoubles(site: Raw, tell: Tell): void {
   }
 }
 
+/** The class that is named after giving way cannot be one that never does. */
+function interruptions(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'clusters'))
+    for (const { index: at, entry: one } of entries(entry, 'classes'))
+      if (one['class'] === 'preemptible' && one['preemptible'] === false)
+        tell(
+          ['clusters', index, 'classes', at, 'preemptible'],
+          'work of class preemptible gives way, expected true, or a class of reserved, on-demand or batch',
+        );
+}
+
 function contractTerms(site: Raw, tell: Tell): void {
   for (const list of ['contracts', 'awards'])
     for (const { index, entry } of entries(site, list)) {
@@ -161,6 +173,22 @@ function contractTerms(site: Raw, tell: Tell): void {
           `ends before it begins (${hours['from']}): expected a later time of the same day`,
         );
     }
+  for (const { index, entry } of entries(site, 'contracts')) {
+    const { work } = entry;
+    // Penalties and what is served are counted by class: a budget that others share could not be told apart.
+    if (entry['curtailment'] === undefined) continue;
+    const path = ['contracts', index, 'curtailment'];
+    const other = entries(site, 'contracts').find((one) => one.index !== index && one.entry['work'] === work);
+    if (other !== undefined)
+      tell(
+        path,
+        `"${String(other.entry['id'])}" has the class of work "${String(work)}" too, expected a class of its own`,
+      );
+    const classes = entries(site, 'clusters').flatMap(({ entry: cluster }) => entries(cluster, 'classes'));
+    const own = classes.find(({ entry: one }) => one['id'] === work)?.entry['committedGpus'];
+    if (Number(own ?? 0) > 0)
+      tell(path, `the class of work "${String(work)}" commits ${String(own)} GPUs itself, expected 0`);
+  }
 }
 
 /** A call ends after import had to be down, and the next one of its program comes later. */

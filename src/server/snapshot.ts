@@ -17,6 +17,7 @@ import {
   type WorkFacts,
 } from '../model/index.ts';
 import { worstCaseW, type FleetMachine } from './fleet.ts';
+import type { CurtailmentOf } from './flow.ts';
 import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } from './picture.ts';
 
 const MW = 1e6;
@@ -30,16 +31,23 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
-/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param demand where the month's demand charge stands @param responseMs in which a group's machines were seen asleep, on the wall */
+/** Where the charges and budgets of the running month stand, and what was measured of the machines. */
+export interface Billed {
+  readonly demand: DemandFacts | undefined;
+  readonly curtailment: CurtailmentOf;
+  /** In which a group's machines were seen asleep, on the wall; absent: never measured. */
+  readonly responseMs?: (groupId: string, machines: number) => number | undefined;
+}
+
+/** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param billed where the month stands */
 export function takeSnapshot(
   sources: PictureSources,
   picture: Picture,
   held: ReadonlySet<string>,
-  demand: DemandFacts | undefined,
-  responseMs: (groupId: string, machines: number) => number | undefined = () => undefined,
+  billed: Billed,
 ): Snapshot {
   const { site } = sources;
-  const work = picture.work.flatMap((one) => workFacts(sources, picture, one));
+  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed.curtailment));
   return {
     at: picture.at,
     connection: {
@@ -49,7 +57,7 @@ export function takeSnapshot(
       rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
     },
-    tariff: { ...blockOf(site.tariff), demand, coincidentUsdPerMw: coincidentUsdPerMw(site.charges) },
+    tariff: { ...blockOf(site.tariff), demand: billed.demand, coincidentUsdPerMw: coincidentUsdPerMw(site.charges) },
     mining: {
       keptFraction: (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100),
       wakeUsdPerMachine: site.mining.wakeUsdPerMachine,
@@ -67,7 +75,7 @@ export function takeSnapshot(
       // Machines that can neither sleep nor change their point stay as they are, whatever a plan would like.
       const moves = facts.answering.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined);
       const cohort = cohortFacts(sources, picture, group, facts, held.has(group.id) || !moves);
-      const wallMs = responseMs(group.id, cohort.machines);
+      const wallMs = billed.responseMs?.(group.id, cohort.machines);
       // Deadlines run on the site's clock, which may be fast.
       return [wallMs === undefined ? cohort : { ...cohort, responseSeconds: (wallMs * sources.clock.speed) / 1000 }];
     }),
@@ -176,7 +184,12 @@ function measuredPoints(answering: readonly FleetMachine[], points: readonly Mod
   return points.map((point) => ({ ...point, powerW: point.powerW * power, hashrateThs: point.hashrateThs * hash }));
 }
 
-function workFacts({ site, clusters }: PictureSources, picture: Picture, one: WorkPicture): WorkFacts[] {
+function workFacts(
+  { site, clusters }: PictureSources,
+  picture: Picture,
+  one: WorkPicture,
+  curtailment: CurtailmentOf,
+): WorkFacts[] {
   const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
   // Work nobody can price is left alone rather than valued at nothing.
   if (usdPerGpuHour === undefined) return [];
@@ -203,6 +216,8 @@ function workFacts({ site, clusters }: PictureSources, picture: Picture, one: Wo
       uplinkMbpsPerGpu: workClass.uplinkMbpsPerGpu,
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
+      preemptible: workClass.preemptible,
+      curtailment: curtailment(workClass, picture.at),
     },
   ];
 }

@@ -24,6 +24,7 @@ export interface Tables {
     quantity_unit: string;
     penalty_microusd: number;
   };
+  interval_served: { start_ms: number; work_class: string; gpu_hours: number; unserved_gpu_hours: number };
   plan: { id: string; made_ms: number; body: string };
   act: { id: string; at_ms: number; who: string; what: string; why: string };
   command: {
@@ -176,5 +177,14 @@ export const MIGRATIONS: readonly string[] = [
     would_import_wh integer,
     would_margin_microusd integer
   ) strict;
+  `,
+  `
+  create table interval_served (
+    start_ms integer not null references interval (start_ms),
+    work_class text not null,
+    gpu_hours real not null,
+    unserved_gpu_hours real not null,
+    primary key (start_ms, work_class)
+  ) strict, without rowid;
   `,
 ];

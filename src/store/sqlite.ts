@@ -163,6 +163,7 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
     'insert into interval values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (start_ms) do nothing',
   );
   const insertLine = database.prepare('insert into interval_line values (?, ?, ?, ?, ?, ?, ?)');
+  const insertServed = database.prepare('insert into interval_served values (?, ?, ?, ?)');
   const last = database.prepare('select max(start_ms) as start from interval');
   const wh = (value: number | undefined) => (value === undefined ? null : Math.round(value));
   const insertShadow = database.prepare(
@@ -209,6 +210,8 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
             line.penalty,
           );
         }
+        for (const { workClass, gpuHours, unservedGpuHours } of interval.served ?? [])
+          insertServed.run(interval.start, workClass, gpuHours, unservedGpuHours);
         return true;
       });
     },
@@ -228,6 +231,11 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
         sql.selectFrom('interval_line').selectAll().where('start_ms', '>=', first.start_ms),
       );
       const byStart = Map.groupBy(lines, (line) => line.start_ms);
+      const servedRows = rowsOf(
+        database,
+        sql.selectFrom('interval_served').selectAll().where('start_ms', '>=', first.start_ms),
+      );
+      const servedByStart = Map.groupBy(servedRows, (row) => row.start_ms);
       return rows.map((row) => ({
         start: siteMs(row.start_ms),
         durationMs: row.duration_ms,
@@ -247,10 +255,22 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
           quantityUnit: line.quantity_unit as IntervalLine['quantityUnit'],
           penalty: line.penalty_microusd,
         })),
+        ...servedOf(servedByStart.get(row.start_ms)),
       }));
     },
   };
 }
+
+const servedOf = (rows: readonly Tables['interval_served'][] | undefined): Pick<Interval, 'served'> =>
+  rows === undefined
+    ? {}
+    : {
+        served: rows.map((row) => ({
+          workClass: row.work_class,
+          gpuHours: row.gpu_hours,
+          unservedGpuHours: row.unserved_gpu_hours,
+        })),
+      };
 
 function activityStore(database: DatabaseSync, transaction: Transaction) {
   const insertAct = database.prepare('insert into act values (?, ?, ?, ?, ?) on conflict (id) do nothing');

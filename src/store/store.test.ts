@@ -53,12 +53,13 @@ const command = (id: string, stage: Command['stage']): Command => ({
 test('an interval comes back as it was booked, unknown figures still unknown', async () => {
   const store = await openStore(file());
   await store.bookInterval(interval(0));
-  await store.bookInterval({ ...interval(1), importWh: undefined, energyCost: undefined });
+  const served = [{ workClass: 'h100-reserved', gpuHours: 399.5, unservedGpuHours: 0.5 }];
+  await store.bookInterval({ ...interval(1), importWh: undefined, energyCost: undefined, served });
   await store.close();
   const again = await openStore(file());
   expect(await again.intervals(10)).toEqual([
     interval(0),
-    { ...interval(1), importWh: undefined, energyCost: undefined },
+    { ...interval(1), importWh: undefined, energyCost: undefined, served },
   ]);
   expect(await again.lastBooked()).toBe(START + QUARTER);
   await again.close();

@@ -50,7 +50,10 @@ function snapshot() {
     staleMs: 36_000,
     unexplainedW: () => 0,
   };
-  return takeSnapshot(sources, site.runtime.picture(), new Set(), undefined);
+  return takeSnapshot(sources, site.runtime.picture(), new Set(), {
+    demand: undefined,
+    curtailment: () => undefined,
+  });
 }
 
 let looked = -Infinity;

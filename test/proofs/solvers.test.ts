@@ -49,6 +49,8 @@ test('the sites hold something of every kind', () => {
     wake: having(({ wakeUsdPerMachine }) => wakeUsdPerMachine > 0),
     retune: having(({ retuneUsdPerMachine }) => retuneUsdPerMachine > 0),
     reserved: having(({ work }) => work.some(({ committedGpus }) => committedGpus > 0)),
+    curtailment: having(({ work }) => work.some((w) => w.committedGpus > 0 && (w.curtailment?.leftGpuHours ?? 0) > 0)),
+    nonPreemptible: having(({ work }) => work.some((w) => !w.preemptible && w.runningGpus > 0)),
     uplink: having(({ halls, work }) =>
       work.some((w) => w.uplinkMbpsPerGpu > 0 && halls[w.hall === 'a' ? 0 : 1].uplinkMbps !== undefined),
     ),

@@ -47,6 +47,11 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+  preemptible: fc.constantFrom(true, true, true, false),
+  curtailment: fc.option(
+    fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
+    { nil: undefined },
+  ),
 });
 const anyAward = fc.record({
   awardedW: int(50_000, 2_000_000),
@@ -168,8 +173,13 @@ export function snapshotOf(site: AnySite): Snapshot {
         responseSeconds: c.responseSeconds,
       };
     }),
-    work: site.work.map((w, i) => ({
+    work: site.work.map(({ curtailment, ...w }, i) => ({
       ...w,
+      curtailment: curtailment && {
+        gpuHoursPerMonth: curtailment.gpuHoursPerMonth,
+        leftGpuHours: curtailment.leftGpuHours,
+        monthEndsAt: siteMs(at + curtailment.monthEndsInQuarters * QUARTER),
+      },
       id: `w${i}`,
       hallId: w.hall,
       className: 'reserved',

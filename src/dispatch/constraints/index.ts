@@ -5,12 +5,14 @@ import { cohortConservation } from './cohort-conservation.ts';
 import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
+import { curtailmentBudget } from './curtailment-budget.ts';
 import { demandCharge } from './demand-charge.ts';
 import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
 import { minimumTimes } from './minimum-times.ts';
+import { nonPreemptible } from './non-preemptible.ts';
 import { pinned } from './pinned.ts';
 import { programCall } from './program-call.ts';
 import { ramp } from './ramp.ts';
@@ -27,12 +29,14 @@ export const constraints: readonly Constraint[] = [
   coincidentPeak,
   connectionLimit,
   cooling,
+  curtailmentBudget,
   demandCharge,
   feederLimit,
   hallBreaker,
   held,
   interruptCost,
   minimumTimes,
+  nonPreemptible,
   pinned,
   programCall,
   ramp,

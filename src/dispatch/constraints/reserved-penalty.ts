@@ -7,9 +7,10 @@ export const reservedPenalty = defineConstraint({
   add(model, { problem, columns }) {
     for (const [t, step] of problem.steps.entries()) {
       for (const [i, work] of problem.work.entries()) {
-        if (work.reservedGpus === 0) continue;
+        const unserved = columns.unserved[t]![i];
+        if (unserved === undefined) continue;
         const name: Name = ['reserved-penalty', work.facts.id, step.facts.start];
-        const unserved = model.column(name, -step.hours * work.facts.penaltyUsdPerGpuHour, 0, Infinity);
+        model.price(unserved, -step.hours * work.facts.penaltyUsdPerGpuHour);
         model.row(name, work.reservedGpus, Infinity, [
           [unserved, 1],
           [columns.gpus[t]![i]!, 1],

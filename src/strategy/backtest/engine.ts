@@ -1,4 +1,4 @@
-import { MINUTE, QUARTER, siteMs, type DemandFacts, type SiteMs } from '../../model/index.ts';
+import { MINUTE, QUARTER, siteMs, type CurtailmentFacts, type DemandFacts, type SiteMs } from '../../model/index.ts';
 import { snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { createLedger, monthCalendar, sharesWithin, type Ledger, type Load, type Month } from './ledger.ts';
@@ -99,6 +99,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           demand: demandAt(facts, ledger, at, monthOf(at), shareOf(monthOf(at))),
           coincidentUsdPerMw,
           wanted: askedFor,
+          curtailment: curtailmentAt(askedFor, ledger, at, monthOf(at).end),
           usdPerGpuHour,
         }),
     });
@@ -126,6 +127,20 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
     await new Promise((resolve) => setImmediate(resolve));
   }
   return { ledger, steps, peakCurtailedHours };
+}
+
+function curtailmentAt(
+  wanted: readonly Wanted[],
+  ledger: Ledger,
+  at: SiteMs,
+  monthEndsAt: SiteMs,
+): (CurtailmentFacts | undefined)[] {
+  const unserved = ledger.unservedGpuHours(at);
+  return wanted.map(({ curtailableGpuHoursPerMonth: gpuHoursPerMonth }, i) =>
+    gpuHoursPerMonth === undefined
+      ? undefined
+      : { gpuHoursPerMonth, leftGpuHours: Math.max(0, gpuHoursPerMonth - unserved[i]!), monthEndsAt },
+  );
 }
 
 function demandAt(

@@ -7,6 +7,7 @@ import {
   MINUTE,
   type AsicModel,
   type CohortFacts,
+  type CurtailmentFacts,
   type DemandFacts,
   type FeederFacts,
   type GpuServerModel,
@@ -136,6 +137,7 @@ export interface Wanted {
   readonly demandGpus: number;
   readonly committedGpus: number;
   readonly penaltyUsdPerGpuHour: number;
+  readonly curtailableGpuHoursPerMonth?: number | undefined;
 }
 
 /**
@@ -148,9 +150,14 @@ export function wantedAt({ site, work }: SiteCase, t: SiteMs): Wanted[] {
     const alike = signed.filter((_, i) => work[i]!.hall === hall && work[i]!.config.gpu === config.gpu);
     const reserved = alike.reduce((sum, { committedGpus }) => sum + committedGpus, 0);
     const open = alike.filter(({ committedGpus }) => committedGpus === 0).length;
-    const { committedGpus, penaltyUsdPerGpuHour } = signed[index]!;
+    const { committedGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth } = signed[index]!;
     const rest = Math.floor(Math.max(0, partGpus - reserved) / Math.max(1, open));
-    return { demandGpus: committedGpus === 0 ? rest : committedGpus, committedGpus, penaltyUsdPerGpuHour };
+    return {
+      demandGpus: committedGpus === 0 ? rest : committedGpus,
+      committedGpus,
+      penaltyUsdPerGpuHour,
+      curtailableGpuHoursPerMonth,
+    };
   });
 }
 
@@ -165,6 +172,8 @@ export interface Moment {
   /** Absent: no charge on coincident peaks. */
   readonly coincidentUsdPerMw: number | undefined;
   readonly wanted: readonly Wanted[];
+  /** By class of work. */
+  readonly curtailment: readonly (CurtailmentFacts | undefined)[];
   /** What a GPU-hour of each class earns, in the order of the site's classes. */
   readonly usdPerGpuHour: readonly number[];
 }
@@ -223,6 +232,8 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         usdPerGpuHour: moment.usdPerGpuHour[i]!,
         penaltyUsdPerGpuHour,
         interruptUsdPerGpu: config.interruptUsdPerGpu,
+        preemptible: config.preemptible,
+        curtailment: moment.curtailment[i],
       };
     }),
   };

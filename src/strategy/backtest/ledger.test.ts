@@ -130,6 +130,35 @@ test('work earns, what a contract wanted and did not get is owed for, and interr
   expect(outcome.interruptUsd).toBe(8);
 });
 
+test('hours that a contract lets the site curtail are owed for only once the month has used them up', () => {
+  const facts = siteCase(coupledSite());
+  const wanted = wantedAt(facts, JUNE).map((one, i) => (i === 0 ? { ...one, curtailableGpuHoursPerMonth: 3 } : one));
+  const ledger = createLedger(facts, NO_PEAKS);
+  const cohorts = { new: { default: 200 }, old: { sleep: 100 } };
+  const curtail = (start: SiteMs): void => {
+    const gpus = { reserved: 40, batch: 32 };
+    ledger.book({
+      start,
+      durationMs: QUARTER,
+      before: { cohorts, gpus },
+      running: { cohorts, gpus },
+      conditions,
+      wanted,
+      usdPerGpuHour: [1.2, 0.5],
+      curtailedHours: 0,
+    });
+  };
+  // Eight GPUs for a quarter-hour: two GPU-hours each time.
+  curtail(siteMs(JUNE - QUARTER));
+  curtail(JUNE);
+  expect(ledger.unservedGpuHours(JUNE)).toEqual([2, 0]);
+  expect(ledger.outcome().penaltyUsd).toBe(0);
+  curtail(siteMs(JUNE + QUARTER));
+  expect(ledger.outcome().penaltyUsd).toBeCloseTo(3, 9);
+  curtail(siteMs(JUNE + 2 * QUARTER));
+  expect(ledger.outcome().penaltyUsd).toBeCloseTo(9, 9);
+});
+
 test('a mode that no point describes is a mistake, not a machine that draws nothing', () => {
   const facts = site({});
   const lost: Running = { cohorts: { new: { turbo: 200 }, old: { sleep: 100 } }, gpus: {} };

@@ -81,6 +81,8 @@ export interface Ledger {
   billedW(t: SiteMs): number;
   /** Imported since the running tariff interval began, in Wh. */
   runningWh(t: SiteMs): number;
+  /** Reserved GPU-hours of the month of `t` that went unserved so far, by class of work. */
+  unservedGpuHours(t: SiteMs): readonly number[];
   /** Mean import over an hour that was booked, in MW. */
   importMw(hour: SiteMs): number;
   miningMw(hour: SiteMs): number;
@@ -117,6 +119,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   const months = new Map<SiteMs, Sums>();
   /** Wh imported by tariff interval, and Wh of import and of miners by hour that may be charged. */
   let interval = { start: Number.NEGATIVE_INFINITY, wh: 0 };
+  const unserved = new Map<SiteMs, number[]>();
   const peakW = new Map<SiteMs, number>();
   const hours = new Map<number, { importWh: number; miningWh: number }>(
     charges.peaks.map(({ start }) => [start, { importWh: 0, miningWh: 0 }]),
@@ -127,6 +130,13 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     let sums = months.get(month);
     if (sums === undefined) months.set(month, (sums = noSums()));
     return sums;
+  };
+
+  const unservedAt = (t: SiteMs): number[] => {
+    const month = monthOf(t);
+    let gpuHours = unserved.get(month);
+    if (gpuHours === undefined) unserved.set(month, (gpuHours = facts.work.map(() => 0)));
+    return gpuHours;
   };
 
   function bookMoves(sums: Sums, { before, running }: Step): void {
@@ -141,14 +151,18 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     }
   }
 
-  function bookWork(sums: Sums, { before, running, wanted, usdPerGpuHour }: Step, stepHours: number): void {
+  function bookWork(sums: Sums, { start, before, running, wanted, usdPerGpuHour }: Step, stepHours: number): void {
+    const soFar = unservedAt(start);
     for (const [i, { id, config }] of facts.work.entries()) {
       const gpus = running.gpus[id]!;
-      const { committedGpus, demandGpus, penaltyUsdPerGpuHour } = wanted[i]!;
+      const { committedGpus, demandGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth = 0 } = wanted[i]!;
       sums.gpuHours += gpus * stepHours;
       sums.workUsd += gpus * stepHours * usdPerGpuHour[i]!;
-      const short = Math.max(0, Math.min(committedGpus, demandGpus) - gpus);
-      sums.penaltyUsd += short * stepHours * penaltyUsdPerGpuHour;
+      const short = Math.max(0, Math.min(committedGpus, demandGpus) - gpus) * stepHours;
+      const already = soFar[i]!;
+      soFar[i] = already + short;
+      const over = (gpuHours: number): number => Math.max(0, gpuHours - curtailableGpuHoursPerMonth);
+      sums.penaltyUsd += (over(soFar[i]) - over(already)) * penaltyUsdPerGpuHour;
       // Work nobody wants any more ends by itself.
       const stopped = Math.max(0, Math.min(before.gpus[id]!, demandGpus) - gpus);
       sums.interruptUsd += stopped * config.interruptUsdPerGpu;
@@ -208,6 +222,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
       return { ...load, marginUsd: miningUsd - energyUsd };
     },
     billedW: (t) => billedW(monthOf(t)),
+    unservedGpuHours: (t) => unservedAt(t),
     runningWh: (t) => (interval.start === Math.floor(t / intervalMs) * intervalMs ? interval.wh : 0),
     importMw: (hour) => (hours.get(hour)?.importWh ?? 0) / 1e6,
     miningMw: (hour) => (hours.get(hour)?.miningWh ?? 0) / 1e6,
