@@ -30,9 +30,18 @@ export function yearFiles(data: string, year: number, into: string): YearFiles {
     weather: [write('weather', 'time_utc,temperature_c,dew_point_c', weather(data, year))],
     network: [write('network', 'day_utc,difficulty,btc_usd,fees_btc_per_block', network(data, year))],
     load: [write('load', 'hour_start_utc,load_mw', load(data, year))],
-    from: `${year}-01-01`,
-    to: `${year + 1}-01-01`,
+    ...periodOf(prices),
   };
+}
+
+/** Whole days that a file of prices holds: that of 2021 begins on 8 January. */
+function periodOf(prices: string): { from: string; to: string } {
+  const rows = rowsOf(prices);
+  const start = (row: Row): number => Date.parse(row['interval_start_utc']!);
+  const [first, second] = [start(rows[0]!), start(rows[1]!)];
+  const end = start(rows.at(-1)!) + (second - first);
+  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+  return { from: day(Math.ceil(first / DAY) * DAY), to: day(end) };
 }
 
 function rowsOf(path: string, fromLine = 1): Row[] {
