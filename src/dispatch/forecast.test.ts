@@ -62,6 +62,29 @@ test('with little history the mean so far stands for hours not yet seen', () => 
   expect(far.priceUsdPerMwh).toBeCloseTo(40, 1);
 });
 
+test('a spike is not expected again a week later, a weekend is', () => {
+  const weekend = (i: number): boolean => (Math.floor(START / DAY + i / 96 + 4) % 7) % 6 === 0;
+  const calm = Array.from({ length: 28 * 96 }, (_, i) => (weekend(i) ? 20 : 50));
+  const spiked = calm.map((value, i) => (i >= 21 * 96 + 48 && i < 21 * 96 + 52 ? 5_000 : value));
+  const rest = REST.map((one) => ({ ...one, holdsMs: 60 * DAY }));
+  const friday = at(25 * DAY + 23 * HOUR);
+  const far = (values: readonly number[], now: number, hours: number): number =>
+    buildForecast([prices(values.slice(0, (now - START) / QUARTER + 1)), ...rest], siteMs(now)).forecast!.steps.find(
+      ({ start }) => start === now + hours * HOUR,
+    )!.priceUsdPerMwh;
+  // Of the hour of the day alone, both would be expected at 41.
+  expect(far(calm, friday, 23)).toBeLessThan(38);
+  expect(far(calm, at(28 * DAY - HOUR), 23)).toBeGreaterThan(43);
+  const sunday = at(28 * DAY - HOUR);
+  expect(far(spiked, sunday, 13)).toBeCloseTo(far(calm, sunday, 13), 0);
+});
+
+test('what a forecast kept from an earlier one changes nothing', () => {
+  const again = (offset: number) => buildForecast([{ ...twoDays, points: [...twoDays.points] }, ...REST], at(offset));
+  for (const offset of [20 * HOUR, 30 * HOUR + 1, 30 * HOUR + QUARTER, 20 * HOUR])
+    expect(buildForecast([twoDays, ...REST], at(offset))).toEqual(again(offset));
+});
+
 test('weather becomes wet bulb, the chain becomes hashprice', () => {
   const { forecast, notes } = buildForecast([twoDays, ...REST], at(30 * HOUR));
   const chain = { difficulty: 133.8e12, btcUsd: 70_500, feesBtcPerBlock: 0.016 };
