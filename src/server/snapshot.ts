@@ -5,10 +5,13 @@ import {
   modeKey,
   PLAIN_PROFILES,
   type CohortFacts,
+  type Commitment,
+  type DeadlineFacts,
   type DemandFacts,
   type HallFacts,
   type ModePoint,
   type Site,
+  type SiteMs,
   type Snapshot,
   type WorkFacts,
 } from '../model/index.ts';
@@ -27,10 +30,14 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
+/** What a class of work has still to do by its deadline. */
+export type DeadlineOf = (workClass: Commitment, at: SiteMs) => DeadlineFacts | undefined;
+
 /** Where the charges and budgets of the running month stand. */
 export interface Billed {
   readonly demand: DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly deadline: DeadlineOf;
 }
 
 /** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param billed where the month stands */
@@ -41,7 +48,7 @@ export function takeSnapshot(
   billed: Billed,
 ): Snapshot {
   const { site } = sources;
-  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed.curtailment));
+  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed));
   return {
     at: picture.at,
     connection: {
@@ -176,7 +183,7 @@ function workFacts(
   { site, clusters }: PictureSources,
   picture: Picture,
   one: WorkPicture,
-  curtailment: CurtailmentOf,
+  billed: Billed,
 ): WorkFacts[] {
   const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
   // Work nobody can price is left alone rather than valued at nothing.
@@ -205,7 +212,8 @@ function workFacts(
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
       preemptible: workClass.preemptible,
-      curtailment: curtailment(workClass, picture.at),
+      curtailment: billed.curtailment(workClass, picture.at),
+      deadline: billed.deadline(workClass, picture.at),
     },
   ];
 }

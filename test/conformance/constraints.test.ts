@@ -32,7 +32,8 @@ function fixture() {
   const steps = forecast.steps.map((step, t) => ({ ...step, coincidentProbability: t > 30 && t < 40 ? 0.2 : 0 }));
   const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
-  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, preemptible: false }));
+  const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
+  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false }));
   return pose({ ...snapshot, connection, tariff, halls, work, cohorts, mining }, { ...forecast, steps });
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {

@@ -5,6 +5,7 @@ import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
 import { curtailmentBudget } from './curtailment-budget.ts';
+import { deadline } from './deadline.ts';
 import { demandCharge } from './demand-charge.ts';
 import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
@@ -26,6 +27,7 @@ export const constraints: readonly Constraint[] = [
   connectionLimit,
   cooling,
   curtailmentBudget,
+  deadline,
   demandCharge,
   hallBreaker,
   held,
