@@ -86,7 +86,7 @@ export interface UnbookedQuarter {
   readonly start: SiteMs;
   readonly observedMs: number;
   /** Undefined where nothing was counted. */
-  readonly unservedGpuHours: number | undefined;
+  readonly served: { readonly gpuHours: number; readonly unservedGpuHours: number } | undefined;
 }
 
 export function createBook(initial: BlockTariff, saved?: string, lastBooked?: SiteMs): Book {
@@ -150,7 +150,7 @@ export function createBook(initial: BlockTariff, saved?: string, lastBooked?: Si
       [...quarters].map(([start, { observedMs, served }]) => ({
         start: siteMs(start),
         observedMs,
-        unservedGpuHours: served[workClass]?.unservedGpuHours,
+        served: served[workClass],
       })),
     retariff(next) {
       tariff = next;

@@ -1,5 +1,6 @@
 import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
 import { worthUpToW } from './calls.ts';
+import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
@@ -56,7 +57,7 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
   const room = roomBeside(problem, t, decision, ramp.mostW);
   keepWoken(problem, machines, lately, room);
   const offers = [
-    ...workOffers(problem, t, gpus),
+    ...workOffers(problem, t, gpus, earlier),
     ...machineOffers(problem, t, machines, before, (g) => lately[g]!.slept),
   ];
   const price = step.facts.priceUsdPerMwh + coincidentUsdPerMwh(problem, t);
@@ -158,8 +159,11 @@ function worth(problem: Problem, t: number, hall: number, usdPerHour: number, wa
   return (usdPerHour * 1e6) / atMeterW(problem, t, hall, watts);
 }
 
-/** Two offers a class: the GPUs a contract reserves, worth their penalty too, and the rest. */
-function workOffers(problem: Problem, t: number, gpus: number[]): Offer[] {
+/**
+ * Two offers a class: the GPUs a contract reserves, worth their penalty too, and the rest. Work with a deadline is worth
+ * what it would cost late until it is done: it does not wait for a better hour that only who looks ahead sees.
+ */
+function workOffers(problem: Problem, t: number, gpus: number[], earlier: readonly Decision[]): Offer[] {
   const offers = problem.work.flatMap(({ facts, hall, demandGpus, reservedGpus }, i) => {
     const part = problem.parts.find(({ work }) => work.includes(i))!;
     const offer = (upTo: number, usdPerGpuHour: number): Offer => ({
@@ -174,7 +178,16 @@ function workOffers(problem: Problem, t: number, gpus: number[]): Offer[] {
         ),
       take: (count) => (gpus[i]! += count),
     });
-    const { usdPerGpuHour, penaltyUsdPerGpuHour } = facts;
+    const deadline = deadlinePart(problem, i);
+    const counts = deadline !== undefined && deadline.hours[t]! > 0;
+    const isLate =
+      counts &&
+      lateUsd(
+        deadline,
+        earlier.map((one) => one.gpus[i]!),
+      ) > 0;
+    const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
+    const { penaltyUsdPerGpuHour } = facts;
     return [offer(reservedGpus, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);

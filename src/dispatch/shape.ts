@@ -2,6 +2,7 @@ import type { Line, PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
 import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
+import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
 
@@ -129,6 +130,14 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       i,
       decisions.map(({ gpus }) => Math.max(0, reservedGpus - gpus[i]!)),
     );
+  });
+  problem.work.forEach((_, i) => {
+    const part = deadlinePart(problem, i);
+    if (part !== undefined)
+      usd -= lateUsd(
+        part,
+        decisions.map(({ gpus }) => gpus[i]!),
+      );
   });
   const demand = demandOf(problem);
   const hours = problem.steps.map((step) => step.hours);

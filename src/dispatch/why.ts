@@ -15,12 +15,14 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const { series, starts, seriesOf, startOf } = model.rows();
   const duals = new Map<string, number>();
   const budgets = new Map<string, number>();
+  const late = new Map<string, number>();
   let peakUsdPerMw = 0;
   for (let row = 0; row < seriesOf.length; row += 1) {
     const { kind, of } = series[seriesOf[row]!]!;
     // The peak of the month is one limit over all steps: what it is worth is the sum.
     if (kind === 'demand-charge') peakUsdPerMw += Math.abs(rowDual[row]!);
     if (kind === 'curtailment-budget') budgets.set(of, (budgets.get(of) ?? 0) + Math.abs(rowDual[row]!));
+    if (kind === 'deadline') late.set(of, Math.abs(rowDual[row]!));
     if (starts[startOf[row]!] === facts.start) duals.set(`${kind} ${of}`, rowDual[row]!);
   }
   const perHour = (kind: string, of = ''): number => (duals.get(`${kind} ${of}`) ?? 0) / hours;
@@ -30,7 +32,7 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const reserveUsdPerMwh = problem.cohorts.map((cohort) =>
     deadlines.reduce((sum, d) => sum + (meets(cohort, d) ? perHour('awards:held', String(d)) : 0), 0),
   );
-  const limits = limitsOf(problem, perHour, peakUsdPerMw, budgets);
+  const limits = limitsOf(problem, perHour, peakUsdPerMw, { budgets, late });
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
     cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh[cohort.hall]! - reserveUsdPerMwh[g]!),
   );
@@ -44,7 +46,7 @@ function limitsOf(
   problem: Problem,
   perHour: (kind: string, of?: string) => number,
   peakUsdPerMw: number,
-  budgets: ReadonlyMap<string, number>,
+  gpuHours: { readonly budgets: ReadonlyMap<string, number>; readonly late: ReadonlyMap<string, number> },
 ): BindingLimit[] {
   const limit = (key: string, where: string, unit: BindingLimit['unit'], usdPerHour: number): BindingLimit => ({
     key,
@@ -82,12 +84,19 @@ function limitsOf(
       sentence: `1 GPU of ${facts.id} less that may not be interrupted saves ${dollars(Math.abs(perHour('non-preemptible', facts.id)))} an hour now`,
     });
   const horizonHours = problem.steps.reduce((sum, step) => sum + step.hours, 0);
-  for (const [id, usdPerGpuHour] of budgets)
+  for (const [id, usdPerGpuHour] of gpuHours.budgets)
     found.push({
       key: `curtailment:${id}`,
       unit: 'GPU-hour',
       usdPerHour: usdPerGpuHour / horizonHours,
       sentence: `1 GPU-hour more that the contract of ${id} lets the site curtail saves ${dollars(usdPerGpuHour)}`,
+    });
+  for (const [id, usdPerGpuHour] of gpuHours.late)
+    found.push({
+      key: `deadline:${id}`,
+      unit: 'GPU-hour',
+      usdPerHour: usdPerGpuHour / horizonHours,
+      sentence: `1 GPU-hour less of ${id} by its deadline saves ${dollars(usdPerGpuHour)}`,
     });
   found.push({
     key: 'demand',

@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HOUR, siteMs, type CurtailmentFacts, type Snapshot, type WorkFacts } from '../model/index.ts';
+import {
+  HOUR,
+  MINUTE,
+  siteMs,
+  type CurtailmentFacts,
+  type DeadlineFacts,
+  type Snapshot,
+  type WorkFacts,
+} from '../model/index.ts';
 import { AT, bareSnapshot, shortForecast } from './fixture.ts';
 import { loadHighs } from './highs.ts';
 import { buildLp } from './lp.ts';
@@ -117,5 +125,62 @@ describe('work that may not be interrupted', () => {
     const { why } = planWith(highs, site({ ...idle, preemptible: false }), shortForecast([300], 60));
     // A kilowatt at $300/MWh, less what it earns.
     expect(why!.limits).toMatchObject([{ key: 'non-preemptible:w', unit: 'GPU', usdPerHour: expect.closeTo(0.2, 9) }]);
+  });
+});
+
+describe('deadline', () => {
+  const batch = (change: Partial<DeadlineFacts> = {}): Partial<WorkFacts> => ({
+    className: 'batch',
+    line: 'hpc',
+    committedGpus: 0,
+    usdPerGpuHour: 0,
+    deadline: { gpuHours: 150, by: siteMs(AT + 4 * HOUR), penaltyUsdPerGpuHour: 1, ...change },
+  });
+  const prices = [90, 40, 60, 80, 20];
+
+  test('work waits for the cheapest hours before it, and hours after it do not count', () => {
+    expect(working(site({ ...batch(), deadline: undefined }), prices)).toEqual([0, 0, 0, 0, 0]);
+    expect(working(site(batch()), prices)).toEqual([0, 100, 50, 0, 0]);
+    expect(working(site(batch({ gpuHours: 390 })), prices)).toEqual([90, 100, 100, 100, 0]);
+  });
+
+  test('work is late where power costs more than that', () => {
+    expect(working(site(batch({ penaltyUsdPerGpuHour: 0.05 })), prices)).toEqual([0, 100, 0, 0, 0]);
+  });
+
+  test('of a deadline beyond the horizon the horizon does its part', () => {
+    const far = batch({ gpuHours: 300, by: siteMs(AT + 10 * HOUR) });
+    expect(working(site(far), prices)).toEqual([0, 50, 0, 0, 100]);
+  });
+
+  test('an hour less of it has a price, which the plan tells', () => {
+    const { why } = planWith(highs, site(batch()), shortForecast(prices, 60));
+    expect(why!.limits).toMatchObject([
+      { key: 'deadline:w', unit: 'GPU-hour', usdPerHour: expect.closeTo(0.06 / 5, 9) },
+    ]);
+  });
+
+  test('the merit order does not wait, and stops when it is done', () => {
+    const plan = planByMeritOrder(site(batch({ gpuHours: 200 })), shortForecast(prices, 60));
+    expect(plan.steps.map(({ work }) => work['w'])).toEqual([100, 100, 0, 0, 0]);
+  });
+
+  test('the money of a plan is the objective of the program, what is late included', () => {
+    const any = fc.record({
+      prices: fc.array(fc.integer({ min: 0, max: 1_500 }), { minLength: 2, maxLength: 8 }),
+      gpuHours: fc.integer({ min: 0, max: 900 }),
+      byMinutes: fc.integer({ min: 1, max: 700 }),
+    });
+    fc.assert(
+      fc.property(any, ({ prices, gpuHours, byMinutes }) => {
+        const snapshot = site(batch({ gpuHours, by: siteMs(AT + byMinutes * MINUTE) }));
+        const forecast = shortForecast(prices, 60);
+        const { objectiveUsd } = solve(highs, buildLp(pose(snapshot, forecast)), {});
+        const told = planWith(highs, snapshot, forecast).objectiveUsd;
+        expect(told).toBeLessThanOrEqual(objectiveUsd + 1e-6);
+        expect(told).toBeGreaterThan(objectiveUsd - 1.5);
+      }),
+      { numRuns: 60 },
+    );
   });
 });

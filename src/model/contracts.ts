@@ -1,4 +1,4 @@
-import type { SiteMs } from './clock.ts';
+import { HOUR, siteMs, type SiteMs } from './clock.ts';
 import type { Contract, Site, WorkClass } from './site.ts';
 
 /** The calendar day, as `2026-11-22`, where the site stands. */
@@ -15,9 +15,32 @@ export interface Commitment extends WorkClass {
   readonly curtailableGpuHoursPerMonth?: number | undefined;
 }
 
-/** Does any contract of the class allow curtailment, whether in force or not? What was served must then be booked by class. */
-export const isCurtailable = (site: Pick<Site, 'contracts'>, workClassId: string): boolean =>
-  site.contracts.some(({ work, curtailment }) => work === workClassId && curtailment !== undefined);
+/** Must the books count what is served of a class: for a deadline, or a contract that allows curtailment, in force or not? */
+export const countsServed = (
+  site: Pick<Site, 'contracts'>,
+  { id, deadline }: Pick<WorkClass, 'id' | 'deadline'>,
+): boolean =>
+  deadline !== undefined || site.contracts.some(({ work, curtailment }) => work === id && curtailment !== undefined);
+
+/** One term for work to be done, `by` excluded. */
+export interface DeadlineTerm {
+  readonly from: SiteMs;
+  readonly by: SiteMs;
+  readonly gpuHours: number;
+  readonly penaltyUsdPerGpuHour: number;
+}
+
+/** The term of a class that runs at `t`; undefined between terms and where it has none. */
+export function deadlineTermAt({ deadline }: Pick<WorkClass, 'deadline'>, t: SiteMs): DeadlineTerm | undefined {
+  if (deadline === undefined) return undefined;
+  const { gpuHours, penaltyUsdPerGpuHour, everyHours } = deadline;
+  const first = Date.parse(deadline.from);
+  const lengthMs = Date.parse(deadline.by) - first;
+  const everyMs = everyHours === undefined ? Infinity : everyHours * HOUR;
+  const from = first + (everyMs === Infinity ? 0 : Math.floor((t - first) / everyMs) * everyMs);
+  if (t < first || t >= from + lengthMs) return undefined;
+  return { from: siteMs(from), by: siteMs(from + lengthMs), gpuHours, penaltyUsdPerGpuHour };
+}
 
 /**
  * A class of work with what customers have signed for at this moment: their GPUs on top of its own commitment. The

@@ -235,6 +235,35 @@ const program = z.strictObject({
     .describe('made so far; write a call down when it comes and `busbar reload`: the site plans at once'),
 });
 
+/** Longer than the books look back to count what was done. */
+const LONGEST_DEADLINE_MS = 31 * 24 * 3_600_000;
+
+const deadline = z
+  .strictObject({
+    gpuHours: z
+      .number()
+      .positive()
+      .describe('to be done in all, running on any of its GPUs at any time before the deadline'),
+    from: z.iso.datetime({ offset: true }).describe('what is done from then on counts'),
+    by: z.iso.datetime({ offset: true }).describe('what is not done by then is late'),
+    everyHours: z
+      .number()
+      .positive()
+      .optional()
+      .describe('the same again, each so long after the one before; absent: once'),
+    penaltyUsdPerGpuHour: z.number().positive().describe('what each GPU-hour that is late costs'),
+  })
+  .refine(({ from, by }) => Date.parse(from) < Date.parse(by), { error: 'is not after from', path: ['by'] })
+  .refine(({ from, by }) => Date.parse(by) - Date.parse(from) <= LONGEST_DEADLINE_MS, {
+    error: 'expected at most 31 days after from: the books look back no further',
+    path: ['by'],
+  })
+  .refine(
+    ({ from, by, everyHours }) =>
+      everyHours === undefined || everyHours * 3_600_000 >= Date.parse(by) - Date.parse(from),
+    { error: 'expected at least the hours between from and by', path: ['everyHours'] },
+  );
+
 const workClass = z.strictObject({
   id,
   class: z.enum(WORK_CLASSES),
@@ -262,6 +291,7 @@ const workClass = z.strictObject({
     .min(0)
     .default(0)
     .describe('what putting one running GPU back in the queue costs: lost work, restore'),
+  deadline: deadline.optional().describe('work that may run at any time before a deadline, when power is cheapest'),
   preemptible: z
     .boolean()
     .default(true)

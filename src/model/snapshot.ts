@@ -150,6 +150,16 @@ export interface WorkFacts {
   readonly preemptible?: boolean;
   /** Reserved GPU-hours the contract lets the site leave unserved; absent: none. */
   readonly curtailment?: CurtailmentFacts | undefined;
+  /** Absent: nothing of it has to be done by a deadline. */
+  readonly deadline?: DeadlineFacts | undefined;
+}
+
+/** Work to be done by a deadline. */
+export interface DeadlineFacts {
+  /** Still to be done; time of which nobody knows what was done counts as idle. */
+  readonly gpuHours: number;
+  readonly by: SiteMs;
+  readonly penaltyUsdPerGpuHour: number;
 }
 
 /** GPU-hours of a contract that may go unserved in a calendar month without penalty. */

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { HOUR, MINUTE, QUARTER, siteMs, type Commitment, type Interval, type Site } from '../model/index.ts';
+import {
+  HOUR,
+  MINUTE,
+  QUARTER,
+  siteMs,
+  type Commitment,
+  type Interval,
+  type Site,
+  type WorkClass,
+} from '../model/index.ts';
 import { createBilling } from './billing.ts';
 
 const start = Date.UTC(2026, 5, 10, 12);
@@ -50,7 +59,7 @@ describe('the curtailment budget', () => {
   const at = siteMs(month + 24 * HOUR + 6 * MINUTE);
   const left = (before: readonly Interval[], observedMinutes = 6) => {
     const start = siteMs(month + 24 * HOUR);
-    const unbooked = [{ start, observedMs: observedMinutes * MINUTE, unservedGpuHours: 10 }];
+    const unbooked = [{ start, observedMs: observedMinutes * MINUTE, served: { gpuHours: 5, unservedGpuHours: 10 } }];
     return createBilling(before).curtailment(site(undefined), workClass, at, unbooked)!;
   };
 
@@ -79,6 +88,39 @@ describe('the curtailment budget', () => {
     expect(createBilling(day).curtailment(site(undefined), plain, at, [])).toBeUndefined();
     const late = siteMs(month + 20 * 24 * HOUR);
     expect(createBilling(day).curtailment(site(undefined), workClass, late, [])!.leftGpuHours).toBe(0);
+  });
+});
+
+test('what is left of a deadline is what was not seen done since its term began', () => {
+  const deadline = {
+    gpuHours: 400,
+    from: '2026-06-10T07:00:00-05:00',
+    by: '2026-06-10T19:00:00-05:00',
+    everyHours: 24,
+    penaltyUsdPerGpuHour: 2,
+  };
+  const workClass = { id: 'w', deadline } as unknown as WorkClass;
+  const served = (at: number, gpuHours: number) =>
+    ({
+      start: siteMs(at),
+      durationMs: QUARTER,
+      coverage: 1,
+      served: [{ workClass: 'w', gpuHours, unservedGpuHours: 0 }],
+    }) as unknown as Interval;
+  const billing = createBilling([served(start - QUARTER, 100), served(start, 30), served(start + 2 * QUARTER, 20)]);
+  const unbooked = [
+    { start: siteMs(start + 3 * QUARTER), observedMs: MINUTE, served: { gpuHours: 5, unservedGpuHours: 0 } },
+  ];
+  expect(billing.deadline(workClass, siteMs(start + 3 * QUARTER + MINUTE), unbooked)).toEqual({
+    gpuHours: 345,
+    by: start + 12 * HOUR,
+    penaltyUsdPerGpuHour: 2,
+  });
+  expect(billing.deadline(workClass, siteMs(start + 12 * HOUR), [])).toBeUndefined();
+  expect(billing.deadline(workClass, siteMs(start - 1), [])).toBeUndefined();
+  expect(billing.deadline(workClass, siteMs(start + 25 * HOUR), [])).toMatchObject({
+    gpuHours: 400,
+    by: start + 36 * HOUR,
   });
 });
 

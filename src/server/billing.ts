@@ -4,14 +4,17 @@ import {
   MINUTE,
   monthEnd,
   monthStart,
+  deadlineTermAt,
   QUARTER,
   siteMs,
   type Commitment,
   type CurtailmentFacts,
+  type DeadlineFacts,
   type DemandFacts,
   type Interval,
   type Site,
   type SiteMs,
+  type WorkClass,
 } from '../model/index.ts';
 
 /** Where the demand charge and the curtailment budgets of the running month stand. */
@@ -26,6 +29,8 @@ export interface Billing {
     at: SiteMs,
     unbooked: readonly UnbookedQuarter[],
   ): CurtailmentFacts | undefined;
+  /** What a class of work has to do by its deadline; undefined where no term of it runs. */
+  deadline(workClass: WorkClass, at: SiteMs, unbooked: readonly UnbookedQuarter[]): DeadlineFacts | undefined;
 }
 
 /** Quarter-hours of the longest month and a day: what a billing month can reach back. */
@@ -49,6 +54,26 @@ export function createBilling(before: readonly Interval[]): Billing {
     }
   };
   for (const interval of before.toSorted((a, b) => a.start - b.start)) keep(interval);
+
+  /** What is known of a class of work since `from`, and of how much time. */
+  function servedSince(from: number, id: string, unbooked: readonly UnbookedQuarter[]) {
+    const sum = { ms: 0, gpuHours: 0, unservedGpuHours: 0 };
+    const count = (start: number, ms: number, one: UnbookedQuarter['served']): void => {
+      if (start < from || one === undefined) return;
+      sum.ms += ms;
+      sum.gpuHours += one.gpuHours;
+      sum.unservedGpuHours += one.unservedGpuHours;
+    };
+    for (const [start, { coverage, served: classes }] of served)
+      count(
+        start,
+        coverage * QUARTER,
+        classes?.find(({ workClass }) => workClass === id),
+      );
+    for (const quarter of unbooked)
+      if (!served.has(quarter.start)) count(quarter.start, quarter.observedMs, quarter.served);
+    return sum;
+  }
 
   return {
     booked: keep,
@@ -75,24 +100,22 @@ export function createBilling(before: readonly Interval[]): Billing {
     curtailment({ timezone }, { id, committedGpus, curtailableGpuHoursPerMonth }, at, unbooked) {
       if (curtailableGpuHoursPerMonth === undefined) return undefined;
       const month = monthStart(at, timezone);
-      let knownMs = 0;
-      let usedGpuHours = 0;
-      const count = (start: number, ms: number, gpuHours: number | undefined): void => {
-        if (start < month || gpuHours === undefined) return;
-        knownMs += ms;
-        usedGpuHours += gpuHours;
-      };
-      for (const [start, { coverage, served: work }] of served)
-        count(start, coverage * QUARTER, work?.find(({ workClass }) => workClass === id)?.unservedGpuHours);
-      for (const { start, observedMs, unservedGpuHours } of unbooked)
-        if (!served.has(start)) count(start, observedMs, unservedGpuHours);
+      const known = servedSince(month, id, unbooked);
       // Of the rest of the month so far nobody knows what was served: the customer may say nothing was.
-      usedGpuHours += (Math.max(0, at - month - knownMs) / HOUR) * committedGpus;
+      const unknownMs = Math.max(0, at - month - known.ms);
+      const usedGpuHours = known.unservedGpuHours + (unknownMs / HOUR) * committedGpus;
       return {
         gpuHoursPerMonth: curtailableGpuHoursPerMonth,
         leftGpuHours: Math.max(0, curtailableGpuHoursPerMonth - usedGpuHours),
         monthEndsAt: monthEnd(at, timezone),
       };
+    },
+    deadline(workClass, at, unbooked) {
+      const term = deadlineTermAt(workClass, at);
+      if (term === undefined) return undefined;
+      const { gpuHours, by, penaltyUsdPerGpuHour } = term;
+      const done = servedSince(term.from, workClass.id, unbooked).gpuHours;
+      return { gpuHours: Math.max(0, gpuHours - done), by, penaltyUsdPerGpuHour };
     },
   };
 }

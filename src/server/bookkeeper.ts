@@ -5,6 +5,7 @@ import {
   blockOf,
   type Commitment,
   type CurtailmentFacts,
+  type DeadlineFacts,
   type DemandFacts,
   type Plan,
   type Site,
@@ -29,6 +30,8 @@ export interface Bookkeeper {
   demand(at: SiteMs): DemandFacts | undefined;
   /** Where the month's curtailment budget of a class of work stands; undefined where its contracts have none. */
   curtailment(workClass: Commitment, at: SiteMs): CurtailmentFacts | undefined;
+  /** What a class of work has still to do by its deadline; undefined where no term of it runs. */
+  deadline(workClass: Commitment, at: SiteMs): DeadlineFacts | undefined;
   /** Everything not yet booked, so that a crash loses none of it. */
   checkpoint(): void;
   /** The site file or the trust in the site changed. */
@@ -90,6 +93,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
     woke: (at, machines) => book.woke(at, machines),
     demand: (at) => billing.demand(site, at, (from) => book.metered(from)),
     curtailment,
+    deadline: (workClass, at) => billing.deadline(workClass, at, book.unbooked(workClass.id)),
     checkpoint,
     follow(next) {
       site = next;

@@ -1,7 +1,7 @@
 import type { Flow, LineFlow, ServedFlow, WorkLine } from '../books/flow.ts';
 import { hashpriceUsdPerPhDay } from '../dispatch/economics.ts';
 import {
-  isCurtailable,
+  countsServed,
   type Commitment,
   type CurtailmentFacts,
   type Plan,
@@ -62,11 +62,11 @@ export function flowOf(
   };
 }
 
-/** Of classes with a curtailment budget. A cluster that does not answer may serve nothing. */
+/** Of classes with a curtailment budget or a deadline. A cluster that does not answer may serve nothing. */
 const servedOf = (site: Site, { work }: Picture): Record<string, ServedFlow> =>
   Object.fromEntries(
     work
-      .filter(({ workClass }) => isCurtailable(site, workClass.id))
+      .filter(({ workClass }) => countsServed(site, workClass))
       .map((one) => [
         one.workClass.id,
         one.told

@@ -19,7 +19,7 @@ import type { MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
 
 /** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
 export interface Planning {
@@ -58,6 +58,7 @@ export function createPlanning(options: {
   /** Where the month's demand charge stands. */
   demand(at: SiteMs): DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly deadline: DeadlineOf;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
   const facing = createPeakWatch();
@@ -134,6 +135,7 @@ export function createPlanning(options: {
         demand: options.demand(picture.at),
         curtailment: options.curtailment,
         responseMs: (id, machines) => options.responses.sleepMs(id, machines),
+        deadline: options.deadline,
       });
       const made = await options.planner.plan(snapshot, faced.forecast, [...built.notes, ...faced.notes]);
       const { solver, solveMs } = made;

@@ -274,6 +274,15 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^clusters\.0\.classes\.\d+\.preemptible: work of class preemptible gives way, expected true/,
   ],
   [
+    'a deadline before its work may begin',
+    (raw) => {
+      const { classes } = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };
+      const [from, by] = ['2026-06-02T00:00:00Z', '2026-06-01T00:00:00Z'];
+      classes[0]!['deadline'] = { gpuHours: 10, from, by, penaltyUsdPerGpuHour: 1 };
+    },
+    /^clusters\.0\.classes\.0\.deadline\.by: is not after from/,
+  ],
+  [
     'two meters of one hall',
     (raw) => void (raw['meters']![2]!['measures'] = { hall: 'a' }),
     /^meters\.2\.measures: "meter-a" measures that already$/,

@@ -263,6 +263,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
+    deadline: (workClass, at) => books.deadline(workClass, at),
   });
 
   /** Plans at once. The first cause given is the one told. */

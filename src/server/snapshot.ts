@@ -9,10 +9,13 @@ import {
   modeKey,
   PLAIN_PROFILES,
   type CohortFacts,
+  type Commitment,
+  type DeadlineFacts,
   type DemandFacts,
   type HallFacts,
   type ModePoint,
   type Site,
+  type SiteMs,
   type Snapshot,
   type WorkFacts,
 } from '../model/index.ts';
@@ -31,10 +34,14 @@ export const usableConnectionW = (site: Site): number =>
   );
 export const usableHallW = (hall: HallPicture['hall']): number => usable(hall.breakerMw, hall.marginPct);
 
+/** What a class of work has still to do by its deadline. */
+export type DeadlineOf = (workClass: Commitment, at: SiteMs) => DeadlineFacts | undefined;
+
 /** Where the charges and budgets of the running month stand, and what was measured of the machines. */
 export interface Billed {
   readonly demand: DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly deadline: DeadlineOf;
   /** In which a group's machines were seen asleep, on the wall; absent: never measured. */
   readonly responseMs?: (groupId: string, machines: number) => number | undefined;
 }
@@ -47,7 +54,7 @@ export function takeSnapshot(
   billed: Billed,
 ): Snapshot {
   const { site } = sources;
-  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed.curtailment));
+  const work = picture.work.flatMap((one) => workFacts(sources, picture, one, billed));
   return {
     at: picture.at,
     connection: {
@@ -188,7 +195,7 @@ function workFacts(
   { site, clusters }: PictureSources,
   picture: Picture,
   one: WorkPicture,
-  curtailment: CurtailmentOf,
+  billed: Billed,
 ): WorkFacts[] {
   const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
   // Work nobody can price is left alone rather than valued at nothing.
@@ -217,7 +224,8 @@ function workFacts(
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,
       interruptUsdPerGpu: workClass.interruptUsdPerGpu,
       preemptible: workClass.preemptible,
-      curtailment: curtailment(workClass, picture.at),
+      curtailment: billed.curtailment(workClass, picture.at),
+      deadline: billed.deadline(workClass, picture.at),
     },
   ];
 }

@@ -41,7 +41,8 @@ function fixture() {
   const call = { id: 'ers', firmW: 8e6, penaltyUsdPerMwh: 2_000 };
   const programCalls = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
-  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, preemptible: false }));
+  const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
+  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false }));
   return pose(
     { ...snapshot, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
     { ...forecast, steps },

@@ -47,6 +47,10 @@ const anyWork = fc.record({
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
   uplinkMbpsPerGpu: fc.constantFrom(0, 5),
+  deadline: fc.option(
+    fc.record({ gpuHours: int(0, 500), byMinutes: int(1, 150), penaltyUsdPerGpuHour: fc.constantFrom(0.2, 2) }),
+    { nil: undefined },
+  ),
   preemptible: fc.constantFrom(true, true, true, false),
   curtailment: fc.option(
     fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
@@ -173,8 +177,13 @@ export function snapshotOf(site: AnySite): Snapshot {
         responseSeconds: c.responseSeconds,
       };
     }),
-    work: site.work.map(({ curtailment, ...w }, i) => ({
+    work: site.work.map(({ curtailment, deadline, ...w }, i) => ({
       ...w,
+      deadline: deadline && {
+        gpuHours: deadline.gpuHours,
+        by: siteMs(at + deadline.byMinutes * MINUTE),
+        penaltyUsdPerGpuHour: deadline.penaltyUsdPerGpuHour,
+      },
       curtailment: curtailment && {
         gpuHoursPerMonth: curtailment.gpuHoursPerMonth,
         leftGpuHours: curtailment.leftGpuHours,

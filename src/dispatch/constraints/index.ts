@@ -6,6 +6,7 @@ import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { cooling } from './cooling.ts';
 import { curtailmentBudget } from './curtailment-budget.ts';
+import { deadline } from './deadline.ts';
 import { demandCharge } from './demand-charge.ts';
 import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
@@ -30,6 +31,7 @@ export const constraints: readonly Constraint[] = [
   connectionLimit,
   cooling,
   curtailmentBudget,
+  deadline,
   demandCharge,
   feederLimit,
   hallBreaker,

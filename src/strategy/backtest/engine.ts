@@ -99,6 +99,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           demand: demandAt(facts, ledger, at, monthOf(at), shareOf(monthOf(at))),
           coincidentUsdPerMw,
           wanted: askedFor,
+          deadlines: ledger.deadlines(at),
           curtailment: curtailmentAt(askedFor, ledger, at, monthOf(at).end),
           usdPerGpuHour,
         }),

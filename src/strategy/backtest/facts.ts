@@ -8,6 +8,7 @@ import {
   type AsicModel,
   type CohortFacts,
   type CurtailmentFacts,
+  type DeadlineFacts,
   type DemandFacts,
   type FeederFacts,
   type GpuServerModel,
@@ -174,6 +175,7 @@ export interface Moment {
   readonly wanted: readonly Wanted[];
   /** By class of work. */
   readonly curtailment: readonly (CurtailmentFacts | undefined)[];
+  readonly deadlines: readonly (DeadlineFacts | undefined)[];
   /** What a GPU-hour of each class earns, in the order of the site's classes. */
   readonly usdPerGpuHour: readonly number[];
 }
@@ -234,6 +236,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         interruptUsdPerGpu: config.interruptUsdPerGpu,
         preemptible: config.preemptible,
         curtailment: moment.curtailment[i],
+        deadline: moment.deadlines[i],
       };
     }),
   };

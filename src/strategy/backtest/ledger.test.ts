@@ -159,6 +159,42 @@ test('hours that a contract lets the site curtail are owed for only once the mon
   expect(ledger.outcome().penaltyUsd).toBeCloseTo(9, 9);
 });
 
+test('work that is late at its deadline is owed for; a term that began before the first step is left out', () => {
+  const plain = siteCase(coupledSite());
+  const iso = (t: number): string => new Date(t).toISOString();
+  const deadline = {
+    gpuHours: 20,
+    from: iso(JUNE - QUARTER),
+    by: iso(JUNE + QUARTER),
+    everyHours: 1,
+    penaltyUsdPerGpuHour: 2,
+  };
+  const work = plain.work.map((one, i) => (i === 1 ? { ...one, config: { ...one.config, deadline } } : one));
+  const facts = { ...plain, work };
+  const ledger = createLedger(facts, NO_PEAKS);
+  const wanted = wantedAt(facts, JUNE);
+  const cohorts = { new: { default: 200 }, old: { sleep: 100 } };
+  const left = [0, 1, 2, 3, 4, 5].map((n) => {
+    const start = siteMs(JUNE + n * QUARTER);
+    const open = ledger.deadlines(start)[1]?.gpuHours;
+    const running = { cohorts, gpus: { reserved: 48, batch: 32 } };
+    ledger.book({
+      start,
+      durationMs: QUARTER,
+      before: running,
+      running,
+      conditions,
+      wanted,
+      usdPerGpuHour: [1.2, 0.5],
+      curtailedHours: 0,
+    });
+    return open;
+  });
+  // Terms of half an hour in every hour, 8 GPU-hours done in each quarter of them.
+  expect(left).toEqual([undefined, undefined, undefined, 20, 12, undefined]);
+  expect(ledger.outcome().penaltyUsd).toBeCloseTo(2 * (20 - 16), 9);
+});
+
 test('a mode that no point describes is a mistake, not a machine that draws nothing', () => {
   const facts = site({});
   const lost: Running = { cohorts: { new: { turbo: 200 }, old: { sleep: 100 } }, gpus: {} };

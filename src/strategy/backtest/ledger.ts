@@ -1,6 +1,17 @@
 import { coolingPerWatt, hallLoadW } from '../../dispatch/problem.ts';
 import { usdPerThHour } from '../../dispatch/economics.ts';
-import { blockOf, HOUR, MINUTE, monthEnd, monthStart, siteMs, type Site, type SiteMs } from '../../model/index.ts';
+import {
+  blockOf,
+  deadlineTermAt,
+  HOUR,
+  MINUTE,
+  monthEnd,
+  monthStart,
+  siteMs,
+  type DeadlineFacts,
+  type Site,
+  type SiteMs,
+} from '../../model/index.ts';
 import type { Running, SiteCase, Wanted } from './facts.ts';
 import type { Conditions, PeakHour } from './truth.ts';
 import { OUTCOME_FIGURES, type Outcome } from './types.ts';
@@ -83,6 +94,8 @@ export interface Ledger {
   runningWh(t: SiteMs): number;
   /** Reserved GPU-hours of the month of `t` that went unserved so far, by class of work. */
   unservedGpuHours(t: SiteMs): readonly number[];
+  /** What is to be done by deadlines, by class of work; undefined where none runs, or it began before the first step. */
+  deadlines(t: SiteMs): readonly (DeadlineFacts | undefined)[];
   /** Mean import over an hour that was booked, in MW. */
   importMw(hour: SiteMs): number;
   miningMw(hour: SiteMs): number;
@@ -120,6 +133,9 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   /** Wh imported by tariff interval, and Wh of import and of miners by hour that may be charged. */
   let interval = { start: Number.NEGATIVE_INFINITY, wh: 0 };
   const unserved = new Map<SiteMs, number[]>();
+  /** Of the term that runs, by class of work. */
+  const done = facts.work.map(() => ({ from: Number.NaN, gpuHours: 0 }));
+  let began = Number.POSITIVE_INFINITY;
   const peakW = new Map<SiteMs, number>();
   const hours = new Map<number, { importWh: number; miningWh: number }>(
     charges.peaks.map(({ start }) => [start, { importWh: 0, miningWh: 0 }]),
@@ -139,6 +155,26 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     return gpuHours;
   };
 
+  const deadlineAt = (i: number, t: SiteMs): DeadlineFacts | undefined => {
+    const term = deadlineTermAt(facts.work[i]!.config, t);
+    // What was done of it before the first step nobody knows.
+    if (term === undefined || term.from < Math.min(began, t)) return undefined;
+    const gpuHours = done[i]!.from === term.from ? done[i]!.gpuHours : 0;
+    const { by, penaltyUsdPerGpuHour } = term;
+    return { gpuHours: Math.max(0, term.gpuHours - gpuHours), by, penaltyUsdPerGpuHour };
+  };
+
+  /** Work done until the deadline counts; at the deadline what is late is owed for. */
+  function bookDeadline(sums: Sums, i: number, { start, durationMs }: Step, gpus: number): void {
+    const before = deadlineAt(i, start);
+    if (before === undefined) return;
+    const { from } = deadlineTermAt(facts.work[i]!.config, start)!;
+    if (done[i]!.from !== from) done[i] = { from, gpuHours: 0 };
+    done[i]!.gpuHours += (gpus * Math.min(durationMs, before.by - start)) / HOUR;
+    if (start + durationMs < before.by) return;
+    sums.penaltyUsd += deadlineAt(i, start)!.gpuHours * before.penaltyUsdPerGpuHour;
+  }
+
   function bookMoves(sums: Sums, { before, running }: Step): void {
     for (const { id } of facts.cohorts) {
       const was = before.cohorts[id]!;
@@ -151,11 +187,13 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     }
   }
 
-  function bookWork(sums: Sums, { start, before, running, wanted, usdPerGpuHour }: Step, stepHours: number): void {
+  function bookWork(sums: Sums, step: Step, stepHours: number): void {
+    const { start, before, running, wanted, usdPerGpuHour } = step;
     const soFar = unservedAt(start);
     for (const [i, { id, config }] of facts.work.entries()) {
       const gpus = running.gpus[id]!;
       const { committedGpus, demandGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth = 0 } = wanted[i]!;
+      bookDeadline(sums, i, step, gpus);
       sums.gpuHours += gpus * stepHours;
       sums.workUsd += gpus * stepHours * usdPerGpuHour[i]!;
       const short = Math.max(0, Math.min(committedGpus, demandGpus) - gpus) * stepHours;
@@ -203,6 +241,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     book(step) {
       const { start, conditions } = step;
       const stepHours = step.durationMs / HOUR;
+      began = Math.min(began, start);
       const load = loadOf(facts, step.running, conditions.wetBulbC);
       const sums = sumsAt(start);
       const wh = load.importW * stepHours;
@@ -223,6 +262,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     },
     billedW: (t) => billedW(monthOf(t)),
     unservedGpuHours: (t) => unservedAt(t),
+    deadlines: (t) => facts.work.map((_, i) => deadlineAt(i, t)),
     runningWh: (t) => (interval.start === Math.floor(t / intervalMs) * intervalMs ? interval.wh : 0),
     importMw: (hour) => (hours.get(hour)?.importWh ?? 0) / 1e6,
     miningMw: (hour) => (hours.get(hour)?.miningWh ?? 0) / 1e6,
