@@ -8,6 +8,7 @@ import {
   type Point,
   QUARTER,
   quarterStart,
+  SERIES,
   type Series,
   type SeriesName,
   type SiteMs,
@@ -37,7 +38,7 @@ export interface Forecasting {
  * What the next day is expected to bring, from series as they are known at `at`; a point that starts later is never
  * looked at. Price and weather: the value in force, fading over about two hours into the mean of that hour of the day
  * (UTC) over the last two weeks, or of all hours while that one has been seen for less than an hour. The price of the
- * running quarter-hour is known. Difficulty, bitcoin price and fees stay as they are.
+ * running quarter-hour is known. What generators can make goes the same way. Difficulty, bitcoin price and fees stay as they are.
  *
  * A stale or interrupted price counts, at every step, as the highest of the last 24 h of prices that were told: the site then
  * runs only what pays even so. Stale weather likewise counts as the highest wet bulb of its last day.
@@ -57,6 +58,7 @@ export function buildForecast(
   const wetBulb = wetBulbCurve(known('temperatureC'), known('dewPointC'), at, notes);
   const hashprice = hashpriceNow(known, at, notes);
   if (price === undefined || hashprice === undefined) return { forecast: undefined, notes };
+  const generation = generationCurves(known, at, notes);
   const steps = spans.map(({ start, durationMs }): ForecastStep => ({
     start,
     durationMs,
@@ -64,6 +66,13 @@ export function buildForecast(
     wetBulbC: meanOver(wetBulb, start, durationMs),
     hashpriceUsdPerPhDay: hashprice,
     known: price.known && start < quarterStart(at) + QUARTER,
+    ...(generation.length === 0
+      ? {}
+      : {
+          availableMw: Object.fromEntries(
+            generation.map(([name, curve]) => [name, Math.max(0, meanOver(curve, start, durationMs))]),
+          ),
+        }),
   }));
   return { forecast: { madeAt: at, steps }, notes };
 }
@@ -187,6 +196,25 @@ function wetBulbPoints(temperature: Series, dewPoint: Series): Point[] {
   return temperature.points.flatMap(({ start, value }) => {
     const dew = valueAt(dewPoint, start);
     return dew === undefined ? [] : [{ start, value: wetBulbC(value, dew.value) }];
+  });
+}
+
+/** What generators can make, by series; one that is silent is not there, and counts for nothing unless the site file says more. */
+function generationCurves(
+  known: (name: SeriesName) => Series | undefined,
+  at: SiteMs,
+  notes: string[],
+): [SeriesName, Curve][] {
+  return SERIES.filter((name) => name.startsWith('availableMw.')).flatMap((name): [SeriesName, Curve][] => {
+    const series = known(name);
+    const now = series && valueAt(series, at);
+    if (series === undefined || now === undefined) return [];
+    if (!now.stale) return [[name, blend(series, now.value, at)]];
+    const { whenStale } = series;
+    notes.push(
+      `${name} is stale: planned with ${whenStale ?? 0} MW${whenStale === undefined ? '' : ', as the site file says'}`,
+    );
+    return whenStale === undefined ? [] : [[name, () => whenStale]];
   });
 }
 

@@ -30,10 +30,11 @@ export function buildLp(problem: Problem, constraints: readonly Constraint[] = a
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
-  const { steps, halls, cohorts, work } = problem;
+  const { steps, halls, cohorts, work, generators } = problem;
+  const { exportLimitW, exportAdderUsdPerMwh = 0 } = problem.snapshot.connection;
   const perHall = (what: string, start: number): number[] =>
     halls.map((hall) => model.column([what, hall.id, start], 0, 0, Infinity));
-  const rows = steps.map(({ facts: { start, priceUsdPerMwh }, hours, usdPerThHour }) => ({
+  const rows = steps.map(({ facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW }) => ({
     machines: cohorts.map(({ facts, modes, modeNames, now, pinned }) =>
       modes.map((mode, m) => {
         const most = mode.offered ? facts.machines : facts.held ? now[m]! : pinned[m]!;
@@ -46,7 +47,16 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     itMw: perHall('it', start),
     coolingMw: perHall('cooling', start),
     importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
+    // Fed in, a MWh earns no more than one drawn costs: to draw and feed in at once never pays, and needs no rule of its own.
+    exportMw:
+      exportLimitW === undefined
+        ? undefined
+        : model.column(['export', '', start], hours * (priceUsdPerMwh - exportAdderUsdPerMwh), 0, exportLimitW / 1e6),
+    generationMw: generators.map(({ id, usdPerMwh }, i) =>
+      model.column(['generation', id, start], -hours * usdPerMwh, 0, availableW[i]! / 1e6),
+    ),
   }));
+  const exportMw = rows.map((row) => row.exportMw).filter((column) => column !== undefined);
   return {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
@@ -54,10 +64,12 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
     importMw: rows.map((row) => row.importMw),
+    exportMw: exportLimitW === undefined ? undefined : exportMw,
+    generationMw: rows.map((row) => row.generationMw),
   };
 }
 
-/** What power is: IT of a hall is the sum of its machines, import the sum of the halls with losses. */
+/** What power is: IT of a hall is the sum of its machines, import and what is made on site, less what is fed in, the sum of the halls with losses. */
 function powerRows(model: Model, problem: Problem, columns: Columns): void {
   const { steps, halls, cohorts, work, snapshot } = problem;
   const cohortsIn = Map.groupBy(cohorts.keys(), (g) => cohorts[g]!.hall);
@@ -74,6 +86,8 @@ function powerRows(model: Model, problem: Problem, columns: Columns): void {
     }
     const withLosses = 1 + snapshot.connection.lossFraction;
     const halfTerms = [...columns.itMw[t]!, ...columns.coolingMw[t]!].map((column) => [column, -withLosses] as const);
-    model.row(['import', '', facts.start], 0, 0, [[columns.importMw[t]!, 1], ...halfTerms]);
+    const made = columns.generationMw[t]!.map((column) => [column, 1] as const);
+    const fedIn = columns.exportMw === undefined ? [] : [[columns.exportMw[t]!, -1] as const];
+    model.row(['import', '', facts.start], 0, 0, [[columns.importMw[t]!, 1], ...made, ...fedIn, ...halfTerms]);
   }
 }

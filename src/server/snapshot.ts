@@ -4,6 +4,7 @@ import {
   CATALOGUE,
   curtailmentFacts,
   feederFacts,
+  generatorFacts,
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
@@ -47,6 +48,8 @@ export function takeSnapshot(
       lossFraction: site.connection.lossPct / 100,
       rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
+      exportLimitW: site.connection.exportLimitMw === undefined ? undefined : site.connection.exportLimitMw * MW,
+      exportAdderUsdPerMwh: site.connection.exportAdderUsdPerMwh,
     },
     tariff: { ...blockOf(site.tariff), demand },
     mining: {
@@ -58,6 +61,7 @@ export function takeSnapshot(
     },
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     feeders: feederFacts(site),
+    generation: generatorFacts(site),
     awards: awardFacts(site, picture.at),
     curtailments: curtailmentFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {
