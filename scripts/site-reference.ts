@@ -47,6 +47,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   owners: 'Whose machines stand here, besides the site itself.',
   halls: 'A hall is whatever has a breaker of its own: a building, a container, a garage.',
   feeders: 'Electrical nodes between the halls and the connection: everything below one stays within its rating.',
+  generation: 'What makes power on site, between the connection and the feeders.',
   meters: 'Without the connection’s meter no energy is booked; without a hall’s, nothing in it is woken.',
   uplinks: 'How halls reach the world.',
   machines: 'Groups of like machines: one model, one driver, one hall, a range of addresses.',

@@ -15,8 +15,12 @@ export interface Columns {
   readonly itMw: readonly (readonly number[])[];
   /** `[step][hall]`: cooling power. */
   readonly coolingMw: readonly (readonly number[])[];
-  /** `[step]`: power through the connection. */
+  /** `[step]`: power through the connection, inward. */
   readonly importMw: readonly number[];
+  /** `[step]`: power fed into the grid; undefined where nothing may be. */
+  readonly exportMw: readonly number[] | undefined;
+  /** `[step][generator]`: power made on site. */
+  readonly generationMw: readonly (readonly number[])[];
 }
 
 export interface ConstraintContext {

@@ -127,6 +127,28 @@ test('one missed quarter-hour is carried on but not called known', () => {
   expect(forecast!.steps[0]).toMatchObject({ priceUsdPerMwh: 40, known: false });
 });
 
+test('what generators can make is known where a feed tells it, and silent it is not taken for anything', () => {
+  const solar = series(
+    'availableMw.solar',
+    QUARTER,
+    Array.from({ length: 192 }, (_, i) => Math.max(0, 6 * Math.sin((i / 96) * 2 * Math.PI))),
+  );
+  const told = buildForecast([twoDays, solar, ...REST], at(30 * HOUR));
+  expect(told.forecast!.steps[0]!.availableMw).toEqual({ 'availableMw.solar': expect.closeTo(6, 6) as number });
+  // Seventeen hours later it is dark, as it was the night before.
+  expect(
+    told.forecast!.steps.find(({ start }) => start === at(47 * HOUR))!.availableMw!['availableMw.solar'],
+  ).toBeLessThan(0.01);
+  const late = buildForecast([prices(Array.from({ length: 200 }, () => 20)), solar, ...REST], at(49 * HOUR));
+  expect(late.forecast!.steps[0]!.availableMw).toBeUndefined();
+  expect(late.notes).toEqual(['availableMw.solar is stale: planned with 0 MW']);
+  const said = buildForecast(
+    [prices(Array.from({ length: 200 }, () => 20)), { ...solar, whenStale: 1.5 }, ...REST],
+    at(49 * HOUR),
+  );
+  expect(said.forecast!.steps[90]!.availableMw).toEqual({ 'availableMw.solar': 1.5 });
+});
+
 test('what was never told is said; without price or chain there is no forecast', () => {
   expect(buildForecast(REST, at(HOUR))).toEqual({
     forecast: undefined,

@@ -8,6 +8,7 @@ import {
   type Point,
   QUARTER,
   quarterStart,
+  SERIES,
   type Series,
   type SeriesName,
   type SiteMs,
@@ -57,7 +58,7 @@ export interface Forecasting {
  * What the next day is expected to bring, from series as they are known at `at`; a point that starts later is never
  * looked at. The value in force fades over about two hours: a price into the usual one of that hour of the week (UTC) over the last four
  * weeks, spikes cut, weather into the mean of that hour of the day over the last two. The price of the
- * running quarter-hour is known. Difficulty changes at the retarget where block heights are told; bitcoin price and fees stay as
+ * running quarter-hour is known. What generators can make goes the way of the weather. Difficulty changes at the retarget where block heights are told; bitcoin price and fees stay as
  * they are.
  *
  * A stale or interrupted price counts, at every step, as the highest of the last 24 h of prices that were told: the site then
@@ -79,6 +80,7 @@ export function buildForecast(
   const wetBulb = wetBulbCurve(known('temperatureC'), known('dewPointC'), at, notes);
   const hashprice = hashpriceNow(known, at, notes);
   if (price === undefined || hashprice === undefined) return { forecast: undefined, notes };
+  const generation = generationCurves(known, at, notes);
   const steps = spans.map(({ start, durationMs }): ForecastStep => ({
     start,
     durationMs,
@@ -86,6 +88,13 @@ export function buildForecast(
     wetBulbC: meanOver(wetBulb, start, durationMs),
     hashpriceUsdPerPhDay: hashprice,
     known: price.known && start < quarterStart(at) + QUARTER,
+    ...(generation.length === 0
+      ? {}
+      : {
+          availableMw: Object.fromEntries(
+            generation.map(([name, curve]) => [name, Math.max(0, meanOver(curve, start, durationMs))]),
+          ),
+        }),
   }));
   return { forecast: { madeAt: at, steps }, notes };
 }
@@ -244,8 +253,13 @@ function wetBulbCurve(
     notes.push(`weather is stale: planned at a wet bulb of ${highest.toFixed(1)} C`);
     return () => highest;
   }
-  const usual = hourProfile(wetBulb.points, Math.min(wetBulb.intervalMs, HOUR));
-  return blend((t) => usual[hourOfDay(t)]!, now.value, at);
+  return blend(usualOfDay(wetBulb), now.value, at);
+}
+
+/** What is usual at an hour of the day. */
+function usualOfDay({ points, intervalMs }: Series): Curve {
+  const usual = hourProfile(points, Math.min(intervalMs, HOUR));
+  return (t) => usual[hourOfDay(t)]!;
 }
 
 /** Of what the site file says of a silent weather feed, else of the last day told. */
@@ -261,6 +275,25 @@ function wetBulbPoints(temperature: Series, dewPoint: Series): Point[] {
   return temperature.points.flatMap(({ start, value }) => {
     const dew = valueAt(dewPoint, start);
     return dew === undefined ? [] : [{ start, value: wetBulbC(value, dew.value) }];
+  });
+}
+
+/** What generators can make, by series; one that is silent is not there, and counts for nothing unless the site file says more. */
+function generationCurves(
+  known: (name: SeriesName) => Series | undefined,
+  at: SiteMs,
+  notes: string[],
+): [SeriesName, Curve][] {
+  return SERIES.filter((name) => name.startsWith('availableMw.')).flatMap((name): [SeriesName, Curve][] => {
+    const series = known(name);
+    const now = series && valueAt(series, at);
+    if (series === undefined || now === undefined) return [];
+    if (!now.stale) return [[name, blend(usualOfDay(series), now.value, at)]];
+    const { whenStale } = series;
+    notes.push(
+      `${name} is stale: planned with ${whenStale ?? 0} MW${whenStale === undefined ? '' : ', as the site file says'}`,
+    );
+    return whenStale === undefined ? [] : [[name, () => whenStale]];
   });
 }
 

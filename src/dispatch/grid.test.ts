@@ -7,6 +7,7 @@ import {
   type AwardFacts,
   type ProgramCallFacts,
   type Forecast,
+  type GeneratorFacts,
   type Plan,
   type Snapshot,
 } from '../model/index.ts';
@@ -211,6 +212,78 @@ describe('curtailment programs', () => {
   });
 });
 
+describe('on-site generation', () => {
+  const solar: GeneratorFacts = {
+    id: 'pv',
+    capacityW: 2e6,
+    usdPerMwh: 0,
+    series: 'availableMw.solar',
+    untoldW: 0,
+  };
+  const gas: GeneratorFacts = { id: 'gas', capacityW: 4e6, usdPerMwh: 60, series: undefined, untoldW: 4e6 };
+  const { connection } = bareSnapshot();
+  const told = (prices: readonly number[], solarMw: number | undefined): Forecast => {
+    const plain = shortForecast(prices, 60);
+    const availableMw = solarMw === undefined ? {} : { 'availableMw.solar': solarMw };
+    return { ...plain, steps: plain.steps.map((step) => ({ ...step, availableMw })) };
+  };
+  const fedInMw = ({ steps }: Plan) => steps.map(({ exportW }) => Math.round(exportW! / 1e3) / 1e3);
+
+  test('import is what the site draws less what it makes; untold, the sun makes nothing', () => {
+    const snapshot = site({ generation: [solar] });
+    for (const plan of both(snapshot, told([20], 1.5))) {
+      expect(importsMw(plan)).toEqual([4.5]);
+      expect(plan.steps[0]!.generationW).toEqual({ pv: 1.5e6 });
+      expect(plan.objectiveUsd).toBeCloseTo(6 * 50 - 4.5 * 20, 6);
+    }
+    for (const plan of both(snapshot, told([20], 9))) expect(importsMw(plan)).toEqual([4]);
+    for (const plan of both(snapshot, told([20], undefined))) expect(importsMw(plan)).toEqual([6]);
+  });
+
+  test('a generator runs where power costs more than its fuel, or else where a limit needs it', () => {
+    for (const plan of both(site({ generation: [gas] }), told([61, 59], undefined))) {
+      // Hash earns $50/MWh: nobody runs miners for it, on either price.
+      expect(importsMw(plan)).toEqual([0, 0]);
+    }
+    const dear = planWith(highs, site({ generation: [{ ...gas, usdPerMwh: 30 }] }), told([45, 25], undefined));
+    expect(importsMw(dear)).toEqual([2, 6]);
+    const halls = [{ ...bareHall('a'), fixedW: 3e6 }, bareHall('b')];
+    const narrow = { ...connection, usableW: 2e6 };
+    for (const plan of both(site({ halls, generation: [gas], connection: narrow }), told([55], undefined))) {
+      expect(plan.notes).toEqual([]);
+      expect(importsMw(plan)).toEqual([2]);
+      expect(plan.steps[0]!.generationW!['gas']).toBeCloseTo(1e6, 0);
+    }
+  });
+
+  test('what the site does not use is fed in up to the limit and paid less the adder, and not at all without one', () => {
+    const exporting = { ...connection, exportLimitW: 3e6, exportAdderUsdPerMwh: 5 };
+    const generation = [{ ...gas, usdPerMwh: 60 }];
+    for (const plan of both(site({ generation, connection: exporting }), told([100], undefined))) {
+      expect([importsMw(plan), fedInMw(plan)]).toEqual([[0], [3]]);
+      expect(plan.objectiveUsd).toBeCloseTo(3 * (100 - 5 - 60), 6);
+    }
+    for (const plan of both(site({ generation }), told([100], undefined)))
+      expect([importsMw(plan), fedInMw(plan), plan.steps[0]!.generationW]).toEqual([[0], [0], { gas: 0 }]);
+    // At $62 the grid pays less for it than it costs to make.
+    const cheap = planWith(highs, site({ generation, connection: exporting }), told([62], undefined));
+    expect([fedInMw(cheap), cheap.steps[0]!.generationW]).toEqual([[0], { gas: 0 }]);
+  });
+
+  test('nothing is drawn to be fed in again: not at a price below zero, and not to slow a ramp', () => {
+    const exporting = { ...connection, exportLimitW: 9e6, exportAdderUsdPerMwh: 0 };
+    expect(
+      fedInMw(planWith(highs, site({ connection: exporting, generation: [gas] }), told([-50], undefined))),
+    ).toEqual([0]);
+    const ramped = { ...exporting, rampWPerMinute: 0.01e6, importW: 6e6 };
+    const plan = planWith(highs, site({ connection: ramped, generation: [gas] }), told([500, 500], undefined));
+    for (const { importW, exportW } of plan.steps) expect(Math.min(importW, exportW!)).toBe(0);
+    // The site slows down no faster than the contract allows, by 0.6 MW an hour.
+    expect(importsMw(plan)[0]).toBeGreaterThanOrEqual(5.397);
+    expect(importsMw(plan)[1]).toBeGreaterThanOrEqual(4.797);
+  });
+});
+
 test('at any site the money of the decisions is the objective of the program', () => {
   // What it costs to outrun the contract's ramp is no money that anybody pays.
   const paid = constraints.filter(({ name }) => name !== 'ramp' && name !== 'non-preemptible');
@@ -223,6 +296,7 @@ test('at any site the money of the decisions is the objective of the program', (
       const decisions = problem.steps.map((_, t): Decision => ({
         machines: columns.machines[t]!.map((modes) => modes.map(at)),
         gpus: columns.gpus[t]!.map(at),
+        generationW: columns.generationMw[t]!.map((column) => 1e6 * at(column)),
       }));
       expect(Math.abs(moneyOf(problem, decisions) - objectiveUsd)).toBeLessThan(
         1e-6 * Math.max(10, Math.abs(objectiveUsd)),

@@ -46,7 +46,16 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
         ],
       };
     });
-    const importW = sum(halls.map((hall) => hall.loadW)) * 1.01;
+    const loadW = sum(halls.map((hall) => hall.loadW)) * 1.01;
+    const netW = loadW - sum(Object.values(step.generationW ?? {}));
+    const importW = Math.max(0, netW);
+    const exportLimitW = snapshot.connection.exportLimitW ?? 0;
+    const generators = snapshot.generation!.map(({ id, capacityW, series, untoldW }) => {
+      const toldMw = series && forecast.steps[t]!.availableMw![series];
+      const most = toldMw === undefined ? untoldW : Math.min(capacityW, toldMw * 1e6);
+      const watts = step.generationW![id]!;
+      return (watts < 0 || watts > most + TOLERANCE_W) && `generator ${id} at ${t}: ${watts} of ${most}`;
+    });
     const feeders = (snapshot.feeders ?? []).map(({ id, usableW, hallIds }) => {
       const below = sum(snapshot.halls.map((hall, h) => (hallIds.includes(hall.id) ? halls[h]!.loadW : 0))) * 1.01;
       return below > usableW + TOLERANCE_W && !says(`feeder ${id}`) && `feeder ${id} at ${t}`;
@@ -73,9 +82,12 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       ...halls.flatMap((hall) => hall.broken),
       ...feeders,
       ...awards,
+      ...generators,
+      netW < -exportLimitW - TOLERANCE_W && `export at ${t}: ${-netW}`,
+      Math.abs((step.exportW ?? 0) - Math.max(0, -netW)) > TOLERANCE_W && `fed in at ${t}`,
       importW > snapshot.connection.usableW + TOLERANCE_W && !says('the connection') && `connection at ${t}`,
       Math.abs(step.importW - importW) > TOLERANCE_W && `import at ${t}`,
-      Math.abs(mining + ai + hpc + step.otherW - importW) > TOLERANCE_W && `lines at ${t}`,
+      Math.abs(mining + ai + hpc + step.otherW - loadW) > TOLERANCE_W && `lines at ${t}`,
       ...snapshot.cohorts.flatMap((c) => brokenCohort(c, plan, t)),
       ...snapshot.work.map((w) => {
         const gpus = step.work[w.id]!;
@@ -181,13 +193,16 @@ test('import outruns the ramp of the contract only where physical limits leave n
       const forecast = forecastOfSite(site);
       const program = buildLp(pose(snapshot, forecast));
       const { solution } = solve(highs, program, {});
-      const importMw = program.columns.importMw.map((column) => solution.colValue[column]!);
+      const { exportMw } = program.columns;
+      const importMw = program.columns.importMw.map(
+        (column, t) => solution.colValue[column]! - (exportMw === undefined ? 0 : solution.colValue[exportMw[t]!]!),
+      );
       const excessMw = rampExcessMw(snapshot, forecast, importMw);
       expect(excessMw).toBeLessThanOrEqual(leastExcessMw(program) + 1e-5);
       if (excessMw > 0) ramped += 1;
       // In whole machines the first step draws no more than in fractions: half a machine would outrun it, too.
       const [first] = planWith(highs, snapshot, forecast).steps;
-      expect(first!.importW).toBeLessThanOrEqual(importMw[0]! * 1e6 + TOLERANCE_W);
+      expect(first!.importW - (first!.exportW ?? 0)).toBeLessThanOrEqual(importMw[0]! * 1e6 + TOLERANCE_W);
     }),
     { numRuns: 150 },
   );

@@ -30,7 +30,9 @@ export function buildLp(problem: Problem, constraints: readonly Constraint[] = a
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
+  const { exportLimitW } = problem.snapshot.connection;
   const rows = problem.steps.map((step) => columnsOfStep(model, problem, step));
+  const exportMw = rows.map((row) => row.exportMw).filter((column) => column !== undefined);
   return {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
@@ -39,15 +41,18 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
     importMw: rows.map((row) => row.importMw),
+    exportMw: exportLimitW === undefined ? undefined : exportMw,
+    generationMw: rows.map((row) => row.generationMw),
   };
 }
 
 // A function of its own for each step, so that a hundred of them in every plan keep it compiled.
 function columnsOfStep(
   model: Model,
-  { halls, cohorts, work }: Problem,
-  { facts: { start, priceUsdPerMwh }, hours, usdPerThHour }: ProblemStep,
+  { snapshot, halls, cohorts, work, generators }: Problem,
+  { facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW }: ProblemStep,
 ) {
+  const { exportLimitW, exportAdderUsdPerMwh = 0 } = snapshot.connection;
   const machines: number[][] = [];
   for (const { facts, modes, modeNames, now, pinned } of cohorts) {
     const columns: number[] = [];
@@ -69,10 +74,18 @@ function columnsOfStep(
     itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),
     importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
+    // Fed in, a MWh earns no more than one drawn costs: to draw and feed in at once never pays, and needs no rule of its own.
+    exportMw:
+      exportLimitW === undefined
+        ? undefined
+        : model.column(['export', '', start], hours * (priceUsdPerMwh - exportAdderUsdPerMwh), 0, exportLimitW / 1e6),
+    generationMw: generators.map(({ id, usdPerMwh }, i) =>
+      model.column(['generation', id, start], -hours * usdPerMwh, 0, availableW[i]! / 1e6),
+    ),
   };
 }
 
-/** What power is: IT of a hall is the sum of its machines, import the sum of the halls with losses. */
+/** What power is: IT of a hall is the sum of its machines, import and what is made on site, less what is fed in, the sum of the halls with losses. */
 function powerRows(model: Model, problem: Problem, columns: Columns): void {
   const { halls, cohorts, work } = problem;
   const inHall = halls.map((_, h) => ({
@@ -105,5 +118,7 @@ function powerRowsOfStep(
     model.row(['it', hall.id, start], undecidedMw, undecidedMw, terms);
     importTerms.push([columns.itMw[t]![h]!, -withLosses], [columns.coolingMw[t]![h]!, -withLosses]);
   }
+  for (const column of columns.generationMw[t]!) importTerms.push([column, 1]);
+  if (columns.exportMw !== undefined) importTerms.push([columns.exportMw[t]!, -1]);
   model.row(['import', '', start], 0, 0, importTerms);
 }

@@ -5,7 +5,8 @@ import { coincidentUsdPerMwh } from './demand.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
-import { importOf, moneyOf, shapeSteps } from './shape.ts';
+import { cheaperThan, withinUse } from './generation.ts';
+import { loadOf, moneyOf, netOf, shapeSteps } from './shape.ts';
 
 /** One thing more that could run: GPUs of a class, or machines one operating point up. */
 interface Offer {
@@ -51,16 +52,18 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     return kept;
   });
   const gpus: number[] = problem.work.map(() => 0);
-  const decision: Decision = { machines, gpus };
   keepRunning(problem, t, { machines, gpus });
+  const price = step.facts.priceUsdPerMwh + coincidentUsdPerMwh(problem, t);
+  const idle: Decision = { machines, gpus, generationW: [] };
+  const generationW = cheaperThan(problem, t, price, loadOf(problem, t, idle) - step.limits.connectionW);
+  const decision: Decision = { machines, gpus, generationW };
   const ramp = rampOf(problem, t, before);
   const room = roomBeside(problem, t, decision, ramp.mostW);
-  keepWoken(problem, machines, lately, room);
+  keepWoken(problem, machines, before, lately, room);
   const offers = [
     ...workOffers(problem, t, gpus, earlier),
     ...machineOffers(problem, t, machines, before, (g) => lately[g]!.slept),
   ];
-  const price = step.facts.priceUsdPerMwh + coincidentUsdPerMwh(problem, t);
   const run = (offer: Offer, atMost = Infinity): void => {
     const count = Math.floor(Math.min(offer.most(), room.most(offer.hall, offer.wattsEach), atMost));
     if (count <= 0) return;
@@ -71,15 +74,15 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     if (offer.usdPerMwh <= price) continue;
     const mostW = worthUpToW(problem, t, offer.usdPerMwh - price);
     if (mostW === Infinity || offer.wattsEach <= 0) run(offer);
-    else run(offer, (mostW - importOf(problem, t, decision)) / atMeterW(problem, t, offer.hall, offer.wattsEach));
+    else run(offer, (mostW - netOf(problem, t, decision)) / atMeterW(problem, t, offer.hall, offer.wattsEach));
   }
   // The contract has import fall no faster than this: what loses least runs on.
   for (const offer of offers.sort(dearestFirst)) {
-    const shortW = ramp.leastW - importOf(problem, t, decision);
+    const shortW = ramp.leastW - netOf(problem, t, decision);
     if (shortW <= 0) break;
     if (offer.wattsEach > 0) run(offer, Math.ceil(shortW / atMeterW(problem, t, offer.hall, offer.wattsEach)));
   }
-  return decision;
+  return { ...decision, generationW: withinUse(problem, loadOf(problem, t, decision), generationW) };
 }
 
 /** Machines that this plan woke, and put to sleep, too lately for them to change again at `start`. */
@@ -102,9 +105,9 @@ function changedLately(
   return { woken, slept };
 }
 
-/** Work that may not be interrupted keeps its GPUs, as far as the physical limits leave room. */
+/** Work that may not be interrupted keeps its GPUs, as far as the physical limits and all that can be made on site leave room. */
 function keepRunning(problem: Problem, t: number, { machines, gpus }: { machines: number[][]; gpus: number[] }): void {
-  const room = roomBeside(problem, t, { machines, gpus });
+  const room = roomBeside(problem, t, { machines, gpus, generationW: problem.steps[t]!.availableW });
   problem.work.forEach(({ facts, hall }, i) => {
     if (facts.preemptible !== false) return;
     const part = problem.parts.find(({ work }) => work.includes(i))!;
@@ -115,16 +118,19 @@ function keepRunning(problem: Problem, t: number, { machines, gpus }: { machines
   });
 }
 
-/** Whoever was woken lately runs on at the lowest point, as far as the physical limits leave room. */
+/** Whoever was woken lately and still runs does so on, at the lowest point, as far as the physical limits leave room. */
 function keepWoken(
   problem: Problem,
   machines: readonly number[][],
+  before: Decision | undefined,
   lately: readonly { readonly woken: number }[],
   room: Room,
 ): void {
-  problem.cohorts.forEach(({ facts, hall, modes }, g) => {
+  problem.cohorts.forEach(({ facts, hall, modes, now }, g) => {
     const counts = machines[g]!;
-    const missing = lately[g]!.woken - (facts.machines - counts[0]!);
+    // Whom a limit sent back to sleep since would have to be woken again, as the wake rate allows.
+    const awake = facts.machines - (before?.machines[g]?.[0] ?? now[0]!);
+    const missing = Math.min(lately[g]!.woken, awake) - (facts.machines - counts[0]!);
     if (facts.held || missing <= 0) return;
     const wattsEach = modes[1]!.powerW - modes[0]!.powerW;
     const kept = Math.floor(Math.min(missing, counts[0]!, room.most(hall, wattsEach)));
@@ -141,8 +147,8 @@ function rampOf(
   before: Decision | undefined,
 ): { readonly leastW: number; readonly mostW: number } {
   const { rampWPerMinute, importW } = problem.snapshot.connection;
-  const fromW = before === undefined ? importW : importOf(problem, t - 1, before);
-  if (rampWPerMinute === undefined || fromW === undefined) return { leastW: 0, mostW: Infinity };
+  const fromW = before === undefined ? importW : netOf(problem, t - 1, before);
+  if (rampWPerMinute === undefined || fromW === undefined) return { leastW: -Infinity, mostW: Infinity };
   const byW = (rampWPerMinute * problem.steps[t]!.facts.durationMs) / MINUTE;
   return { leastW: fromW - byW, mostW: fromW + byW };
 }

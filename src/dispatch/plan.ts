@@ -96,6 +96,7 @@ function decisionAt(problem: Problem, { columns }: LinearProgram, { colValue }: 
   return {
     machines: problem.cohorts.map((_, g) => columns.machines[t]![g]!.map(read)),
     gpus: columns.gpus[t]!.map(read),
+    generationW: columns.generationMw[t]!.map((column) => 1e6 * read(column)),
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type FeederFacts,
   type Forecast,
   type ForecastStep,
+  type GeneratorFacts,
   type HallFacts,
   HOUR,
   isoUtc,
@@ -56,6 +57,8 @@ export interface ProblemStep {
   readonly coolingPerW: readonly number[];
   readonly usdPerThHour: number;
   readonly limits: StepLimits;
+  /** What each generator can make. */
+  readonly availableW: readonly number[];
 }
 
 /** Snapshot and forecast in the form both solvers use: indices for names, modes chosen, limits made reachable. */
@@ -64,6 +67,7 @@ export interface Problem {
   readonly forecast: Forecast;
   readonly halls: readonly HallFacts[];
   readonly feeders: readonly ProblemFeeder[];
+  readonly generators: readonly GeneratorFacts[];
   readonly cohorts: readonly ProblemCohort[];
   readonly work: readonly ProblemWork[];
   /** Indices of `work` that share one part's GPUs. */
@@ -73,10 +77,11 @@ export interface Problem {
   readonly exceeded: readonly string[];
 }
 
-/** Machines by cohort and mode index, and GPUs by class of work, during one step. */
+/** Machines by cohort and mode index, GPUs by class of work, and watts by generator, during one step. */
 export interface Decision {
   readonly machines: readonly (readonly number[])[];
   readonly gpus: readonly number[];
+  readonly generationW: readonly number[];
 }
 
 /** @throws Error where the snapshot contradicts itself: that is a bug of whoever built it. */
@@ -95,19 +100,23 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
     const reservedGpus = Math.min(facts.committedGpus, demandGpus);
     return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus };
   });
+  const generators = snapshot.generation ?? [];
   const exceeded = new Map<string, string>();
   const steps = forecast.steps.map((facts): ProblemStep => {
     const pinned = facts.start < forecast.madeAt + PINNED_FOR;
     const coolingPerW = halls.map((hall) => coolingPerWatt(hall, facts.wetBulbC));
-    const limits = reachableLimits(snapshot, feeders, cohorts, facts, pinned, coolingPerW, exceeded);
+    const availableW = generators.map((one) => availableOf(one, facts));
+    const makesW = availableW.reduce((sum, watts) => sum + watts, 0);
+    const limits = reachableLimits(snapshot, feeders, cohorts, facts, pinned, coolingPerW, makesW, exceeded);
     const value = usdPerThHour(facts.hashpriceUsdPerPhDay, snapshot.mining.keptFraction);
-    return { facts, hours: facts.durationMs / HOUR, pinned, coolingPerW, usdPerThHour: value, limits };
+    return { facts, hours: facts.durationMs / HOUR, pinned, coolingPerW, usdPerThHour: value, limits, availableW };
   });
   return {
     snapshot,
     forecast,
     halls,
     feeders,
+    generators,
     cohorts,
     work,
     parts: partsOf(work),
@@ -144,6 +153,15 @@ function partsOf(work: readonly ProblemWork[]): Problem['parts'] {
     }
   });
   return [...parts.values()];
+}
+
+/**
+ * What a generator can make during a step, in whole W, as less is beyond what a solver can tell from nothing: as its series tells, and no
+ * more than it can at all.
+ */
+function availableOf({ series, capacityW, untoldW }: GeneratorFacts, { availableMw }: ForecastStep): number {
+  const told = series === undefined ? undefined : availableMw?.[series];
+  return Math.floor(told === undefined ? untoldW : Math.min(capacityW, Math.max(0, told * 1e6)));
 }
 
 /** What cooling needs of a hall, whether it comes from a snapshot or a site file. */
@@ -214,6 +232,7 @@ function reachableLimits(
   step: ForecastStep,
   pinned: boolean,
   coolingPerW: readonly number[],
+  makesW: number,
   exceeded: Map<string, string>,
 ): StepLimits {
   const reach = (key: string, name: string, limitW: number, leastW: number): number => {
@@ -232,7 +251,7 @@ function reachableLimits(
   const least = snapshot.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, leastIt[h]!));
   const leastOf = (halls: Iterable<number>): number => feederLoadW(halls, least, lossFraction);
   return {
-    connectionW: reach('connection', 'the connection', usableW, leastOf(least.keys())),
+    connectionW: reach('connection', 'the connection', usableW, leastOf(least.keys()) - makesW),
     hallW: snapshot.halls.map(({ id, usableW: limitW }, h) => reach(`hall:${id}`, `hall ${id}`, limitW, least[h]!)),
     feederW: feeders.map(({ facts: { id, usableW: limitW }, halls }) =>
       reach(`feeder:${id}`, `feeder ${id}`, limitW, leastOf(halls)),

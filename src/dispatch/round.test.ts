@@ -13,7 +13,7 @@ const ten = (usableW: number): Problem => {
   return pose(bareSnapshot({ cohorts: [miners], halls: [{ ...bareHall('a'), usableW }] }), demoForecast());
 };
 const rounded = (usableW: number, machines: readonly number[]): readonly number[] =>
-  roundFirst(ten(usableW), { machines: [machines], gpus: [] }).machines[0]!;
+  roundFirst(ten(usableW), { machines: [machines], gpus: [], generationW: [] }).machines[0]!;
 
 test('whole counts come through unchanged', () => {
   expect(rounded(1e6, [1, 4, 5])).toEqual([1, 4, 5]);
@@ -30,8 +30,8 @@ test('GPUs stay within their part though every fraction would fit the limits', (
   const snapshot = demoSnapshot();
   const work = snapshot.work.slice(5, 7).map((w) => ({ ...w, partGpus: 100 }));
   const problem = pose({ ...snapshot, cohorts: [], work }, demoForecast());
-  expect(roundFirst(problem, { machines: [], gpus: [40.5, 59.5] }).gpus).toEqual([41, 59]);
-  expect(roundFirst(problem, { machines: [], gpus: [40.3, 59.4] }).gpus).toEqual([40, 60]);
+  expect(roundFirst(problem, { machines: [], generationW: [], gpus: [40.5, 59.5] }).gpus).toEqual([41, 59]);
+  expect(roundFirst(problem, { machines: [], generationW: [], gpus: [40.3, 59.4] }).gpus).toEqual([40, 60]);
 });
 
 test('GPUs stay within the uplink of their hall though every fraction would fit their part', () => {
@@ -39,6 +39,6 @@ test('GPUs stay within the uplink of their hall though every fraction would fit 
   const work = snapshot.work.slice(5, 7).map((w) => ({ ...w, uplinkMbpsPerGpu: 10 }));
   const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 1_004 }));
   const problem = pose({ ...snapshot, halls, cohorts: [], work }, demoForecast());
-  expect(roundFirst(problem, { machines: [], gpus: [40.8, 59.6] }).gpus).toEqual([41, 59]);
-  expect(roundFirst(problem, { machines: [], gpus: [0.4, 100] }).gpus).toEqual([0, 100]);
+  expect(roundFirst(problem, { machines: [], generationW: [], gpus: [40.8, 59.6] }).gpus).toEqual([41, 59]);
+  expect(roundFirst(problem, { machines: [], generationW: [], gpus: [0.4, 100] }).gpus).toEqual([0, 100]);
 });

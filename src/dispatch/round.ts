@@ -1,5 +1,6 @@
 import { callsAt } from './calls.ts';
-import { importOf } from './shape.ts';
+import { withinUse } from './generation.ts';
+import { loadOf, netOf } from './shape.ts';
 import { type Decision, decidedByHallW, feederLoadW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
 
 const NEARLY = 1e-6;
@@ -13,7 +14,7 @@ export interface Room {
 
 /**
  * Room left in step `t` beside a decision. Watts are IT watts; cooling and losses come on top here.
- * @param mostW import that is not to be exceeded beside the limits
+ * @param mostW what the site draws less what it makes that is not to be exceeded beside the limits
  */
 export function roomBeside(problem: Problem, t: number, decision: Decision, mostW = Infinity): Room {
   const { coolingPerW, limits } = problem.steps[t]!;
@@ -28,7 +29,8 @@ export function roomBeside(problem: Problem, t: number, decision: Decision, most
   const above = problem.halls.map((_, h) =>
     [...problem.feeders.keys()].filter((f) => problem.feeders[f]!.halls.includes(h)),
   );
-  let left = Math.min(limits.connectionW, mostW) - loads.reduce((sum, load) => sum + load, 0) * withLosses;
+  const madeW = decision.generationW.reduce((sum, watts) => sum + watts, 0);
+  let left = Math.min(limits.connectionW, mostW) + madeW - loads.reduce((sum, load) => sum + load, 0) * withLosses;
   return {
     most(hall, watts) {
       if (watts <= 0) return Infinity;
@@ -71,15 +73,15 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
     return whole;
   });
   const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
-  const whole: Decision = { machines, gpus };
+  const whole: Decision = { machines, gpus, generationW: decision.generationW };
   const { tariff, connection } = problem.snapshot;
   // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
   const isBound =
     tariff.demand !== undefined || connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
-  const room = roomBeside(problem, 0, whole, isBound ? importOf(problem, 0, decision) : Infinity);
+  const room = roomBeside(problem, 0, whole, isBound ? netOf(problem, 0, decision) : Infinity);
   placeGpus(problem, decision, gpus, room);
   placeMachines(problem, decision, machines, room);
-  return whole;
+  return { ...whole, generationW: withinUse(problem, loadOf(problem, 0, whole), whole.generationW) };
 }
 
 interface Fraction {

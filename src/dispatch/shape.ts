@@ -21,6 +21,7 @@ export function shapeSteps(
   return decisions.map((decision, t) => {
     const { facts } = problem.steps[t]!;
     const importW = importOf(problem, t, decision);
+    const loadW = loadOf(problem, t, decision);
     const lines = linesOf(problem, t, decision, hostsW);
     return {
       start: facts.start,
@@ -28,8 +29,9 @@ export function shapeSteps(
       priceUsdPerMwh: facts.priceUsdPerMwh,
       known: facts.known,
       importW,
+      ...madeOnSite(problem, t, decision),
       linePowerW: { ...lines, grid: Math.max(0, problem.snapshot.tariff.blockW - importW) },
-      otherW: importW - lines.mining - lines.ai - lines.hpc,
+      otherW: loadW - lines.mining - lines.ai - lines.hpc,
       cohorts: Object.fromEntries(
         problem.cohorts.map(({ facts, modes }, g) => [
           facts.id,
@@ -43,6 +45,15 @@ export function shapeSteps(
   });
 }
 
+function madeOnSite(problem: Problem, t: number, decision: Decision): Pick<PlanStep, 'exportW' | 'generationW'> {
+  const { generators } = problem;
+  if (generators.length === 0) return {};
+  return {
+    exportW: Math.max(0, -netOf(problem, t, decision)),
+    generationW: Object.fromEntries(generators.map(({ id }, i) => [id, decision.generationW[i]!])),
+  };
+}
+
 function reserveOf(problem: Problem, t: number, decision: Decision): Pick<PlanStep, 'reserveW'> {
   const held = awardsAt(problem, t);
   if (held.length === 0) return {};
@@ -52,13 +63,21 @@ function reserveOf(problem: Problem, t: number, decision: Decision): Pick<PlanSt
 
 const nonZero = (key: string, count: number): [string, number][] => (count === 0 ? [] : [[key, count]]);
 
-/** Power through the connection under a decision, in W. */
-export function importOf(problem: Problem, t: number, decision: Decision): number {
+/** Power of all halls with losses under a decision, in W. */
+export function loadOf(problem: Problem, t: number, decision: Decision): number {
   const { coolingPerW } = problem.steps[t]!;
   const decided = decidedByHallW(problem, decision);
   const halls = problem.halls.reduce((sum, hall, h) => sum + hallLoadW(hall, coolingPerW[h]!, decided[h]!), 0);
   return halls * (1 + problem.snapshot.connection.lossFraction);
 }
+
+/** What the site draws less what it makes, in W: below zero it feeds in. */
+export const netOf = (problem: Problem, t: number, decision: Decision): number =>
+  loadOf(problem, t, decision) - decision.generationW.reduce((sum, watts) => sum + watts, 0);
+
+/** Power through the connection, inward, under a decision, in W. */
+export const importOf = (problem: Problem, t: number, decision: Decision): number =>
+  Math.max(0, netOf(problem, t, decision));
 
 /** @param hostsW fixed draw per GPU, by hall */
 function linesOf(
@@ -99,13 +118,17 @@ export const fixedUsd = ({ snapshot: { tariff }, steps }: Problem): number =>
 
 /** Money of the decisions over the horizon by the forecast, wakes, interruptions and penalties paid, in $. */
 export function moneyOf(problem: Problem, decisions: readonly Decision[]): number {
-  const { mining } = problem.snapshot;
+  const { mining, connection } = problem.snapshot;
   const importW = decisions.map((decision, t) => importOf(problem, t, decision));
   let usd = fixedUsd(problem);
   decisions.forEach((decision, t) => {
     const { hours, facts, usdPerThHour } = problem.steps[t]!;
     const before = decisions[t - 1];
+    const fedInW = Math.max(0, -netOf(problem, t, decision));
     let perHour = (-facts.priceUsdPerMwh * importW[t]!) / 1e6;
+    perHour += ((facts.priceUsdPerMwh - (connection.exportAdderUsdPerMwh ?? 0)) * fedInW) / 1e6;
+    for (const [i, { usdPerMwh }] of problem.generators.entries())
+      perHour -= (usdPerMwh * decision.generationW[i]!) / 1e6;
     problem.cohorts.forEach(({ modes, now }, g) => {
       const machines = decision.machines[g]!;
       for (const [m, mode] of modes.entries()) perHour += usdPerThHour * mode.hashrateThs * machines[m]!;

@@ -230,6 +230,8 @@ export const planStep = z.object({
   priceUsdPerMwh: z.number(),
   known: z.boolean(),
   importW: z.number(),
+  exportW: z.number().optional(),
+  generationW: z.record(z.string(), z.number()).optional(),
   linePowerW: byLine,
   otherW: z.number(),
   cohorts: z.record(z.string(), z.record(z.string(), z.number())),

@@ -6,6 +6,7 @@ export * from './command.ts';
 export * from './contracts.ts';
 export * from './fault.ts';
 export * from './feeders.ts';
+export * from './generation.ts';
 export * from './interval.ts';
 export * from './io.ts';
 export * from './machine.ts';

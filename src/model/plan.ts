@@ -58,6 +58,9 @@ export interface PlanStep {
   readonly priceUsdPerMwh: number;
   readonly known: boolean;
   readonly importW: number;
+  /** Fed into the grid, and made on site by generator; both absent where the site makes nothing. */
+  readonly exportW?: number;
+  readonly generationW?: Readonly<Record<string, number>>;
   /** IT power with its share of cooling and losses, by line; `grid` is the unused block. Unknown and fixed draw is in `otherW`. */
   readonly linePowerW: Readonly<Record<Line, number>>;
   readonly otherW: number;

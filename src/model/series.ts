@@ -14,6 +14,9 @@ export const SERIES = [
   'gpuUsdPerHour.a100',
   'gpuUsdPerHour.rtx4090',
   'gpuUsdPerHour.rtxa6000',
+  'availableMw.solar',
+  'availableMw.wind',
+  'availableMw.gas',
 ] as const;
 export type SeriesName = (typeof SERIES)[number];
 

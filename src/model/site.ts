@@ -42,6 +42,19 @@ const hall = z.strictObject({
   wakesPerMinute: z.number().positive().default(300).describe('machines that may be woken per minute of site time'),
 });
 
+const generator = z.strictObject({
+  id,
+  kind: z.enum(['solar', 'wind', 'gas']),
+  capacityMw: z.number().positive().describe('the most it can make'),
+  usdPerMwh: z.number().min(0).default(0).describe('fuel and wear of each MWh'),
+  series: z
+    .enum(['availableMw.solar', 'availableMw.wind', 'availableMw.gas'])
+    .optional()
+    .describe(
+      'of the feeds, what it can make now; absent: nothing of sun and wind, all of gas. Silent, it is taken to make nothing',
+    ),
+});
+
 /** An electrical node between halls and the connection: a transformer, a switchboard, a cable. */
 const feeder = z.strictObject({
   id,
@@ -405,6 +418,12 @@ export const siteSchema = z.strictObject({
       .positive()
       .optional()
       .describe('how fast the contract lets import change, up or down; absent: as fast as machines can'),
+    exportLimitMw: z.number().positive().optional().describe('what may be fed into the grid; absent: nothing'),
+    exportAdderUsdPerMwh: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('what a MWh fed in is paid less than a MWh drawn costs'),
   }),
   tariff,
   charges: charges.describe('what power costs beside its energy'),
@@ -438,6 +457,7 @@ export const siteSchema = z.strictObject({
     .array(feeder)
     .default([])
     .describe('transformers, switchboards and cables between the connection and the halls, where they limit'),
+  generation: z.array(generator).default([]),
   meters: z.array(meter),
   uplinks: z.array(uplink).default([]),
   plant: z.array(plant).default([]),

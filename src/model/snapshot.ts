@@ -1,5 +1,6 @@
 import type { SiteMs } from './clock.ts';
 import type { ModePoint } from './machine.ts';
+import type { SeriesName } from './series.ts';
 import type { Line, WorkClassName } from './work.ts';
 
 /**
@@ -14,10 +15,14 @@ export interface Snapshot {
     readonly usableW: number;
     /** Losses between the connection and the halls, as a fraction of what the halls draw. */
     readonly lossFraction: number;
-    /** What the feeder meter said last; undefined while it is silent. */
+    /** What the feeder meter said last, below zero where the site feeds in; undefined while it is silent. */
     readonly importW: number | undefined;
     /** How fast the contract lets import change, up or down; absent: as fast as it can. */
     readonly rampWPerMinute?: number | undefined;
+    /** What may be fed into the grid; absent: nothing. */
+    readonly exportLimitW?: number | undefined;
+    /** What a MWh fed in is paid less than a MWh drawn costs. Never below zero; absent: nothing. */
+    readonly exportAdderUsdPerMwh?: number;
   };
   readonly tariff: TariffFacts;
   readonly mining: {
@@ -32,6 +37,8 @@ export interface Snapshot {
   /** Absent: no electrical node between the halls and the connection limits. */
   readonly feeders?: readonly FeederFacts[];
   readonly cohorts: readonly CohortFacts[];
+  /** On-site generation, between the connection and the feeders; absent: none. */
+  readonly generation?: readonly GeneratorFacts[];
   /** Absent: nothing is held in reserve for the grid. */
   readonly awards?: readonly AwardFacts[];
   /** Calls of curtailment programs, under way and to come; absent: none. */
@@ -83,6 +90,16 @@ export interface FeederFacts {
   readonly usableW: number;
   /** Every hall below it, through other feeders, too. */
   readonly hallIds: readonly string[];
+}
+
+export interface GeneratorFacts {
+  readonly id: string;
+  readonly capacityW: number;
+  readonly usdPerMwh: number;
+  /** Tells what it can make; absent: nobody does. */
+  readonly series: SeriesName | undefined;
+  /** What it is taken to make where nobody tells. */
+  readonly untoldW: number;
 }
 
 /** One call of a curtailment program. Calls of one program do not overlap. */
@@ -182,6 +199,8 @@ export interface ForecastStep {
   readonly known: boolean;
   /** That a coincident peak falls into the quarter-hour of this step; absent: not at all. */
   readonly coincidentProbability?: number;
+  /** What generators can make, by the series that tells; one that is silent is absent. */
+  readonly availableMw?: Readonly<Partial<Record<SeriesName, number>>>;
 }
 
 export interface Forecast {

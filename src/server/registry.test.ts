@@ -144,6 +144,15 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^programs\.0\.calls\.0\.until: ends before import has to be down: expected a later time$/,
   ],
   [
+    'two generators told by one series',
+    (raw) =>
+      void (raw['generation'] = [
+        { id: 'pv', kind: 'solar', capacityMw: 6, series: 'availableMw.solar' },
+        { id: 'roof', kind: 'solar', capacityMw: 1, series: 'availableMw.solar' },
+      ]),
+    /^generation\.1\.series: "pv" is told by that already$/,
+  ],
+  [
     'a feeder over a hall that is not there',
     (raw) => void (raw['feeders'] = [{ id: 'f1', ratingMw: 9, halls: ['a', 'z'] }]),
     /^feeders\.0\.halls\.1: no hall "z", expected one of: a, b, c, d, e$/,

@@ -23,6 +23,7 @@ function entries(site: Raw, list: string): { readonly index: number; readonly en
 const LISTS = [
   'halls',
   'feeders',
+  'generation',
   'meters',
   'uplinks',
   'plant',
@@ -44,6 +45,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   for (const list of LISTS) doubles(site, list, tell);
   references(site, tell);
   feederTree(site, tell);
+  generatorSeries(site, tell);
   machineModels(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
@@ -128,6 +130,18 @@ function feederTree(site: Raw, tell: Tell): void {
       tell(['feeders', index, 'feeders'], `"${id}" hangs on itself: expected feeders that stand below it`);
     if (listOf(entry, 'halls').length + listOf(entry, 'feeders').length === 0)
       tell(['feeders', index], 'nothing hangs on it: expected halls or feeders');
+  }
+}
+
+/** A series tells of one generator: two would each take all of it. */
+function generatorSeries(site: Raw, tell: Tell): void {
+  const seen = new Map<unknown, unknown>();
+  for (const { index, entry } of entries(site, 'generation')) {
+    const { series, id } = entry;
+    if (series === undefined) continue;
+    if (seen.has(series))
+      tell(['generation', index, 'series'], `"${String(seen.get(series))}" is told by that already`);
+    else seen.set(series, id);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   CATALOGUE,
   programCallFacts,
   feederFacts,
+  generatorFacts,
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
@@ -63,6 +64,8 @@ export function takeSnapshot(
       lossFraction: site.connection.lossPct / 100,
       rampWPerMinute: site.connection.rampMwPerMinute === undefined ? undefined : site.connection.rampMwPerMinute * MW,
       importW: picture.importW,
+      exportLimitW: site.connection.exportLimitMw === undefined ? undefined : site.connection.exportLimitMw * MW,
+      exportAdderUsdPerMwh: site.connection.exportAdderUsdPerMwh,
     },
     tariff: { ...blockOf(site.tariff), demand: billed.demand, coincidentUsdPerMw: coincidentUsdPerMw(site.charges) },
     mining: {
@@ -74,6 +77,7 @@ export function takeSnapshot(
     },
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     feeders: feederFacts(site),
+    generation: generatorFacts(site),
     awards: awardFacts(site, picture.at),
     programCalls: programCallFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {

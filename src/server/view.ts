@@ -248,6 +248,9 @@ const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   'gpuUsdPerHour.a100': '$/GPU-h',
   'gpuUsdPerHour.rtx4090': '$/GPU-h',
   'gpuUsdPerHour.rtxa6000': '$/GPU-h',
+  'availableMw.solar': 'MW',
+  'availableMw.wind': 'MW',
+  'availableMw.gas': 'MW',
 };
 export const unitOf = (name: SeriesName): string => PRICE_UNITS[name];
 

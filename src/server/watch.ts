@@ -87,7 +87,13 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
   }
   const { importW, explainedW } = picture;
   // Readings of a changing site are seconds apart: only a large and lasting difference means something.
-  if (importW !== undefined && importW > MW && Math.abs(importW - explainedW) > 0.15 * importW) {
+  // Nobody meters what is made on site: there, the feeder's reading explains nothing.
+  if (
+    site.generation.length === 0 &&
+    importW !== undefined &&
+    importW > MW &&
+    Math.abs(importW - explainedW) > 0.15 * importW
+  ) {
     alarms.push({
       code: 'meter-mismatch',
       subject: 'connection',

@@ -42,6 +42,8 @@ test('the sites hold something of every kind', () => {
     call: having(({ calls }) =>
       calls.some(({ fromMinutes, minutes }) => fromMinutes <= 0 && fromMinutes + minutes > 0),
     ),
+    generation: having(({ generation }) => generation.some(({ capacityW }) => capacityW > 0)),
+    feedIn: having((s) => s.exportLimitW !== undefined && s.generation.length > 0),
     feeder: having(({ feederW }) => feederW !== undefined),
     ramp: having(({ rampWPerMinute }) => rampWPerMinute !== undefined),
     minimumOn: having(({ minimumOnMinutes, steps }) => minimumOnMinutes > 5 && steps.length > 1),

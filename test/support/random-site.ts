@@ -71,6 +71,11 @@ const anyCall = fc.record({
   fromMinutes: int(-30, 60),
   minutes: int(1, 90),
 });
+const anyGenerator = fc.record({
+  capacityW: int(0, 4_000_000),
+  usdPerMwh: fc.constantFrom(0, 35, 120),
+  isTold: fc.boolean(),
+});
 const anyDemand = fc.record({
   usdPerMw: int(0, 12_000),
   intervalMs: fc.constantFrom(QUARTER, 2 * QUARTER, HOUR),
@@ -91,6 +96,9 @@ export const anySite = fc.record({
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
   awards: fc.array(anyAward, { maxLength: 3 }),
   calls: fc.array(anyCall, { maxLength: 2 }),
+  generation: fc.array(anyGenerator, { maxLength: 2 }),
+  exportLimitW: fc.option(int(20_000, 600_000), { nil: undefined, freq: 2 }),
+  exportAdderUsdPerMwh: fc.constantFrom(1, 12),
   demand: fc.option(anyDemand, { nil: undefined }),
   coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
   wakeUsdPerMachine: fc.constantFrom(0, 0.02),
@@ -102,6 +110,8 @@ export const anySite = fc.record({
     fc.record({
       priceUsdPerMwh: some(-100, 3000),
       wetBulbC: int(10, 26),
+      /** Undefined where nobody tells. */
+      solarMw: fc.option(some(0, 4), { nil: undefined }),
       coincidentProbability: fc.constantFrom(0, 0, 0, 0.002, 0.4),
     }),
     { minLength: 1, maxLength: 7 },
@@ -118,11 +128,26 @@ function tariffOf({ demand, coincidentUsdPerMw }: AnySite, at: number): TariffFa
 }
 
 export function snapshotOf(site: AnySite): Snapshot {
-  const { usableW, importW, rampWPerMinute } = site;
+  const { usableW, importW, rampWPerMinute, exportLimitW, exportAdderUsdPerMwh } = site;
   const at = shortForecast([0]).madeAt;
   return {
     at,
-    connection: { limitW: usableW, usableW, lossFraction: 0.01, importW, rampWPerMinute },
+    connection: {
+      limitW: usableW,
+      usableW,
+      lossFraction: 0.01,
+      importW,
+      rampWPerMinute,
+      exportLimitW,
+      exportAdderUsdPerMwh,
+    },
+    generation: site.generation.map(({ capacityW, usdPerMwh, isTold }, i) => ({
+      id: `g${i}`,
+      capacityW,
+      usdPerMwh,
+      series: isTold ? 'availableMw.solar' : undefined,
+      untoldW: isTold ? 0 : capacityW,
+    })),
     tariff: tariffOf(site, at),
     mining: {
       keptFraction: 0.988,
@@ -207,5 +232,11 @@ export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite
     minutes,
     { hashpriceUsdPerPhDay },
   );
-  return { ...plain, steps: plain.steps.map((step, t) => ({ ...step, ...steps[t]! })) };
+  return {
+    ...plain,
+    steps: plain.steps.map((step, t) => {
+      const { solarMw, ...values } = steps[t]!;
+      return { ...step, ...values, availableMw: solarMw === undefined ? {} : { 'availableMw.solar': solarMw } };
+    }),
+  };
 }

@@ -15,6 +15,9 @@ const PRICE_WORDS: Readonly<Record<string, string>> = {
   'gpuUsdPerHour.a100': 'A100',
   'gpuUsdPerHour.rtx4090': 'RTX 4090',
   'gpuUsdPerHour.rtxa6000': 'RTX A6000',
+  'availableMw.solar': 'Solar available',
+  'availableMw.wind': 'Wind available',
+  'availableMw.gas': 'Gas available',
 };
 
 const ORDER = Object.keys(PRICE_WORDS);

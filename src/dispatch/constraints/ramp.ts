@@ -13,7 +13,7 @@ const USD_PER_MW_OVER = 5_000;
 export const ramp = defineConstraint({
   name: 'ramp',
   about:
-    'Import changes no faster than the contract with the grid allows, unless a breaker or the cooling leaves no other way.',
+    'What the site draws, less what it feeds in, changes no faster than the contract with the grid allows, unless a breaker or the cooling leaves no other way.',
   add(model, { problem, columns }) {
     const { rampWPerMinute, importW } = problem.snapshot.connection;
     if (rampWPerMinute === undefined) return;
@@ -34,7 +34,15 @@ export const ramp = defineConstraint({
       const mostMw = ((rampWPerMinute / 1e6) * facts.durationMs) / MINUTE;
       const fromMw = before === undefined ? importW! / 1e6 : 0;
       const over = model.column(['ramp:over', '', facts.start], -usdPerMwOver, 0, Infinity);
-      const change = [[columns.importMw[t]!, 1], ...(before === undefined ? [] : [[before, -1] as const])] as const;
+      // The meter sees one less the other: import that is fed in again would slow nothing down.
+      const fedIn = columns.exportMw?.[t];
+      const fedInBefore = columns.exportMw?.[t - 1];
+      const change = [
+        [columns.importMw[t]!, 1] as const,
+        ...(before === undefined ? [] : [[before, -1] as const]),
+        ...(fedIn === undefined ? [] : [[fedIn, -1] as const]),
+        ...(fedInBefore === undefined ? [] : [[fedInBefore, 1] as const]),
+      ];
       model.row(['ramp:up', '', facts.start], -Infinity, fromMw + mostMw, [...change, [over, -1]]);
       model.row(['ramp:down', '', facts.start], fromMw - mostMw, Infinity, [...change, [over, 1]]);
     }

@@ -18,6 +18,7 @@ interface Range {
  * - BTC price: between 100 and ten million dollars since 2013
  * - fees: a day's mean has been between 0.01 and 15 BTC per block since 2013; satoshis would be a million times that
  * - system load: from an island's to twice that of the largest system there is
+ * - generation: nobody makes less than nothing, and no site makes 10 GW
  * - GPU: from a hundredth of a dollar to a hundred dollars an hour, for one GPU
  */
 const RANGES: Readonly<Record<Family, Range>> = {
@@ -28,6 +29,7 @@ const RANGES: Readonly<Record<Family, Range>> = {
   btcUsd: { min: 100, max: 1e7, remedy: 'is it another currency' },
   feesBtcPerBlock: { min: 1e-4, max: 50, remedy: 'is it in satoshis, or the fees of a whole day' },
   systemLoadMw: { min: 1, max: 3e6, remedy: 'is it the load of the whole power system' },
+  availableMw: { min: 0, max: 10_000, remedy: 'is it in kW' },
   gpuUsdPerHour: { min: 0.01, max: 100, remedy: 'is it in cents, or the price of a whole machine' },
 };
 

@@ -81,6 +81,7 @@ function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): 
   const planned: Decision = {
     machines: problem.cohorts.map(({ facts, modes }) => modes.map(({ key }) => step.cohorts[facts.id]?.[key] ?? 0)),
     gpus: problem.work.map(({ facts }) => step.work[facts.id] ?? 0),
+    generationW: problem.generators.map(({ id }) => step.generationW?.[id] ?? 0),
   };
   const whole = roundFirst(problem, planned);
   return {
