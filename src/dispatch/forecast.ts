@@ -15,6 +15,7 @@ import {
   valueAt,
 } from '../model/index.ts';
 import { hashpriceUsdPerPhDay, wetBulbC } from './economics.ts';
+import { nextRetarget, type Retarget } from './retarget.ts';
 import { horizon, type Span } from './steps.ts';
 
 /**
@@ -78,13 +79,17 @@ export function buildForecast(
   const price = priceCurve(prices, known('priceUsdPerMwh'), at, notes);
   const wetBulb = wetBulbCurve(known('temperatureC'), known('dewPointC'), at, notes);
   const hashprice = hashpriceNow(known, at, notes);
+  const retarget = retargetOf(
+    series.find(({ name }) => name === 'blockHeight'),
+    at,
+  );
   if (price === undefined || hashprice === undefined) return { forecast: undefined, notes };
   const steps = spans.map(({ start, durationMs }): ForecastStep => ({
     start,
     durationMs,
     priceUsdPerMwh: meanOver(price.valueAt, start, durationMs),
     wetBulbC: meanOver(wetBulb, start, durationMs),
-    hashpriceUsdPerPhDay: hashprice,
+    hashpriceUsdPerPhDay: retarget !== undefined && start >= retarget.at ? hashprice / retarget.ratio : hashprice,
     known: price.known && start < quarterStart(at) + QUARTER,
   }));
   return { forecast: { madeAt: at, steps }, notes };
@@ -263,6 +268,9 @@ function wetBulbPoints(temperature: Series, dewPoint: Series): Point[] {
     return dew === undefined ? [] : [{ start, value: wetBulbC(value, dew.value) }];
   });
 }
+
+const retargetOf = (heights: Series | undefined, at: SiteMs): Retarget | undefined =>
+  heights && nextRetarget({ ...heights, points: heights.points.slice(0, countUntil(heights.points, at)) }, at);
 
 function hashpriceNow(
   known: (name: SeriesName) => Series | undefined,

@@ -8,6 +8,7 @@ export const SERIES = [
   'difficulty',
   'btcUsd',
   'feesBtcPerBlock',
+  'blockHeight',
   'gpuUsdPerHour.h100',
   'gpuUsdPerHour.h200',
   'gpuUsdPerHour.a100',

@@ -242,6 +242,7 @@ const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   difficulty: '',
   btcUsd: '$/BTC',
   feesBtcPerBlock: 'BTC/block',
+  blockHeight: '',
   'gpuUsdPerHour.h100': '$/GPU-h',
   'gpuUsdPerHour.h200': '$/GPU-h',
   'gpuUsdPerHour.a100': '$/GPU-h',
@@ -252,7 +253,7 @@ export const unitOf = (name: SeriesName): string => PRICE_UNITS[name];
 
 function priceViews({ markets }: Runtime, picture: Picture): Overview['prices'] {
   return [...markets.series.values()]
-    .filter((series) => series.name !== 'temperatureC' && series.name !== 'dewPointC')
+    .filter(({ name }) => name !== 'temperatureC' && name !== 'dewPointC' && name !== 'blockHeight')
     .map((series) => {
       const now = valueAt(series, picture.at);
       return {

@@ -17,6 +17,7 @@ interface Range {
  * - difficulty: above 1e12 since 2017 and about 1.5e14 in 2026; 1e18 is hashing 6,000 times today's
  * - BTC price: between 100 and ten million dollars since 2013
  * - fees: a day's mean has been between 0.01 and 15 BTC per block since 2013; satoshis would be a million times that
+ * - block height: block 800,000 was in July 2023, and 3,000,000 is due about 2065
  * - GPU: from a hundredth of a dollar to a hundred dollars an hour, for one GPU
  */
 const RANGES: Readonly<Record<Family, Range>> = {
@@ -26,6 +27,7 @@ const RANGES: Readonly<Record<Family, Range>> = {
   difficulty: { min: 1e12, max: 1e18, remedy: 'is it a hashrate, or another chain than main' },
   btcUsd: { min: 100, max: 1e7, remedy: 'is it another currency' },
   feesBtcPerBlock: { min: 1e-4, max: 50, remedy: 'is it in satoshis, or the fees of a whole day' },
+  blockHeight: { min: 8e5, max: 3e6, remedy: 'is it another chain than main' },
   gpuUsdPerHour: { min: 0.01, max: 100, remedy: 'is it in cents, or the price of a whole machine' },
 };
 

@@ -22,6 +22,7 @@ const UNITS: Readonly<Record<Family, Readonly<Record<string, Convert>>>> = {
   difficulty: { difficulty: same },
   btcUsd: { usd_per_btc: same },
   feesBtcPerBlock: { btc_per_block: same, sats_per_block: (value) => value / 1e8 },
+  blockHeight: { blocks: same },
   gpuUsdPerHour: { usd_per_hour: same, cents_per_hour: (value) => value / 100 },
 };
 
