@@ -6,7 +6,7 @@ import { print, printJson, table } from './output.ts';
 export function forecastVerb(program: Command): void {
   program
     .command('forecast')
-    .description('how far the forecasts of price and weather were off over the last week')
+    .description('how far the forecasts of price, weather and hash were off over the last week')
     .option('--json', 'the scores as the API gives them')
     .option('--server <url>', 'address of the server', defaultServer())
     .action(async ({ json, server }: { json?: boolean; server: string }) => {
@@ -16,7 +16,11 @@ export function forecastVerb(program: Command): void {
     });
 }
 
-const WORDS = { priceUsdPerMwh: 'price, $/MWh', wetBulbC: 'wet bulb, C' } as const;
+const WORDS = {
+  priceUsdPerMwh: 'price, $/MWh',
+  wetBulbC: 'wet bulb, C',
+  hashpriceUsdPerPhDay: 'hash, $/PH/day',
+} as const;
 const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(2)}`;
 
 function scoresText({ from, at, scores }: ForecastScoresView): string {

@@ -93,6 +93,20 @@ test('weather becomes wet bulb, the chain becomes hashprice', () => {
   expect(notes).toEqual([]);
 });
 
+test('hash is worth less from the retarget on that block heights foretell', () => {
+  const heights = series(
+    'blockHeight',
+    8 * MINUTE,
+    Array.from({ length: 226 }, (_, i) => 466 * 2016 + 1770 + i),
+  );
+  const now = 225 * 8 * MINUTE;
+  const { forecast } = buildForecast([twoDays, { ...heights, holdsMs: DAY }, ...REST], at(now));
+  const [plain] = buildForecast([twoDays, ...REST], at(now)).forecast!.steps;
+  const due = now + 21 * 8 * MINUTE;
+  for (const step of forecast!.steps)
+    expect(step.hashpriceUsdPerPhDay).toBeCloseTo(plain!.hashpriceUsdPerPhDay / (step.start >= at(due) ? 1.25 : 1), 9);
+});
+
 test('no look-ahead: points after the moment change nothing, however wild', () => {
   const wild = fc.record({
     after: fc.integer({ min: 1, max: 3 * DAY }),

@@ -16,6 +16,7 @@ import {
   valueAt,
 } from '../model/index.ts';
 import { hashpriceUsdPerPhDay, wetBulbC } from './economics.ts';
+import { nextRetarget, type Retarget } from './retarget.ts';
 import { horizon, type Span } from './steps.ts';
 
 /**
@@ -79,6 +80,10 @@ export function buildForecast(
   const price = priceCurve(prices, known('priceUsdPerMwh'), at, notes);
   const wetBulb = wetBulbCurve(known('temperatureC'), known('dewPointC'), at, notes);
   const hashprice = hashpriceNow(known, at, notes);
+  const retarget = retargetOf(
+    series.find(({ name }) => name === 'blockHeight'),
+    at,
+  );
   if (price === undefined || hashprice === undefined) return { forecast: undefined, notes };
   const generation = generationCurves(known, at, notes);
   const steps = spans.map(({ start, durationMs }): ForecastStep => ({
@@ -86,7 +91,7 @@ export function buildForecast(
     durationMs,
     priceUsdPerMwh: meanOver(price.valueAt, start, durationMs),
     wetBulbC: meanOver(wetBulb, start, durationMs),
-    hashpriceUsdPerPhDay: hashprice,
+    hashpriceUsdPerPhDay: retarget !== undefined && start >= retarget.at ? hashprice / retarget.ratio : hashprice,
     known: price.known && start < quarterStart(at) + QUARTER,
     ...(generation.length === 0
       ? {}
@@ -296,6 +301,9 @@ function generationCurves(
     return whenStale === undefined ? [] : [[name, () => whenStale]];
   });
 }
+
+const retargetOf = (heights: Series | undefined, at: SiteMs): Retarget | undefined =>
+  heights && nextRetarget({ ...heights, points: heights.points.slice(0, countUntil(heights.points, at)) }, at);
 
 function hashpriceNow(
   known: (name: SeriesName) => Series | undefined,

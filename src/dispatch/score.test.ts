@@ -29,7 +29,9 @@ const daily = (t: number) => 40 + 30 * Math.sin(((t % DAY) / DAY) * 2 * Math.PI)
 test('what never changes is forecast without error, and the count says how often', () => {
   const all = score(() => 50);
   expect(all.map(({ what, leadHours }) => `${what} ${leadHours}`)).toEqual(
-    ['priceUsdPerMwh', 'wetBulbC'].flatMap((what) => [1, 4, 12, 23].map((lead) => `${what} ${lead}`)),
+    ['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay'].flatMap((what) =>
+      [1, 4, 12, 23].map((lead) => `${what} ${lead}`),
+    ),
   );
   for (const one of all) {
     expect(one.meanAbsoluteError).toBeCloseTo(0, 9);
@@ -57,4 +59,18 @@ test('a later point changes no earlier comparison', () => {
 
 test('without a series to compare with there is no score', () => {
   expect(scoreForecasts([], siteMs(FROM), siteMs(FROM + DAY))).toEqual([]);
+});
+
+test('the value of hash is held against what difficulty, price and fees made of it', () => {
+  const halved = world(() => 50).map((one) =>
+    one.name === 'difficulty'
+      ? { ...one, points: one.points.map(({ start }) => ({ start, value: start < FROM + 17 * DAY ? 1e14 : 2e14 })) }
+      : one,
+  );
+  const scores = scoreForecasts(halved, siteMs(FROM + 15 * DAY), siteMs(FROM + DAYS * DAY - 1));
+  const hash = scores.filter(({ what }) => what === 'hashpriceUsdPerPhDay');
+  // Nobody told block heights: of each lead, so many forecasts were made before the change and ended after it.
+  const usd = 2.011657e10 * 1e5 * 3.125 * (1 / 1e14 - 1 / 2e14);
+  for (const { leadHours, bias, samples } of hash) expect(bias / ((usd * leadHours) / samples)).toBeCloseTo(1, 5);
+  expect(hash.map(({ leadHours }) => leadHours)).toEqual([1, 4, 12, 23]);
 });

@@ -1,10 +1,12 @@
 import { HOUR, type Series, type SiteMs, siteMs, valueAt } from '../model/index.ts';
-import { wetBulbC } from './economics.ts';
+import { hashpriceUsdPerPhDay, wetBulbC } from './economics.ts';
 import { buildForecast } from './forecast.ts';
+
+const SCORED = ['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay'] as const;
 
 /** How far a forecast was off, so many hours ahead. */
 export interface ForecastScore {
-  readonly what: 'priceUsdPerMwh' | 'wetBulbC';
+  readonly what: (typeof SCORED)[number];
   readonly leadHours: number;
   /** Forecasts compared with what came. */
   readonly samples: number;
@@ -34,6 +36,14 @@ export function scoreForecasts(series: readonly Series[], from: SiteMs, at: Site
       const [dry, dew] = [freshAt(named.get('temperatureC'), t), freshAt(named.get('dewPointC'), t)];
       return dry === undefined || dew === undefined ? undefined : wetBulbC(dry, dew);
     },
+    hashpriceUsdPerPhDay: (t: SiteMs) => {
+      const [difficulty, btcUsd] = [freshAt(named.get('difficulty'), t), freshAt(named.get('btcUsd'), t)];
+      const fees = named.get('feesBtcPerBlock');
+      const feesBtcPerBlock = fees === undefined ? 0 : freshAt(fees, t);
+      return difficulty === undefined || btcUsd === undefined || feesBtcPerBlock === undefined
+        ? undefined
+        : hashpriceUsdPerPhDay({ difficulty, btcUsd, feesBtcPerBlock });
+    },
   };
   const sums = new Map<string, { count: number; absolute: number; signed: number; persistence: number }>();
   for (let made = Math.ceil(from / EVERY_MS) * EVERY_MS; made < at; made += EVERY_MS) {
@@ -43,7 +53,7 @@ export function scoreForecasts(series: readonly Series[], from: SiteMs, at: Site
       const t = siteMs(made + leadHours * HOUR);
       const step = forecast.steps.find(({ start, durationMs }) => start <= t && t < start + durationMs);
       if (t >= at || step === undefined) continue;
-      for (const what of ['priceUsdPerMwh', 'wetBulbC'] as const) {
+      for (const what of SCORED) {
         const [came, was] = [actual[what](t), actual[what](siteMs(made))];
         if (came === undefined || was === undefined) continue;
         const key = `${what} ${leadHours}`;
@@ -56,7 +66,7 @@ export function scoreForecasts(series: readonly Series[], from: SiteMs, at: Site
       }
     }
   }
-  return (['priceUsdPerMwh', 'wetBulbC'] as const).flatMap((what) =>
+  return SCORED.flatMap((what) =>
     LEADS_HOURS.flatMap((leadHours): ForecastScore[] => {
       const sum = sums.get(`${what} ${leadHours}`);
       if (sum === undefined) return [];

@@ -62,7 +62,7 @@ describe('against a server', () => {
   test('difficulty and the mean of 144 blocks; then only new blocks are asked', async () => {
     const it = node();
     const feed = await open(core(it));
-    const [difficulty, fees] = await feed.read();
+    const [difficulty, , fees] = await feed.read();
     expect(difficulty!.points).toEqual([{ start: now, value: 133_793_147_307_542.75 }]);
     expect(fees!.points).toEqual([{ start: now, value: 0.02 }]);
     expect(server.asked[0]!.headers.authorization).toBe(`Basic ${Buffer.from(`busbar:${SECRET}`).toString('base64')}`);
@@ -86,7 +86,7 @@ describe('against a server', () => {
     it.tip = TIP + 1;
     it.calls.length = 0;
     now += MINUTE;
-    const [, fees] = await feed.read();
+    const [, , fees] = await feed.read();
     expect(it.calls.filter(({ method }) => method === 'getblockstats').map(({ params }) => params[0])).toEqual([
       TIP - 1,
       TIP,
@@ -117,7 +117,7 @@ describe('against a server', () => {
         };
       },
     });
-    const [, fees] = await (await open(core(it))).read();
+    const [, , fees] = await (await open(core(it))).read();
     expect(fees!.points[0]!.value).toBeCloseTo(3.1451 - 3.125, 8);
     expect(verbosities).toHaveLength(288);
   });
@@ -169,7 +169,7 @@ describe('against a server', () => {
   test('a difficulty out of this world: no difficulty, and the fees all the same', async () => {
     const wrong = ({ method }: Call) =>
       method === 'getblockchaininfo' ? { result: { ...info(), difficulty: 700e18 } } : undefined;
-    const [difficulty, fees] = await (await open(core(node({ wrong })))).read();
+    const [difficulty, , fees] = await (await open(core(node({ wrong })))).read();
     expect(difficulty!.points).toEqual([]);
     expect(difficulty!.mended).toEqual([expect.stringContaining('expected difficulty between')]);
     expect(fees!.points).toHaveLength(1);
@@ -178,7 +178,7 @@ describe('against a server', () => {
   test('a block that is pruned: no fees, and the difficulty all the same', async () => {
     const wrong = ({ method }: Call) =>
       method === 'getblockstats' ? { code: -1, message: 'Block not available (pruned data)' } : undefined;
-    const [difficulty, fees] = await (await open(core(node({ wrong })))).read();
+    const [difficulty, , fees] = await (await open(core(node({ wrong })))).read();
     expect(difficulty!.points).toHaveLength(1);
     expect(fees!.points).toEqual([]);
     expect(fees!.mended).toEqual([expect.stringContaining('error -1, Block not available (pruned data)')]);
@@ -200,11 +200,11 @@ describe('against a server', () => {
       message: expect.stringContaining('.cookie: cannot be read') as string,
     });
     files['.cookie'] = '__cookie__:one\n';
-    expect(await feed.read()).toHaveLength(1);
+    expect(await feed.read()).toHaveLength(2);
     wanted = '__cookie__:two';
     await expect(feed.read()).rejects.toMatchObject({ kind: 'unauthorised' });
     files['.cookie'] = '__cookie__:two';
-    expect(await feed.read()).toHaveLength(1);
+    expect(await feed.read()).toHaveLength(2);
     files['.cookie'] = 'no cookie';
     wanted = 'other';
     await expect(feed.read()).rejects.toThrow('not a cookie of a node');

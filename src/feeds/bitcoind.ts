@@ -52,9 +52,10 @@ const HALVING = { main: 210_000, regtest: 150 } as const;
 /** A node of one's own: nobody else learns what the site asks, and nobody else can be down. */
 export const bitcoind = defineFeed({
   name: 'bitcoind',
-  about: 'Difficulty and mean fees of the last 144 blocks from a Bitcoin node of your own (Bitcoin Core, bcoin)',
+  about:
+    'Difficulty, block height and mean fees of the last 144 blocks from a Bitcoin node of your own (Bitcoin Core, bcoin)',
   config,
-  silence: 'difficulty and fees hold for six hours',
+  silence: 'difficulty, height and fees hold for six hours',
   open({ config: settings }, io) {
     const rpc = bitcoinRpc(settings.url, settings.login, openWeb(io), io);
     const intervalMs = minutes(settings.everyMinutes);
@@ -68,15 +69,19 @@ export const bitcoind = defineFeed({
     } as const;
     const difficulty = memory({ name: 'difficulty', ...common });
     const fees = memory({ name: 'feesBtcPerBlock', ...common });
+    const heights = memory({ name: 'blockHeight', ...common });
     const feesOf = feeReader(rpc, settings.chain);
     return {
       everyMs: intervalMs,
       async read(signal) {
         const info = await rpc.call('getblockchaininfo', [], infoShape, signal);
         expectInStep(info, settings, io);
-        const add = (to: Memory, name: 'difficulty' | 'feesBtcPerBlock', value: number) =>
+        const add = (to: Memory, name: SeriesHere, value: number) =>
           to.add([sampleOn(settings.chain, name, value, io.siteNow(), intervalMs)]);
-        const parts = [{ memory: difficulty, read: async () => add(difficulty, 'difficulty', info.difficulty) }];
+        const parts = [
+          { memory: difficulty, read: async () => add(difficulty, 'difficulty', info.difficulty) },
+          { memory: heights, read: async () => add(heights, 'blockHeight', info.blocks) },
+        ];
         const read = async () => add(fees, 'feesBtcPerBlock', await feesOf(info.blocks, signal));
         if (settings.fees) parts.push({ memory: fees, read });
         return readParts(parts, () => io.siteNow());
@@ -86,14 +91,10 @@ export const bitcoind = defineFeed({
   },
 });
 
+type SeriesHere = 'difficulty' | 'feesBtcPerBlock' | 'blockHeight';
+
 /** The figures of a trial chain lie far outside any plausible range, and are told as they are. */
-function sampleOn(
-  chain: Config['chain'],
-  name: 'difficulty' | 'feesBtcPerBlock',
-  value: number,
-  now: SiteMs,
-  ms: number,
-) {
+function sampleOn(chain: Config['chain'], name: SeriesHere, value: number, now: SiteMs, ms: number) {
   if (chain === 'main') return sample(name, value, `the node's ${name}`, now, ms);
   return { start: (Math.floor(now / ms) * ms) as SiteMs, value };
 }

@@ -33,11 +33,13 @@ test('difficulty of the newest block, the dollar price, and the mean fees of 144
     difficulty: [{ start: NOW - 20_000, value: 133_793_147_307_542.75 }],
     btcUsd: [{ start: NOW - 20_000, value: 70_412 }],
     feesBtcPerBlock: [{ start: NOW - 20_000, value: 3.42 / 144 }],
+    blockHeight: [{ start: NOW - 20_000, value: 941_999 }],
   });
   expect(asked).toEqual([
     'https://mempool.space/api/v1/blocks',
     'https://mempool.space/api/v1/prices',
     'https://mempool.space/api/v1/mining/reward-stats/144',
+    'https://mempool.space/api/v1/blocks',
   ]);
 });
 
@@ -98,6 +100,8 @@ describe('what cannot be right has no value, and the others have theirs', () => 
   ])('%s', async (_, over, name, message) => {
     const { feed } = open({ blocks: blocks(), prices: prices(), rewards: rewards(), ...over });
     for (const series of await feed.read()) {
+      // A height stands in the same answer as difficulty, and lags with it.
+      if (series.name === 'blockHeight') continue;
       expect(series.points).toHaveLength(series.name === name ? 0 : 1);
       if (series.name === name) expect(series.mended).toEqual([expect.stringContaining(message)]);
     }

@@ -6,7 +6,7 @@ import { baseUrl, below, everyMinutes, minutes, readParts, sample, type Part } f
 import { memory } from './shared/memory.ts';
 import { openWeb, whereOf } from './shared/web.ts';
 
-const SERIES_HERE = ['difficulty', 'btcUsd', 'feesBtcPerBlock'] as const;
+const SERIES_HERE = ['difficulty', 'btcUsd', 'feesBtcPerBlock', 'blockHeight'] as const;
 
 const config = z.strictObject({
   url: baseUrl('https://mempool.space'),
@@ -38,9 +38,10 @@ const OLDEST_PRICE_MS = HOUR;
 
 export const mempool = defineFeed({
   name: 'mempool',
-  about: 'Difficulty, BTC price and mean fees of the last 144 blocks from mempool.space or an instance of your own',
+  about:
+    'Difficulty, block height, BTC price and mean fees of the last 144 blocks from mempool.space or an instance of your own',
   config,
-  silence: 'difficulty and fees hold for six hours, the BTC price for one',
+  silence: 'difficulty, height and fees hold for six hours, the BTC price for one',
   open({ config: settings }, io) {
     const parts = partsOf(settings, io);
     return {
@@ -71,17 +72,31 @@ function partsOf(settings: Config, io: FeedIo): Record<(typeof SERIES_HERE)[numb
   const difficulty = keep('difficulty', 6 * HOUR);
   const btcUsd = keep('btcUsd', HOUR);
   const fees = keep('feesBtcPerBlock', 6 * HOUR);
+  const heights = keep('blockHeight', 6 * HOUR);
   const at = (path: string) => ({ url: below(settings.url, path) });
+
+  async function newestBlock(signal?: AbortSignal) {
+    const request = at('/api/v1/blocks');
+    const where = whereOf(request);
+    const blocks = await web.json(request, blocksShape, signal);
+    const tip = blocks.reduce((a, b) => (b.height > a.height ? b : a));
+    expectFresh('the newest block', tip.timestamp * SECOND, io.siteNow(), where);
+    return { tip, where };
+  }
 
   return {
     difficulty: (signal) => ({
       memory: difficulty,
       async read() {
-        const request = at('/api/v1/blocks');
-        const blocks = await web.json(request, blocksShape, signal);
-        const tip = blocks.reduce((a, b) => (b.height > a.height ? b : a));
-        expectFresh('the newest block', tip.timestamp * SECOND, io.siteNow(), whereOf(request));
-        difficulty.add([sample('difficulty', tip.difficulty, whereOf(request), io.siteNow(), intervalMs)]);
+        const { tip, where } = await newestBlock(signal);
+        difficulty.add([sample('difficulty', tip.difficulty, where, io.siteNow(), intervalMs)]);
+      },
+    }),
+    blockHeight: (signal) => ({
+      memory: heights,
+      async read() {
+        const { tip, where } = await newestBlock(signal);
+        heights.add([sample('blockHeight', tip.height, where, io.siteNow(), intervalMs)]);
       },
     }),
     btcUsd: (signal) => ({

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DAY, isoUtc, MINUTE, SERIES, siteMs, valueAt, type Series } from '../model/index.ts';
+import { DAY, isoUtc, MINUTE, SERIES, siteMs, valueAt, type Series, type SeriesName } from '../model/index.ts';
 import { feedIo } from '../../test/support/feed-worlds.ts';
 import type { FeedIo } from './feed.ts';
 import { parseRecording, recorded } from './recorded.ts';
@@ -25,8 +25,9 @@ describe('the sample week', () => {
     const all = await readAt('2026-04-01T00:00:00Z');
     const files = (await readdir(WEEK)).filter((file) => file.endsWith('.csv'));
     expect(all).toHaveLength(files.length);
-    // The demo site makes no power, and is not charged for peaks of its power system.
-    const needed = SERIES.filter((name) => name !== 'systemLoadMw' && !name.startsWith('availableMw.'));
+    // The demo site makes no power, and is not charged for peaks of its power system; heights only tell of the next difficulty.
+    const unneeded: readonly SeriesName[] = ['systemLoadMw', 'blockHeight'];
+    const needed = SERIES.filter((name) => !unneeded.includes(name) && !name.startsWith('availableMw.'));
     expect(all.map(({ name }) => name).sort()).toEqual(needed.toSorted());
     for (const { source, points } of all) {
       expect(source.length).toBeGreaterThan(10);

@@ -283,7 +283,7 @@ export const forecastScores = z.object({
   at: time,
   scores: z.array(
     z.object({
-      what: z.enum(['priceUsdPerMwh', 'wetBulbC']),
+      what: z.enum(['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay']),
       leadHours: z.number().describe('hours ahead'),
       samples: z.number().int(),
       meanAbsoluteError: z.number().describe('in the unit of what was forecast'),

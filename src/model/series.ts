@@ -9,6 +9,7 @@ export const SERIES = [
   'btcUsd',
   'feesBtcPerBlock',
   'systemLoadMw',
+  'blockHeight',
   'gpuUsdPerHour.h100',
   'gpuUsdPerHour.h200',
   'gpuUsdPerHour.a100',

@@ -243,6 +243,7 @@ const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   btcUsd: '$/BTC',
   feesBtcPerBlock: 'BTC/block',
   systemLoadMw: 'MW',
+  blockHeight: '',
   'gpuUsdPerHour.h100': '$/GPU-h',
   'gpuUsdPerHour.h200': '$/GPU-h',
   'gpuUsdPerHour.a100': '$/GPU-h',
@@ -256,7 +257,7 @@ export const unitOf = (name: SeriesName): string => PRICE_UNITS[name];
 
 function priceViews({ markets }: Runtime, picture: Picture): Overview['prices'] {
   return [...markets.series.values()]
-    .filter((series) => series.name !== 'temperatureC' && series.name !== 'dewPointC')
+    .filter(({ name }) => name !== 'temperatureC' && name !== 'dewPointC' && name !== 'blockHeight')
     .map((series) => {
       const now = valueAt(series, picture.at);
       return {

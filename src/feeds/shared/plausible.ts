@@ -19,6 +19,7 @@ interface Range {
  * - fees: a day's mean has been between 0.01 and 15 BTC per block since 2013; satoshis would be a million times that
  * - system load: from an island's to twice that of the largest system there is
  * - generation: nobody makes less than nothing, and no site makes 10 GW
+ * - block height: block 800,000 was in July 2023, and 3,000,000 is due about 2065
  * - GPU: from a hundredth of a dollar to a hundred dollars an hour, for one GPU
  */
 const RANGES: Readonly<Record<Family, Range>> = {
@@ -30,6 +31,7 @@ const RANGES: Readonly<Record<Family, Range>> = {
   feesBtcPerBlock: { min: 1e-4, max: 50, remedy: 'is it in satoshis, or the fees of a whole day' },
   systemLoadMw: { min: 1, max: 3e6, remedy: 'is it the load of the whole power system' },
   availableMw: { min: 0, max: 10_000, remedy: 'is it in kW' },
+  blockHeight: { min: 8e5, max: 3e6, remedy: 'is it another chain than main' },
   gpuUsdPerHour: { min: 0.01, max: 100, remedy: 'is it in cents, or the price of a whole machine' },
 };
 

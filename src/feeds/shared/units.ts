@@ -24,6 +24,7 @@ const UNITS: Readonly<Record<Family, Readonly<Record<string, Convert>>>> = {
   feesBtcPerBlock: { btc_per_block: same, sats_per_block: (value) => value / 1e8 },
   systemLoadMw: { mw: same, gw: (value) => value * 1000 },
   availableMw: { mw: same, kw: (value) => value / 1000 },
+  blockHeight: { blocks: same },
   gpuUsdPerHour: { usd_per_hour: same, cents_per_hour: (value) => value / 100 },
 };
 
