@@ -89,6 +89,13 @@ export function coincidentUsdPerMwh({ snapshot, steps }: Problem, t: number): nu
   return (perMw * HOUR) / QUARTER;
 }
 
+/** All that a MW more can cost in charges on peaks, in $/MW. */
+export const peakChargesUsdPerMw = (problem: Problem): number =>
+  [...coincidentQuarters(problem), ...(demandOf(problem)?.months ?? [])].reduce(
+    (sum, { usdPerMw }) => sum + usdPerMw,
+    0,
+  );
+
 /** Expected charge of the coincident peaks when import is `importW` by step, in $. */
 export const coincidentUsd = (problem: Problem, importW: readonly number[]): number =>
   coincidentQuarters(problem).reduce(

@@ -28,9 +28,21 @@ export interface Snapshot {
     readonly minimumOnMs?: number;
     readonly minimumOffMs?: number;
   };
+  /** Absent: no miners are kept ready to move against swings of the work. */
+  readonly ballast?: BallastFacts | undefined;
   readonly halls: readonly HallFacts[];
   readonly cohorts: readonly CohortFacts[];
   readonly work: readonly WorkFacts[];
+}
+
+/** Swings of AI and HPC load within a minute, and who moves against them. Powers are IT. */
+export interface BallastFacts {
+  /** Swing that the feeder bears without a counter-move. */
+  readonly bandW: number;
+  /** Of the power that working GPUs draw beyond idle ones: what may come or go within a minute. */
+  readonly swingFraction: number;
+  /** Ids of the cohorts that move fast enough. */
+  readonly cohorts: readonly string[];
 }
 
 export interface TariffFacts {

@@ -77,6 +77,15 @@ function references(site: Raw, tell: Tell): void {
   const groups = ids('machines');
   for (const { index, entry } of entries(site, 'plant'))
     if (isRaw(entry['feeds'])) want(groups, 'group', entry['feeds']['group'], ['plant', index, 'feeds', 'group']);
+  const { ballast } = site;
+  if (isRaw(ballast) && Array.isArray(ballast['groups'])) {
+    const kinds = new Map(entries(site, 'machines').map(({ entry }) => [entry['id'], entry['kind']]));
+    for (const [at, group] of ballast['groups'].entries()) {
+      want(groups, 'group', group, ['ballast', 'groups', at]);
+      if (kinds.has(group) && kinds.get(group) !== 'asic')
+        tell(['ballast', 'groups', at], `"${String(group)}" has no miners, expected a group of kind asic`);
+    }
+  }
   const pools = ids('pools');
   for (const { index, entry } of entries(site, 'machines'))
     if (Array.isArray(entry['pools']))

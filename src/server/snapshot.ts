@@ -1,4 +1,5 @@
 import {
+  ballastOf,
   blockOf,
   CATALOGUE,
   MINUTE,
@@ -66,6 +67,7 @@ export function takeSnapshot(
       minimumOnMs: site.mining.minimumOnMinutes * MINUTE,
       minimumOffMs: site.mining.minimumOffMinutes * MINUTE,
     },
+    ballast: ballastOf(site),
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
