@@ -1,4 +1,6 @@
 import { DAY, HOUR, QUARTER, quarterStart, type DemandFacts } from '../model/index.ts';
+import { awardsAt } from './awards.ts';
+import { callsAt } from './calls.ts';
 import type { Problem } from './problem.ts';
 
 /** One interval of the tariff, as far as the horizon reaches into it. */
@@ -88,6 +90,19 @@ export function coincidentUsdPerMwh({ snapshot, steps }: Problem, t: number): nu
   const perMw = (snapshot.tariff.coincidentUsdPerMw ?? 0) * (steps[t]!.facts.coincidentProbability ?? 0);
   return (perMw * HOUR) / QUARTER;
 }
+
+/** All that a MW more can cost in charges on peaks, in calls of programs and in awards, in $/MW. */
+export const peakChargesUsdPerMw = (problem: Problem): number =>
+  [
+    ...coincidentQuarters(problem),
+    ...(demandOf(problem)?.months ?? []),
+    ...problem.steps.flatMap((_, t) => [
+      ...callsAt(problem, t).map(({ facts, hours }) => ({ usdPerMw: hours * facts.penaltyUsdPerMwh })),
+      ...awardsAt(problem, t).map(({ facts, hours }) => ({
+        usdPerMw: hours * (facts.usdPerMwHour + facts.shortfallUsdPerMwh),
+      })),
+    ]),
+  ].reduce((sum, { usdPerMw }) => sum + usdPerMw, 0);
 
 /** Expected charge of the coincident peaks when import is `importW` by step, in $. */
 export const coincidentUsd = (problem: Problem, importW: readonly number[]): number =>

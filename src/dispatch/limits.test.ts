@@ -111,7 +111,7 @@ function brokenCohort(cohort: Snapshot['cohorts'][number], plan: Plan, t: number
 }
 
 /** What a step-by-step plan may have to break, or that gives way only at a price that is no money. */
-const PRICED = ['ramp', 'minimum-times', 'non-preemptible'];
+const PRICED = ['ballast', 'ramp', 'minimum-times', 'non-preemptible'];
 
 /** What cutting the first step to whole machines and GPUs may move of one cohort: an operating point or two. */
 const CUT_MACHINES = 2;
@@ -189,7 +189,7 @@ test('import outruns the ramp of the contract only where physical limits leave n
     fc.property(anySite, fc.integer({ min: 20_000, max: 500_000 }), (site, rampWPerMinute) => {
       // Work that may not be interrupted goes before this contract.
       const work = site.work.map((one) => ({ ...one, preemptible: true }));
-      const snapshot = snapshotOf({ ...site, work, rampWPerMinute });
+      const snapshot = snapshotOf({ ...site, ballast: undefined, work, rampWPerMinute });
       const forecast = forecastOfSite(site);
       const program = buildLp(pose(snapshot, forecast));
       const { solution } = solve(highs, program, {});

@@ -65,6 +65,8 @@ function limitsOf(
     ...callsAt(problem, 0).map(({ facts: { id } }) =>
       limit(`call:${id}`, `while ${id} is called`, 'MW', perHour('program-call', id)),
     ),
+    limit('ballast:shed', 'of miners that can shed at once', 'MW', perHour('ballast:shed')),
+    limit('ballast:take', 'of miners that can take up load at once', 'MW', perHour('ballast:take')),
     ...problem.halls.flatMap(({ id }) => [
       limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
       limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),

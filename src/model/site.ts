@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CATALOGUE } from './catalogue.ts';
 import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
+import type { BallastFacts } from './snapshot.ts';
 import { WORK_CLASSES } from './work.ts';
 
 /**
@@ -445,6 +446,29 @@ export const siteSchema = z.strictObject({
         .describe('a miner that was put to sleep stays so at least so long'),
     })
     .prefault({}),
+  ballast: z
+    .strictObject({
+      bandMw: z
+        .number()
+        .min(0)
+        .describe('how far the load of AI and HPC may swing within a minute without miners moving against it'),
+      swingPct: z
+        .number()
+        .positive()
+        .max(100)
+        .default(100)
+        .describe(
+          'of what working GPUs draw beyond idle ones: how much comes or goes within a minute at the most, as measured',
+        ),
+      groups: z
+        .array(id)
+        .min(1)
+        .describe('groups of miners that shed and take up load within seconds; pinned and held ones do not count'),
+    })
+    .optional()
+    .describe(
+      'miners kept ready to move against swings of AI and HPC, so that the feeder keeps its band and ramp; absent: none',
+    ),
   limits: z
     .strictObject({
       importMw: z.number().positive().optional().describe("the owner's own limit, where it is below the connection's"),
@@ -508,6 +532,17 @@ function isTimezone(name: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Which swings miners must be ready for; undefined where the site keeps no ballast. The ramp of the contract is a band, too: what it lets through in a minute. */
+export function ballastOf({ ballast, connection }: Pick<Site, 'ballast' | 'connection'>): BallastFacts | undefined {
+  if (ballast === undefined) return undefined;
+  const bandMw = Math.min(ballast.bandMw, connection.rampMwPerMinute ?? Number.POSITIVE_INFINITY);
+  return {
+    bandW: (bandMw * 1e6) / (1 + connection.lossPct / 100),
+    swingFraction: ballast.swingPct / 100,
+    cohorts: ballast.groups,
+  };
 }
 
 /** What is bought ahead: nothing of a market's or a fixed price. */

@@ -33,6 +33,8 @@ export interface Snapshot {
     readonly minimumOnMs?: number;
     readonly minimumOffMs?: number;
   };
+  /** Absent: no miners are kept ready to move against swings of the work. */
+  readonly ballast?: BallastFacts | undefined;
   readonly halls: readonly HallFacts[];
   /** Absent: no electrical node between the halls and the connection limits. */
   readonly feeders?: readonly FeederFacts[];
@@ -44,6 +46,16 @@ export interface Snapshot {
   /** Calls of curtailment programs, under way and to come; absent: none. */
   readonly programCalls?: readonly ProgramCallFacts[];
   readonly work: readonly WorkFacts[];
+}
+
+/** Swings of AI and HPC load within a minute, and who moves against them. Powers are IT. */
+export interface BallastFacts {
+  /** Swing that the feeder bears without a counter-move. */
+  readonly bandW: number;
+  /** Of the power that working GPUs draw beyond idle ones: what may come or go within a minute. */
+  readonly swingFraction: number;
+  /** Ids of the cohorts that move fast enough. */
+  readonly cohorts: readonly string[];
 }
 
 export interface TariffFacts {

@@ -1,7 +1,8 @@
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
-import { asFault, Fault, type ClusterReading, type Plan, type Site } from '../model/index.ts';
+import { asFault, Fault, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
+import type { Planned } from './bookkeeper.ts';
 import type { WorkPicture } from './picture.ts';
 import { CLUSTERS } from './registry.ts';
 
@@ -70,7 +71,7 @@ async function readCluster(cluster: SiteCluster): Promise<void> {
 export function actionsFor(
   cluster: SiteCluster,
   work: readonly WorkPicture[],
-  plan: Plan,
+  { plan, snapshot }: Planned,
   reason: string,
 ): WorkAction[] {
   const jobs = cluster.reading?.jobs;
@@ -82,8 +83,23 @@ export function actionsFor(
     const wanted = allowed[one.workClass.id];
     if (wanted === undefined) return [];
     const classJobs = jobs.filter((job) => job.className === one.workClass.class && job.gpuModel === one.workClass.gpu);
-    return workActions(classJobs, wanted, isRestricted(cluster, part, allowed), cluster.heldByUs, reason);
+    return workActions(
+      classJobs,
+      spared(one, wanted, snapshot),
+      isRestricted(cluster, part, allowed),
+      cluster.heldByUs,
+      reason,
+    );
   });
+}
+
+/**
+ * GPUs a class may keep. Where its work may not be interrupted and the plan took nothing of what it knew to run, jobs that the scheduler
+ * has started since are left alone, too.
+ */
+function spared({ workClass, runningGpus }: WorkPicture, wanted: number, { work }: Snapshot): number {
+  const ran = work.find(({ id }) => id === workClass.id)?.runningGpus ?? 0;
+  return workClass.preemptible || wanted < ran ? wanted : Math.max(wanted, runningGpus);
 }
 
 /**

@@ -73,7 +73,8 @@ export function createPlanning(options: {
     return picture;
   }
 
-  async function takeOver(made: Plan, because: { why: string; wall: number }): Promise<void> {
+  async function takeOver(taken: Planned, because: { why: string; wall: number }): Promise<void> {
+    const made = taken.plan;
     plan = made;
     planWall = wallNow();
     store.savePlan(made);
@@ -94,16 +95,16 @@ export function createPlanning(options: {
     }
     reconciler.want(desires.all);
     options.events.emit('plan', made);
-    await limitWork(made, why);
+    await limitWork(taken, why);
   }
 
   /** Holds, requeues and releases jobs as the plan says. */
-  async function limitWork(made: Plan, why: string): Promise<void> {
+  async function limitWork(taken: Planned, why: string): Promise<void> {
     if (trust() === 'shadow') return;
     for (const cluster of options.clusters.byId.values()) {
-      const actions = actionsFor(cluster, options.picture().work, made, why);
+      const actions = actionsFor(cluster, options.picture().work, taken, why);
       if (actions.length === 0) continue;
-      const id = `${made.id}-${cluster.id}`;
+      const id = `${taken.plan.id}-${cluster.id}`;
       const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
       const what = (['hold', 'requeue', 'release'] as const)
         .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
@@ -143,7 +144,7 @@ export function createPlanning(options: {
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
       if (planMs.length > MOST_MEASURED) planMs.shift();
       planned = { plan: made, snapshot };
-      await takeOver(made, because);
+      await takeOver(planned, because);
     },
     plan: () => plan,
     planned: () => planned,

@@ -292,6 +292,14 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^clusters\.0\.classes\.0\.deadline\.by: is not after from/,
   ],
   [
+    'ballast of a group without miners',
+    (raw) => {
+      const servers = raw['machines']!.find((one) => one['kind'] === 'gpu-server')!['id'];
+      (raw as Record<string, unknown>)['ballast'] = { bandMw: 1, groups: [servers] };
+    },
+    /^ballast\.groups\.0: "\S+" has no miners, expected a group of kind asic$/,
+  ],
+  [
     'two meters of one hall',
     (raw) => void (raw['meters']![2]!['measures'] = { hall: 'a' }),
     /^meters\.2\.measures: "meter-a" measures that already$/,

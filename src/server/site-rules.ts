@@ -93,6 +93,15 @@ function references(site: Raw, tell: Tell): void {
       if (Array.isArray(entry[list]))
         for (const [at, name] of entry[list].entries()) want(known, what, name, ['feeders', index, list, at]);
   }
+  const { ballast } = site;
+  if (isRaw(ballast) && Array.isArray(ballast['groups'])) {
+    const kinds = new Map(entries(site, 'machines').map(({ entry }) => [entry['id'], entry['kind']]));
+    for (const [at, group] of ballast['groups'].entries()) {
+      want(groups, 'group', group, ['ballast', 'groups', at]);
+      if (kinds.has(group) && kinds.get(group) !== 'asic')
+        tell(['ballast', 'groups', at], `"${String(group)}" has no miners, expected a group of kind asic`);
+    }
+  }
   const pools = ids('pools');
   for (const { index, entry } of entries(site, 'machines'))
     if (Array.isArray(entry['pools']))

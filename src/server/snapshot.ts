@@ -1,5 +1,6 @@
 import {
   awardFacts,
+  ballastOf,
   blockOf,
   coincidentUsdPerMw,
   CATALOGUE,
@@ -75,6 +76,7 @@ export function takeSnapshot(
       minimumOnMs: site.mining.minimumOnMinutes * MINUTE,
       minimumOffMs: site.mining.minimumOffMinutes * MINUTE,
     },
+    ballast: ballastOf(site),
     halls: picture.halls.map((hall) => hallFacts(sources, hall, picture, work)),
     feeders: feederFacts(site),
     generation: generatorFacts(site),

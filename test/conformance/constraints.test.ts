@@ -43,8 +43,9 @@ function fixture() {
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
   const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false }));
+  const ballast = { bandW: 0.1e6, swingFraction: 0.5, cohorts: ['c-s19k', 'd-s21xp'] };
   return pose(
-    { ...snapshot, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
+    { ...snapshot, ballast, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
     { ...forecast, steps },
   );
 }

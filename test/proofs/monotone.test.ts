@@ -126,6 +126,14 @@ const WIDER: Readonly<Record<string, (site: AnySite) => AnySite>> = {
     rampWPerMinute: site.rampWPerMinute === undefined ? undefined : site.rampWPerMinute + 50_000,
   }),
   times: (site) => ({ ...site, minimumOnMinutes: 0, minimumOffMinutes: 0 }),
+  band: (site) => ({ ...site, ballast: undefined }),
+  budgets: (site) => ({
+    ...site,
+    work: site.work.map((one) => ({
+      ...one,
+      curtailment: one.curtailment && { ...one.curtailment, leftGpuHours: one.curtailment.leftGpuHours + 100 },
+    })),
+  }),
 };
 /** Few sites make more than they draw, and few have steps as short as the times: here all of them do. */
 const START: Readonly<Record<string, (site: AnySite) => AnySite>> = {
@@ -136,6 +144,13 @@ const START: Readonly<Record<string, (site: AnySite) => AnySite>> = {
   }),
   times: (site) => ({ ...site, minutes: 5, minimumOnMinutes: 20, minimumOffMinutes: 20 }),
 };
+
+/** Without what gives way at a price far above any money: in sums as large as those, what others earn is blurred away. */
+const calm = anySite.map((site): AnySite => ({
+  ...site,
+  ballast: undefined,
+  work: site.work.map((one) => ({ ...one, preemptible: true })),
+}));
 function changed(site: AnySite, change: (hall: AnySite['halls'][0]) => AnySite['halls'][0]): AnySite['halls'] {
   return [change(site.halls[0]), change(site.halls[1])];
 }
@@ -143,7 +158,7 @@ function changed(site: AnySite, change: (hall: AnySite['halls'][0]) => AnySite['
 test.each(Object.keys(WIDER))('wider, the %s never lower what is earned', (what) => {
   let better = 0;
   fc.assert(
-    fc.property(anySite, (any) => {
+    fc.property(what === 'band' ? anySite : calm, (any) => {
       const site = START[what]?.(any) ?? any;
       // Where the connection cannot be kept, what can be made has to be, at whatever it costs.
       if (what === 'generation') fc.pre(pose(snapshotOf(site), forecastOfSite(site)).exceeded.length === 0);

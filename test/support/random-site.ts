@@ -101,6 +101,7 @@ export const anySite = fc.record({
   exportAdderUsdPerMwh: fc.constantFrom(1, 12),
   demand: fc.option(anyDemand, { nil: undefined }),
   coincidentUsdPerMw: fc.constantFrom(undefined, 16_000),
+  ballast: fc.option(fc.record({ bandW: int(0, 100_000), swingFraction: some(0.1, 1) }), { nil: undefined }),
   wakeUsdPerMachine: fc.constantFrom(0, 0.02),
   retuneUsdPerMachine: fc.constantFrom(0, 0.01),
   minimumOnMinutes: fc.constantFrom(0, 0, 10, 20),
@@ -156,6 +157,7 @@ export function snapshotOf(site: AnySite): Snapshot {
       minimumOnMs: site.minimumOnMinutes * MINUTE,
       minimumOffMs: site.minimumOffMinutes * MINUTE,
     },
+    ballast: site.ballast && { ...site.ballast, cohorts: ['c0', 'c1'] },
     halls: site.halls.map((h, i) => ({
       ...bareHall(HALLS[i]!),
       usableW: h.usableW,

@@ -1,8 +1,6 @@
 import { MINUTE } from '../../model/index.ts';
 import { defineConstraint } from '../constraint.ts';
-import { awardsAt } from '../awards.ts';
-import { callsAt } from '../calls.ts';
-import { coincidentQuarters, demandOf } from '../demand.ts';
+import { peakChargesUsdPerMw } from '../demand.ts';
 
 /**
  * Above what the energy of a horizon is worth, and below what would hide the other terms from the solver. What a MW costs
@@ -17,17 +15,7 @@ export const ramp = defineConstraint({
   add(model, { problem, columns }) {
     const { rampWPerMinute, importW } = problem.snapshot.connection;
     if (rampWPerMinute === undefined) return;
-    const charges = [
-      ...coincidentQuarters(problem),
-      ...(demandOf(problem)?.months ?? []),
-      ...problem.steps.flatMap((_, t) => [
-        ...callsAt(problem, t).map(({ facts, hours }) => ({ usdPerMw: hours * facts.penaltyUsdPerMwh })),
-        ...awardsAt(problem, t).map(({ facts, hours }) => ({
-          usdPerMw: hours * (facts.usdPerMwHour + facts.shortfallUsdPerMwh),
-        })),
-      ]),
-    ];
-    const usdPerMwOver = charges.reduce((sum, { usdPerMw }) => sum + usdPerMw, USD_PER_MW_OVER);
+    const usdPerMwOver = USD_PER_MW_OVER + peakChargesUsdPerMw(problem);
     for (const [t, { facts }] of problem.steps.entries()) {
       const before = columns.importMw[t - 1];
       if (before === undefined && importW === undefined) continue;

@@ -1,5 +1,6 @@
 import {
   addressesOf,
+  ballastOf,
   blockOf,
   CATALOGUE,
   commitmentsOf,
@@ -201,6 +202,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
       minimumOnMs: mining.minimumOnMinutes * MINUTE,
       minimumOffMs: mining.minimumOffMinutes * MINUTE,
     },
+    ballast: ballastOf(site),
     halls,
     feeders: facts.feeders,
     cohorts: facts.cohorts.map(({ id, hall, modelId, machines, sleepW, points, stock }): CohortFacts => ({
