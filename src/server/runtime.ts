@@ -455,6 +455,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 const REPLAN_ON: ReadonlySet<string> = new Set([
   'connection-over-limit',
   'hall-over-breaker',
+  'feeder-over-rating',
   'hall-dark',
   'meter-silent',
 ]);
