@@ -24,6 +24,12 @@ export const ALARMS = {
     meaning:
       'The hall meter reads more than the breaker is rated for; it will trip on its curve. Load in the hall is shed; look for machines that do not obey.',
   },
+  'feeder-over-rating': {
+    severity: 'critical',
+    title: 'Feeder above its rating',
+    meaning:
+      'The meters of the halls below it, with losses, read more than it may carry. Load below it is shed; look for machines that do not obey.',
+  },
   'hall-dark': {
     severity: 'critical',
     title: 'Hall without power',

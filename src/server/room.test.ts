@@ -1,7 +1,9 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { siteSchema } from '../model/index.ts';
+import type { HallPicture } from './picture.ts';
 import type { Plant } from './plant.ts';
 import { createRoom, type Room } from './room.ts';
+import { feederAlarms } from './watch.ts';
 
 const wall = vi.hoisted(() => ({ ms: 0 }));
 vi.mock('./io.ts', () => ({ wallNow: () => wall.ms }));
@@ -15,25 +17,27 @@ const hall = (id: string) => ({
   cooling: { kind: 'air', baseKw: 0, marginal: [{ wetBulbC: 0, marginalW: 0 }] },
 });
 
-/** Two halls below one feeder of 3 MW; what their meters read, undefined where they are silent. */
+/** Two halls below one feeder of 3 MW, and one beside it. */
+const SITE = siteSchema.parse({
+  name: 'Two halls',
+  connection: { limitMw: 20, marginPct: 0, lossPct: 0 },
+  tariff: { kind: 'fixed', usdPerMwh: 40 },
+  halls: [hall('a'), hall('b'), hall('c')],
+  feeders: [
+    { id: 'f1', ratingMw: 3, marginPct: 0, halls: ['a'], feeders: ['f2'] },
+    { id: 'f2', ratingMw: 9, halls: ['b'] },
+  ],
+  meters: [],
+  machines: [],
+  feeds: [],
+});
+
+/** @param hallsW what the halls' meters read, undefined where they are silent */
 function roomAt(hallsW: Readonly<Record<string, number | undefined>>): Room {
-  const site = siteSchema.parse({
-    name: 'Two halls',
-    connection: { limitMw: 20, marginPct: 0, lossPct: 0 },
-    tariff: { kind: 'fixed', usdPerMwh: 40 },
-    halls: [hall('a'), hall('b'), hall('c')],
-    feeders: [
-      { id: 'f1', ratingMw: 3, marginPct: 0, halls: ['a'], feeders: ['f2'] },
-      { id: 'f2', ratingMw: 9, halls: ['b'] },
-    ],
-    meters: [],
-    machines: [],
-    feeds: [],
-  });
   const meter = (powerW: number | undefined) =>
     powerW === undefined ? undefined : { reading: { powerW }, readWall: wall.ms };
   const plant = { connection: meter(2e6), hall: (id: string) => meter(hallsW[id]) } as unknown as Plant;
-  return createRoom(site, plant);
+  return createRoom(SITE, plant);
 }
 
 test('what halls below one feeder draw and were granted together stays within it', () => {
@@ -49,4 +53,16 @@ test('a silent meter below a feeder leaves no room anywhere below it', () => {
   const room = roomAt({ a: 1e6, b: undefined, c: 0 });
   expect(room.mayIncrease('m1', 'a', 1)).toBe(false);
   expect(room.mayIncrease('m3', 'c', 1)).toBe(true);
+});
+
+test('a feeder over its rating by the meters of its halls raises an alarm, and one with a silent meter is not judged', () => {
+  const alarms = (aW: number, bW: number | undefined) =>
+    feederAlarms(SITE, {
+      halls: SITE.halls.map((one) => ({ hall: one, meterW: one.id === 'a' ? aW : bW }) as HallPicture),
+    });
+  expect(alarms(1.5e6, 1.5e6)).toEqual([]);
+  expect(alarms(1.5e6, 1.6e6)).toEqual([
+    { code: 'feeder-over-rating', subject: 'f1', message: '3.1 MW at a rating of 3.0 MW' },
+  ]);
+  expect(alarms(9e6, undefined)).toEqual([]);
 });

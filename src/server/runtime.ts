@@ -457,6 +457,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 const REPLAN_ON: ReadonlySet<string> = new Set([
   'connection-over-limit',
   'hall-over-breaker',
+  'feeder-over-rating',
   'hall-dark',
   'meter-silent',
 ]);

@@ -1,6 +1,6 @@
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import { ALARMS } from '../alarms/catalogue.ts';
-import { isoUtc, powerText, valueAt, type Plan, type SiteMs } from '../model/index.ts';
+import { feederFacts, isoUtc, powerText, valueAt, type Plan, type Site, type SiteMs } from '../model/index.ts';
 import type { HistoryUsage } from '../store/history/samples.ts';
 import type { Picture, PictureSources } from './picture.ts';
 import { METER_STALE_MS } from './picture.ts';
@@ -63,6 +63,7 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
     const message = `${powerText(picture.importW)} at a limit of ${powerText(limitW)}`;
     alarms.push({ code: 'connection-over-limit', subject: 'connection', message });
   }
+  alarms.push(...feederAlarms(site, picture));
   for (const h of picture.halls) {
     const breakerW = h.hall.breakerMw * MW;
     if (h.meterW === undefined) continue;
@@ -101,6 +102,23 @@ function meterAlarms({ site, plant, wallNow }: PictureSources, picture: Picture)
     });
   }
   return alarms;
+}
+
+/** A feeder below which a meter is silent is not judged: that meter has an alarm of its own. */
+export function feederAlarms(
+  site: Pick<Site, 'feeders' | 'connection'>,
+  picture: Pick<Picture, 'halls'>,
+): RaisedAlarm[] {
+  const meterW = new Map(picture.halls.map((h) => [h.hall.id, h.meterW]));
+  return feederFacts(site).flatMap(({ id, hallIds }): RaisedAlarm[] => {
+    const ratingW = site.feeders.find((feeder) => feeder.id === id)!.ratingMw * MW;
+    const below = hallIds.map((hallId) => meterW.get(hallId)).filter((watts) => watts !== undefined);
+    const drawnW = below.reduce((sum, watts) => sum + watts, 0) * (1 + site.connection.lossPct / 100);
+    if (below.length < hallIds.length || drawnW <= ratingW) return [];
+    return [
+      { code: 'feeder-over-rating', subject: id, message: `${powerText(drawnW)} at a rating of ${powerText(ratingW)}` },
+    ];
+  });
 }
 
 function machineAlarms(picture: Picture, facts: WatchFacts): RaisedAlarm[] {
