@@ -372,3 +372,20 @@ test('estimated watts are no evidence: there the hashrate is', () => {
   expect(showsMode(target, reading('normal', { powerW: 10, hashrateThs: 61 }), 'normal')).toBe(true);
   expect(showsMode(target, reading('low', { powerW: 2_000, hashrateThs: 70 }), 'normal')).toBe(false);
 });
+
+test('wakes are counted, those of before the start too, and forgotten after a month', async () => {
+  const b = bench(['a1', 'a2'], {
+    wakesBefore: [
+      { target: 'a1', at: siteMs(900_000) },
+      { target: 'gone', at: siteMs(0) },
+    ],
+  });
+  expect([b.reconciler.recentWakes('a1'), b.reconciler.recentWakes('a2')]).toEqual([1, 0]);
+  b.see('a1', 'sleep');
+  b.see('a2', 'normal');
+  b.want({ a1: 'normal', a2: 'sleep' });
+  await b.tick();
+  expect([b.reconciler.recentWakes('a1'), b.reconciler.recentWakes('a2')]).toEqual([2, 0]);
+  b.pass(1_000, 30 * 86_400_000 - 50_000);
+  expect(b.reconciler.recentWakes('a1')).toBe(1);
+});

@@ -1,4 +1,5 @@
 import {
+  DAY,
   Fault,
   isTransient,
   modeFromKey,
@@ -45,7 +46,18 @@ export interface ReconcilerOptions {
   /** Asks for a fresh reading of a machine, soon. */
   readSoon(id: string): void;
   readonly maxInFlight?: number;
+  /** Wakes of before the process began, oldest first. */
+  readonly wakesBefore?: readonly Wake[];
 }
+
+/** A wake that a machine acknowledged. */
+export interface Wake {
+  readonly target: string;
+  readonly at: SiteMs;
+}
+
+/** A wake wears a machine for as long; older ones are forgotten, so that a new machine need not catch up with old ones. */
+export const WEAR_MS = 30 * DAY;
 
 export interface Reconciler {
   /** Replaces what every machine shall do. Machines that are absent are left as they are. */
@@ -66,6 +78,8 @@ export interface Reconciler {
   inFlight(): number;
   /** When a machine last changed mode by our hand. */
   lastChange(id: string): { readonly mode: string; readonly at: SiteMs } | undefined;
+  /** How often a machine was woken in the last 30 days. */
+  recentWakes(id: string): number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -81,6 +95,8 @@ interface Entry {
   looks: number;
   acknowledgedWall: WallMs | undefined;
   change: { mode: string; at: SiteMs } | undefined;
+  /** Oldest first, of about the last 30 days. */
+  wakes: SiteMs[];
 }
 
 const MAX_ATTEMPTS = 4;
@@ -106,6 +122,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   const siteNow = () => options.siteNow();
   const wallNow = () => options.wallNow();
   const entries = new Map<string, Entry>(targets.map((target) => [target.id, newEntry(target)]));
+  for (const { target, at } of options.wakesBefore ?? []) entries.get(target)?.wakes.push(at);
+  const lately = (wakes: readonly SiteMs[]): SiteMs[] => wakes.filter((at) => at > siteNow() - WEAR_MS);
   const active = new Set<Entry>();
   const changed = new Set<Mutable<Command>>();
   const wakeCredit = new Map<string, { credit: number; at: SiteMs }>();
@@ -248,6 +266,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   function acknowledge(entry: Entry, command: Mutable<Command>): void {
     command.acknowledgedAt = siteNow();
     entry.change = { mode: command.mode ?? '', at: command.acknowledgedAt };
+    if (command.action === 'wake') entry.wakes = [...lately(entry.wakes), command.acknowledgedAt];
     entry.acknowledgedWall = wallNow();
     entry.looks = 0;
     entry.nextLookAt = later(wallNow(), 700);
@@ -319,6 +338,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     inFlight: () =>
       [...active].filter(({ command }) => command?.stage === 'sent' || command?.stage === 'acknowledged').length,
     lastChange: (id) => entries.get(id)?.change,
+    recentWakes: (id) => lately(entries.get(id)?.wakes ?? []).length,
   };
 }
 
@@ -332,6 +352,7 @@ const newEntry = (target: Target): Entry => ({
   looks: 0,
   acknowledgedWall: undefined,
   change: undefined,
+  wakes: [],
 });
 
 const later = (now: WallMs, ms: number): WallMs => (now + ms) as WallMs;

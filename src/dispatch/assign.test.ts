@@ -119,3 +119,43 @@ test('machines beyond a plan some seconds old keep their mode; missing ones leav
   expect(assign([machine('a', 'high'), machine('b', 'high')], { high: 1 }).get('b')).toBe('high');
   expect(assign([machine('a', 'high')], { sleep: 1, low: 1 }).get('a')).toBe('sleep');
 });
+
+test('of equals those woken least go to sleep, and wake, first', () => {
+  const awake = [machine('a', 'high', { wakes: 3 }), machine('b', 'high', { wakes: 1 }), machine('c', 'high')];
+  expect(assign(awake, { sleep: 1, high: 2 }).get('c')).toBe('sleep');
+  expect(assign(awake, { sleep: 2, high: 1 }).get('a')).toBe('high');
+  const asleep = awake.map((one) => ({ ...one, mode: 'sleep' }));
+  expect(assign(asleep, { sleep: 2, high: 1 }).get('c')).toBe('high');
+});
+
+test('over a long run of plans wakes spread evenly, and while counts stay nobody changes', () => {
+  const plans = fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 12 })), {
+    minLength: 200,
+    maxLength: 400,
+  });
+  fc.assert(
+    fc.property(plans, (wishes) => {
+      let machines = Array.from({ length: 12 }, (_, i) => machine(`m${i}`, 'high'));
+      for (const [step, [sleep, low]] of wishes.entries()) {
+        const running = machines.length - sleep;
+        const wanted = { sleep, low: Math.min(low, running), high: running - Math.min(low, running) };
+        const before = new Map(machines.map((one) => [one.id, one]));
+        const assigned = assign(machines, wanted);
+        machines = machines.map((one): Assignable => {
+          const mode = assigned.get(one.id)!;
+          if (mode === one.mode) return one;
+          const wakes = (one.wakes ?? 0) + Number(one.mode === 'sleep');
+          return { ...one, mode, wakes, changedAt: siteMs(step * HOUR) };
+        });
+        const again = assign(machines, wanted);
+        for (const one of machines) expect(again.get(one.id)).toBe(one.mode);
+        // Nobody goes to sleep while another wakes.
+        const moved = machines.filter((one) => (one.mode === 'sleep') !== (before.get(one.id)!.mode === 'sleep'));
+        expect(new Set(moved.map((one) => one.mode === 'sleep')).size).toBeLessThan(2);
+      }
+      const wakes = machines.map((one) => one.wakes ?? 0);
+      expect(Math.max(...wakes) - Math.min(...wakes)).toBeLessThanOrEqual(2);
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -8,7 +8,9 @@ export interface Assignable {
   /** May not change now: minimum on or off time, or a person's hand. */
   readonly pinned: boolean;
   readonly degraded: boolean;
-  /** When it last changed mode. */
+  /** How often it was woken lately: each boot wears it. Absent: never. */
+  readonly wakes?: number | undefined;
+  /** When it last changed mode; unknown where nobody changed it. */
   readonly changedAt?: SiteMs | undefined;
   readonly temperatureC?: number | undefined;
   readonly joulePerTh?: number | undefined;
@@ -17,8 +19,8 @@ export interface Assignable {
 /**
  * Which machine gets which mode. Machines already in a wanted mode keep it, so the number of changes is the least
  * possible and a second run changes nothing. Pinned machines are untouched. Where some must change, wear decides:
- * to sleep go the degraded first, then those awake longest (by the hour), hottest, least efficient; those asleep
- * longest wake first, the degraded last. Ties go by id: the same input gives the same answer.
+ * to sleep go the degraded first, then those woken least, awake longest (by the hour), hottest, least efficient; of those
+ * asleep the least woken wake first, then those asleep longest, the degraded last. Ties go by id: the same input gives the same answer.
  *
  * The plan may be some seconds old: machines beyond the wanted counts keep their mode, and wanted places beyond the
  * machines stay empty, run places first.
@@ -59,6 +61,7 @@ function lastToChangeFirst(a: Assignable, b: Assignable): number {
   return (
     Number(asleep) - Number(b.mode === 'sleep') ||
     (asleep ? -health : health) ||
+    (b.wakes ?? 0) - (a.wakes ?? 0) ||
     hourOf(b) - hourOf(a) ||
     (asleep ? 0 : (a.temperatureC ?? 0) - (b.temperatureC ?? 0)) ||
     (asleep ? 0 : (a.joulePerTh ?? 0) - (b.joulePerTh ?? 0)) ||
@@ -66,6 +69,6 @@ function lastToChangeFirst(a: Assignable, b: Assignable): number {
   );
 }
 
-/** The hour of the last change; unknown counts as just now. */
+/** The hour of the last change. Whoever was never changed is due before those that were, or a few machines would do all of it. */
 const hourOf = (machine: Assignable): number =>
-  machine.changedAt === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(machine.changedAt / HOUR);
+  machine.changedAt === undefined ? 0 : Math.floor(machine.changedAt / HOUR);

@@ -286,7 +286,7 @@ test('limits that cannot be kept are named with the MW, and all that may stop st
   ]) {
     expect(plan.status).toBe('limits-exceeded');
     expect(plan.notes).toEqual([
-      'hall a is over its limit by 0.250 MW at 2026-03-23T12:00:00Z with all that may stop stopped',
+      'hall a is over its limit by 0.250 MW at 2026-03-23T12:00:00Z with all that may stop stopped: 1.250 MW is fixed load of hall a',
     ]);
     expect(plan.steps[0]!.cohorts['a-s21']).toEqual({ sleep: 1000 });
     expect(plan.steps[0]!.work['w']).toBe(0);

@@ -1,6 +1,7 @@
 import type { Highs, Solution } from 'highs';
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { keepBasis, useBasis, type WarmStart } from './basis.ts';
+import { conflictsOf, conflictsText } from './conflicts.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem } from './problem.ts';
@@ -26,7 +27,7 @@ export interface PlanOptions {
 /**
  * The plan that earns most over the horizon by the forecast. Pure but for `options.warm`.
  * @throws Error where the solver ends without a usable solution (cancelled, out of time before any, numerical
- *   trouble) and where the snapshot contradicts itself. Limits that cannot be kept are no error: see `status`.
+ *   trouble), where limits conflict, then with their names and the cheapest to relax, and where the snapshot contradicts itself. Limits that cannot be kept are no error: see `status`.
  */
 export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, options: PlanOptions = {}): Plan {
   const problem = pose(snapshot, forecast);
@@ -60,7 +61,7 @@ interface Solved {
 export function solve(highs: Highs, { model, offsetUsd }: LinearProgram, options: PlanOptions): Solved {
   const { modelStatus, callbackType } = highs.constants;
   const { cancelled, timeLimitMs, warm } = options;
-  return highs.withModel(model.data(highs, offsetUsd), (solver): Solved => {
+  const solved = highs.withModel(model.data(highs, offsetUsd), (solver): Solved | undefined => {
     solver.options.set({ output_flag: false, solver: 'simplex' });
     if (timeLimitMs !== undefined) solver.options.set({ time_limit: timeLimitMs / 1000 });
     if (warm !== undefined) useBasis(highs, warm, model, solver);
@@ -77,12 +78,18 @@ export function solve(highs: Highs, { model, offsetUsd }: LinearProgram, options
     const FEASIBLE = 2; // HiGHS: kSolutionStatusFeasible
     const usable =
       proven || (status === modelStatus.timeLimit && solver.info.get('primal_solution_status') === FEASIBLE);
+    if (status === modelStatus.infeasible || status === modelStatus.unboundedOrInfeasible) return undefined;
     if (!usable) throw new Error(`the solver found no plan: ${nameOf(modelStatus, status)}`);
     if (warm !== undefined && proven) keepBasis(warm, model, solver.getBasis());
     const objectiveUsd = solver.getObjectiveValue();
     const iterations = Number(solver.info.get('simplex_iteration_count'));
     return { solution: solver.getSolution(), proven, objectiveUsd, iterations, solveMs: solver.getRunTime() * 1000 };
   });
+  if (solved !== undefined) return solved;
+  const conflicts = conflictsOf(highs, model, timeLimitMs);
+  throw new Error(
+    `no plan keeps all limits: ${conflicts === undefined ? 'which of them conflict was not found' : conflictsText(conflicts)}`,
+  );
 }
 
 const nameOf = (names: Readonly<Record<string, number>>, code: number): string =>

@@ -235,12 +235,12 @@ function reachableLimits(
   makesW: number,
   exceeded: Map<string, string>,
 ): StepLimits {
-  const reach = (key: string, name: string, limitW: number, leastW: number): number => {
+  const reach = (key: string, name: string, limitW: number, leastW: number, halls?: readonly number[]): number => {
     if (leastW > limitW && !exceeded.has(key)) {
       const over = ((leastW - limitW) / 1e6).toFixed(3);
       exceeded.set(
         key,
-        `${name} is over its limit by ${over} MW at ${isoUtc(step.start)} with all that may stop stopped`,
+        `${name} is over its limit by ${over} MW at ${isoUtc(step.start)} with all that may stop stopped${heldUpBy(snapshot, cohorts, halls)}`,
       );
     }
     return Math.max(limitW, leastW);
@@ -252,11 +252,35 @@ function reachableLimits(
   const leastOf = (halls: Iterable<number>): number => feederLoadW(halls, least, lossFraction);
   return {
     connectionW: reach('connection', 'the connection', usableW, leastOf(least.keys()) - makesW),
-    hallW: snapshot.halls.map(({ id, usableW: limitW }, h) => reach(`hall:${id}`, `hall ${id}`, limitW, least[h]!)),
+    hallW: snapshot.halls.map(({ id, usableW: limitW }, h) =>
+      reach(`hall:${id}`, `hall ${id}`, limitW, least[h]!, [h]),
+    ),
     feederW: feeders.map(({ facts: { id, usableW: limitW }, halls }) =>
-      reach(`feeder:${id}`, `feeder ${id}`, limitW, leastOf(halls)),
+      reach(`feeder:${id}`, `feeder ${id}`, limitW, leastOf(halls), halls),
     ),
   };
+}
+
+/** What draws on whatever is decided, and what a person could release of it, dearest first; of some halls or all. */
+function heldUpBy(snapshot: Snapshot, cohorts: readonly ProblemCohort[], halls?: readonly number[]): string {
+  const parts: { readonly watts: number; readonly words: string; readonly release?: string }[] = [];
+  for (const [h, { id, fixedW, silent }] of snapshot.halls.entries()) {
+    if (halls?.includes(h) === false) continue;
+    parts.push({ watts: silent.powerW, words: `${silent.machines} silent machines of hall ${id}` });
+    parts.push({ watts: fixedW, words: `fixed load of hall ${id}` });
+  }
+  for (const { facts, hall: at, modes, now } of cohorts) {
+    if (!facts.held || halls?.includes(at) === false) continue;
+    const freed = modes.reduce((sum, { powerW }, m) => sum + (powerW - facts.sleepW) * now[m]!, 0);
+    parts.push({ watts: freed, words: `${facts.id}, held by a person`, release: facts.id });
+  }
+  const drawing = parts.filter(({ watts }) => watts >= 500).toSorted((a, b) => b.watts - a.watts);
+  if (drawing.length === 0) return '';
+  const mw = (watts: number): string => `${(watts / 1e6).toFixed(3)} MW`;
+  const release = drawing.find((part) => part.release !== undefined);
+  return `: ${drawing.map(({ watts, words }) => `${mw(watts)} is ${words}`).join(', ')}${
+    release === undefined ? '' : `; releasing ${release.release} frees ${mw(release.watts)} of IT power`
+  }`;
 }
 
 /** Machines of a hall that may be woken during a step. */

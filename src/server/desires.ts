@@ -65,6 +65,7 @@ function assignable(
     mode,
     pinned: change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
     degraded: state === 'degraded' || state === 'faulted',
+    wakes: reconciler.recentWakes(machine.id),
     changedAt: change?.at,
     temperatureC: reading?.temperatureC,
     joulePerTh:

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
-import { createReconciler, type Reconciler, type Target } from '../control/reconciler.ts';
+import { createReconciler, type Reconciler, type Target, WEAR_MS } from '../control/reconciler.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
   CATALOGUE,
@@ -182,6 +182,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     askPlan,
   });
   const trust = (): Trust => people.trust();
+  const wakesBefore = await store.wakesSince(siteMs(clock.now() - WEAR_MS));
   const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
@@ -208,6 +209,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
   });
   const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
+    wakesBefore,
     siteNow: () => clock.now(),
     wallNow,
     trust,

@@ -41,6 +41,14 @@ export function openSqlite(file: string): SqliteStore {
     ...planStore(database),
     ...metaStore(database),
     accounts: accountStore(database, transaction),
+    wakesSince(from: SiteMs): { target: string; at: SiteMs }[] {
+      return database
+        .prepare(
+          `select target, acknowledged_ms as at from command
+           where action = 'wake' and acknowledged_ms >= ? order by acknowledged_ms`,
+        )
+        .all(from) as { target: string; at: SiteMs }[];
+    },
     prune(plansBefore: SiteMs, commandsBefore: SiteMs): void {
       transaction(() => {
         database.prepare('delete from plan where made_ms < ?').run(plansBefore);

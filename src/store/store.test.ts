@@ -152,6 +152,23 @@ test('kill -9 while booking loses no interval whose booking was acknowledged', a
   await store.close();
 });
 
+test('wakes that were acknowledged are told again, oldest first', async () => {
+  const store = await openStore(file());
+  store.recordAct({ id: 'act-1', at: siteMs(START), who: 'planner', what: 'x', why: 'y' });
+  const woken = (id: string, offset: number) => ({
+    ...command(id, 'acknowledged'),
+    action: 'wake' as const,
+    acknowledgedAt: siteMs(START + offset),
+  });
+  store.saveCommands([woken('late', 9), woken('early', 3), woken('before', -1), command('asleep', 'acknowledged')]);
+  store.saveCommands([{ ...woken('sent', 5), acknowledgedAt: undefined }]);
+  expect((await store.wakesSince(siteMs(START))).map(({ target, at }) => [target, at - START])).toEqual([
+    ['m-early', 3],
+    ['m-late', 9],
+  ]);
+  await store.close();
+});
+
 test('old plans and commands are forgotten, intervals and acts are not', async () => {
   const store = await openStore(file());
   store.recordAct({ id: 'act-1', at: siteMs(START), who: 'planner', what: 'x', why: 'y' });

@@ -45,6 +45,8 @@ export interface Ledger {
   acts(newest: number): Promise<readonly ActWithStages[]>;
   actsById(ids: readonly string[]): Promise<readonly ActWithStages[]>;
   saveCommands(commands: readonly Command[]): void;
+  /** Wakes that machines acknowledged since a moment, oldest first. */
+  wakesSince(from: SiteMs): Promise<readonly { readonly target: string; readonly at: SiteMs }[]>;
   holds(): Promise<readonly Hold[]>;
   setHold(hold: Hold): Promise<void>;
   clearHold(cohortId: string): Promise<boolean>;
@@ -92,6 +94,7 @@ const LEDGER: Readonly<Record<keyof Ledger, Kind>> = {
   acts: 'read',
   actsById: 'read',
   saveCommands: 'posted',
+  wakesSince: 'read',
   holds: 'read',
   setHold: 'asked',
   clearHold: 'asked',
