@@ -29,16 +29,16 @@ export function hashpriceNow(markets: Markets, at: SiteMs): number | undefined {
 export const keptFraction = (site: Site): number =>
   (1 - site.mining.poolFeePct / 100) * (1 - site.mining.stalePct / 100);
 
-/** Rates of this moment for the books and the page. */
 /** Where the curtailment budget of a class of work stands at a moment. */
 export type CurtailmentOf = (workClass: Commitment, at: SiteMs) => CurtailmentFacts | undefined;
 
+/** Rates of this moment for the books and the page. */
 export function flowOf(
   site: Site,
   picture: Picture,
   markets: Markets,
   plan: Plan | undefined,
-  curtailment: CurtailmentOf = () => undefined,
+  curtailment: CurtailmentOf,
 ): Flow {
   const hashprice = hashpriceNow(markets, picture.at);
   const phs = picture.hashrateThs.of === 0 ? undefined : picture.hashrateThs.value / 1000;

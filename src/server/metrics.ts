@@ -17,7 +17,7 @@ export function metricsText(runtime: Runtime): string {
       out.push(`${name}${text === '' ? '' : `{${text}}`} ${value}`);
     }
   };
-  const flow = flowOf(runtime.site, picture, runtime.markets, runtime.plan());
+  const flow = flowOf(runtime.site, picture, runtime.markets, runtime.plan(), runtime.curtailment);
   gauge('busbar_import_watts', 'Import at the feeder meter', [[{}, picture.importW]]);
   gauge('busbar_import_age_seconds', 'Site seconds since the feeder meter answered', [
     [{}, picture.importAgeMs === undefined ? undefined : picture.importAgeMs / 1000],

@@ -23,6 +23,7 @@ import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
+import type { CurtailmentOf } from './flow.ts';
 import { openClusters, type SiteClusters } from './clusters.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -118,6 +119,7 @@ export interface Runtime {
   readonly measurements: Measurements;
   picture(): Picture;
   plan(): Plan | undefined;
+  readonly curtailment: CurtailmentOf;
   alarms(): readonly StandingAlarm[];
   lagMs(): number;
   readonly people: People;
@@ -426,6 +428,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     measurements,
     picture: () => picture,
     plan: () => planning.plan(),
+    curtailment: (workClass, at) => books.curtailment(workClass, at),
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,

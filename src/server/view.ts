@@ -43,7 +43,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
   const { site, clock, markets, reconciler } = runtime;
   const picture = runtime.picture();
   const plan = runtime.plan();
-  const flow = flowOf(site, picture, markets, plan);
+  const flow = flowOf(site, picture, markets, plan, runtime.curtailment);
   const money = moneyNow(runtime, picture);
   const { ai, hpc, mining } = flow.lines;
   const known = [ai, hpc, mining].every((line) => line.revenueUsdPerHour !== undefined) && money !== undefined;
