@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { backtestHtml } from './report.ts';
-import { sourcesOf } from './report-words.ts';
+import { gainsOf, sourcesOf } from './report-words.ts';
 import { sampleResult } from './sample.ts';
 import { POLICIES } from './types.ts';
 
@@ -59,6 +59,20 @@ test('a site without a charge on peaks has no such section; one month and losses
   );
   expect(html).not.toMatch(/Coincident peaks<\/h2>|over practice|NaN|Infinity/);
   expect(html).toContain('-$1.00M');
+});
+
+test('what was missed stands in it by cause, where it was asked for', () => {
+  expect(backtestHtml(sampleResult())).not.toContain('Short of foresight');
+  const regret = { forecastUsd: 310_000, roundingUsd: 1_234, horizonUsd: 22_000 };
+  const html = backtestHtml(sampleResult({ regret }));
+  for (const words of ['Short of foresight', 'no forecast could know', '$310,000', '$1,234', '$22,000'])
+    expect(html).toContain(words);
+});
+
+test('what the plan did better adds up to what it earned more', () => {
+  const result = sampleResult();
+  const sum = gainsOf(result).reduce((total, { usd }) => total + usd, 0);
+  expect(sum).toBeCloseTo(result.profitUsd - result.ruleProfitUsd, 4);
 });
 
 test('the sources of a policy add up to its profit', () => {
