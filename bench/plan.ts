@@ -139,6 +139,7 @@ function measured(highs: Highs, cohorts: number): Record<string, unknown> {
   }
   const [warmMs, bareWarmMs] = [median(warms), median(bares)];
   log(`${cohorts} cohorts: cold ${round(median(colds))} ms, warm ${round(warmMs)} ms, bare ${round(bareWarmMs)} ms`);
+  const three = threeScenarios(highs, snapshot, forecast);
   return {
     cohorts,
     steps: forecast.steps.length,
@@ -148,7 +149,29 @@ function measured(highs: Highs, cohorts: number): Record<string, unknown> {
     warmMs: round(warmMs),
     bareWarmMs: round(bareWarmMs),
     ratio: round(warmMs / bareWarmMs, 2),
+    threeScenarios: three,
   };
+}
+
+/** The same site planned on three ways prices may go: from nothing, and again from that basis. */
+function threeScenarios(highs: Highs, snapshot: Snapshot, forecast: Forecast): Record<string, number> {
+  const apart = (usdPerMwh: number) => ({
+    probability: 0.3,
+    forecast: {
+      ...forecast,
+      steps: forecast.steps.map((step) =>
+        step.known ? step : { ...step, priceUsdPerMwh: step.priceUsdPerMwh + usdPerMwh },
+      ),
+    },
+  });
+  const scenarios = [apart(-15), apart(25)];
+  const warm = createWarmStart();
+  const ms = (options: { warm?: WarmStart }): number => {
+    const started = performance.now();
+    planWith(highs, snapshot, forecast, { ...options, scenarios });
+    return round(performance.now() - started);
+  };
+  return { coldMs: ms({ warm }), warmMs: median([ms({ warm }), ms({ warm }), ms({ warm })]) };
 }
 
 interface Memory {

@@ -1,6 +1,6 @@
 import type { Highs, ModelData } from 'highs';
 import { isoUtc } from '../model/index.ts';
-import type { Model, Name, Names } from './model-builder.ts';
+import { type Model, type Name, type Names, withoutScenario } from './model-builder.ts';
 
 /** What a limit is called, what it counts, and how unwilling anybody is to relax it, per unit. */
 interface Elastic {
@@ -40,6 +40,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'import',
   'cooling',
   'cohort-conservation',
+  'scenario',
   'work-demand',
   'wake-cost',
   'retune-cost',
@@ -125,7 +126,7 @@ export function conflictsOf(highs: Highs, model: Model, timeLimitMs?: number): C
 
 const nameOfRow = ({ series, starts, seriesOf, startOf }: Names, row: number): Name => {
   const { kind, of } = series[seriesOf[row]!]!;
-  return [kind, of, starts[startOf[row]!]!];
+  return [kind, withoutScenario(of), starts[startOf[row]!]!];
 };
 
 interface Slack {

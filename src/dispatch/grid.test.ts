@@ -292,7 +292,7 @@ test('at any site the money of the decisions is the objective of the program', (
     fc.property(anySite, (one) => {
       const problem = pose(snapshotOf(one), forecastOfSite(one));
       const { columns, ...program } = buildLp(problem, paid);
-      const { solution, objectiveUsd } = solve(highs, { columns, ...program }, {});
+      const { solution, objectiveUsd } = solve(highs, program, {});
       const at = (column: number): number => Math.max(0, solution.colValue[column]!);
       const decisions = problem.steps.map((_, t): Decision => ({
         machines: columns.machines[t]!.map((modes) => modes.map(at)),

@@ -1,6 +1,6 @@
 import { type Columns, type Constraint } from './constraint.ts';
 import { constraints as allConstraints } from './constraints/index.ts';
-import { createModel, type Model } from './model-builder.ts';
+import { createModel, type Model, scenarioOf } from './model-builder.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
 
@@ -9,6 +9,14 @@ export interface LinearProgram {
   readonly columns: Columns;
   /** Money no decision changes: the block, bought at its price and settled at real time. */
   readonly offsetUsd: number;
+  /** Columns of the other scenarios, in their order. */
+  readonly others: readonly Columns[];
+}
+
+/** Another way things may go from the same first step on. */
+export interface ScenarioProblem {
+  readonly problem: Problem;
+  readonly probability: number;
 }
 
 /**
@@ -20,13 +28,46 @@ export interface LinearProgram {
  * block is a constant. Powers are in MW so that coefficients stay near one.
  *
  * @param constraints all of the folder unless a test wants fewer.
+ * @param scenarios other ways things may go, with the same steps; what their probabilities leave is that of `problem`. What is decided
+ *   in the first step is the same in all of them, as nobody knows yet which it is; later decisions are each scenario's own
+ *   (two-stage stochastic programming: Birge and Louveaux 2011, ch. 3).
  */
-export function buildLp(problem: Problem, constraints: readonly Constraint[] = allConstraints): LinearProgram {
+export function buildLp(
+  problem: Problem,
+  constraints: readonly Constraint[] = allConstraints,
+  scenarios: readonly ScenarioProblem[] = [],
+): LinearProgram {
   const model = createModel();
+  const own = 1 - scenarios.reduce((sum, { probability }) => sum + probability, 0);
+  const columns = addProblem(scenarios.length === 0 ? model : scenarioOf(model, 0, own), problem, constraints);
+  const others = scenarios.map((one, s) =>
+    addProblem(scenarioOf(model, s + 1, one.probability), one.problem, constraints),
+  );
+  for (const [s, other] of others.entries()) decideAlike(model, problem, columns, other, s + 1);
+  const offsetUsd = scenarios.reduce(
+    (sum, one) => sum + one.probability * fixedUsd(one.problem),
+    own * fixedUsd(problem),
+  );
+  return { model, columns, offsetUsd, others };
+}
+
+function addProblem(model: Model, problem: Problem, constraints: readonly Constraint[]): Columns {
   const columns = decisionColumns(model, problem);
   powerRows(model, problem, columns);
   for (const constraint of constraints) constraint.add(model, { problem, columns });
-  return { model, columns, offsetUsd: fixedUsd(problem) };
+  return columns;
+}
+
+function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Columns, other: Columns, s: number): void {
+  const { start } = steps[0]!.facts;
+  const alike = (of: string, a: number, b: number): void =>
+    void model.row(['scenario', `${of}@${s}`, start], 0, 0, [
+      [a, 1],
+      [b, -1],
+    ]);
+  for (const [g, { modeNames }] of cohorts.entries())
+    for (const [m, name] of modeNames.entries()) alike(name, one.machines[0]![g]![m]!, other.machines[0]![g]![m]!);
+  for (const [i, { facts }] of work.entries()) alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {

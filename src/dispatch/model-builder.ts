@@ -210,3 +210,21 @@ class ModelBuilder implements Model {
 }
 
 export const createModel = (): Model => new ModelBuilder();
+
+const SCENARIO_MARK = '@';
+
+/** A part of a model that stands for one of several ways things may go: its money counts by its probability, its names are its own. */
+export function scenarioOf(model: Model, scenario: number, probability: number): Model {
+  const named = ([kind, of, at]: Name): Name => [kind, `${of}${SCENARIO_MARK}${scenario}`, at];
+  return {
+    column: (name, usd, lower, upper) => model.column(named(name), probability * usd, lower, upper),
+    row: (name, lower, upper, terms) => model.row(named(name), lower, upper, terms),
+    price: (column, usd) => model.price(column, probability * usd),
+    columns: () => model.columns(),
+    rows: () => model.rows(),
+    data: (highs, offsetUsd) => model.data(highs, offsetUsd),
+  };
+}
+
+/** The thing a name is of, whatever the scenario: a dual of one thing is the sum over all of them. */
+export const withoutScenario = (of: string): string => of.split(SCENARIO_MARK, 1)[0]!;

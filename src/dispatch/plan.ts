@@ -1,13 +1,21 @@
 import type { Highs, Solution } from 'highs';
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { keepBasis, useBasis, type WarmStart } from './basis.ts';
+import type { Columns } from './constraint.ts';
 import { conflictsOf, conflictsText } from './conflicts.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
+import { withoutScenario } from './model-builder.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem } from './problem.ts';
 import { roundFirst } from './round.ts';
 import { moneyOf, shapeSteps } from './shape.ts';
 import { whyOf } from './why.ts';
+
+/** A way things may go. */
+export interface Scenario {
+  readonly probability: number;
+  readonly forecast: Forecast;
+}
 
 export interface PlanOptions {
   /** Solver time after which the best solution so far is taken, and called `feasible`. */
@@ -18,6 +26,8 @@ export interface PlanOptions {
   readonly cancelled?: () => boolean;
   /** Carried into the plan, before its own notes: what the forecast had to assume. */
   readonly notes?: readonly string[];
+  /** Other ways things may go, with the same steps as the forecast; what their probabilities leave is that of the forecast. */
+  readonly scenarios?: readonly Scenario[];
   /** False leaves out `why`, for whoever makes thousands of plans and asks none of them. */
   readonly why?: boolean;
   /** False leaves the first step in parts of machines, for whoever asks what whole ones cost; nobody can carry that out. */
@@ -25,16 +35,27 @@ export interface PlanOptions {
 }
 
 /**
- * The plan that earns most over the horizon by the forecast. Pure but for `options.warm`.
+ * The plan that earns most over the horizon by the forecast, or on the mean of it and other scenarios: its steps are then those of the
+ * forecast, its money the mean. Pure but for `options.warm`.
  * @throws Error where the solver ends without a usable solution (cancelled, out of time before any, numerical
  *   trouble), where limits conflict, then with their names and the cheapest to relax, and where the snapshot contradicts itself. Limits that cannot be kept are no error: see `status`.
  */
 export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, options: PlanOptions = {}): Plan {
   const problem = pose(snapshot, forecast);
-  const program = buildLp(problem);
+  const scenarios = (options.scenarios ?? []).map((one) => ({ ...one, problem: pose(snapshot, one.forecast) }));
+  const program = buildLp(problem, undefined, scenarios);
   const solved = solve(highs, program, options);
-  const decisions = problem.steps.map((_, t) => decisionAt(problem, program, solved.solution, t));
+  const decisionsOf = (columns: Columns): Decision[] =>
+    problem.steps.map((_, t) => decisionAt(problem, columns, solved.solution, t));
+  const decisions = decisionsOf(program.columns);
   if (options.whole !== false) decisions[0] = roundFirst(problem, decisions[0]!);
+  const objectiveUsd = scenarios.reduce(
+    (usd, one, s) => {
+      const own = [decisions[0]!, ...decisionsOf(program.others[s]!).slice(1)];
+      return usd + one.probability * (moneyOf(one.problem, own) - moneyOf(problem, decisions));
+    },
+    moneyOf(problem, decisions),
+  );
   const reached = solved.proven ? 'optimal' : 'feasible';
   return {
     id: planId('highs', snapshot, forecast),
@@ -42,7 +63,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
     solver: 'highs',
     status: problem.exceeded.length > 0 ? 'limits-exceeded' : reached,
     solveMs: solved.solveMs,
-    objectiveUsd: moneyOf(problem, decisions),
+    objectiveUsd,
     steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
     notes: [...(options.notes ?? []), ...problem.exceeded],
     why: solved.proven && options.why !== false ? whyOf(problem, program, solved.solution, decisions[0]!) : undefined,
@@ -58,7 +79,11 @@ interface Solved {
   readonly solveMs: number;
 }
 
-export function solve(highs: Highs, { model, offsetUsd }: LinearProgram, options: PlanOptions): Solved {
+export function solve(
+  highs: Highs,
+  { model, offsetUsd }: Pick<LinearProgram, 'model' | 'offsetUsd'>,
+  options: PlanOptions,
+): Solved {
   const { modelStatus, callbackType } = highs.constants;
   const { cancelled, timeLimitMs, warm } = options;
   const solved = highs.withModel(model.data(highs, offsetUsd), (solver): Solved | undefined => {
@@ -98,7 +123,7 @@ const nameOf = (names: Readonly<Record<string, number>>, code: number): string =
 /** Solver noise of a millionth of a machine is cut off. */
 const clean = (value: number): number => Math.max(0, Math.round(value * 1e6) / 1e6);
 
-function decisionAt(problem: Problem, { columns }: LinearProgram, { colValue }: Solution, t: number): Decision {
+function decisionAt(problem: Problem, columns: Columns, { colValue }: Solution, t: number): Decision {
   const read = (column: number): number => clean(colValue[column]!);
   return {
     machines: problem.cohorts.map((_, g) => columns.machines[t]![g]!.map(read)),
@@ -113,7 +138,8 @@ const NO_VALUE_USD_PER_MWH = 1e-4;
 /** Duals of the power limits in $/MWh, by step, keyed `connection`, `feeder:<id>` and `hall:<id>`. */
 function shadowPrices({ steps }: Problem, { model }: LinearProgram, { rowDual }: Solution): Record<string, number>[] {
   const { series, starts, seriesOf, startOf } = model.rows();
-  const limits = series.map(({ kind, of }) => {
+  const limits = series.map(({ kind, of: named }) => {
+    const of = withoutScenario(named);
     if (kind === 'connection-limit') return 'connection';
     if (kind === 'feeder-limit') return `feeder:${of}`;
     return kind === 'hall-breaker' ? `hall:${of}` : undefined;
@@ -125,7 +151,7 @@ function shadowPrices({ steps }: Problem, { model }: LinearProgram, { rowDual }:
     if (limit === undefined) continue;
     const t = stepAt.get(starts[startOf[row]!]!)!;
     const usdPerMwh = Math.abs(rowDual[row]!) / steps[t]!.hours;
-    if (usdPerMwh > NO_VALUE_USD_PER_MWH) shadows[t]![limit] = usdPerMwh;
+    if (usdPerMwh > NO_VALUE_USD_PER_MWH) shadows[t]![limit] = (shadows[t]![limit] ?? 0) + usdPerMwh;
   }
   return shadows;
 }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Forecast, Plan, Snapshot, WallMs } from '../model/index.ts';
 import { planByMeritOrder } from './merit-order.ts';
+import type { Scenario } from './plan.ts';
 import type { PlanReply, PlanRequest, WorkerSetting } from './worker.ts';
 
 export interface PlannerOptions {
@@ -16,9 +17,15 @@ export interface Planner {
    * The best plan there is within the timeout: the solver's, or the merit order's with a note saying why.
    * A newer request supersedes one in progress: the older one resolves to the newer one's plan, within its time.
    * @param notes carried into the plan: what the forecast had to assume.
+   * @param scenarios other ways things may go.
    * @throws Error where the snapshot contradicts itself, or after `close`.
    */
-  plan(snapshot: Snapshot, forecast: Forecast, notes?: readonly string[]): Promise<Plan>;
+  plan(
+    snapshot: Snapshot,
+    forecast: Forecast,
+    notes?: readonly string[],
+    scenarios?: readonly Scenario[],
+  ): Promise<Plan>;
   close(): Promise<void>;
 }
 
@@ -96,12 +103,12 @@ export function createPlanner({ timeoutMs, wallNow, worker: module }: PlannerOpt
 
   worker = start();
   return {
-    plan(snapshot, forecast, notes = []) {
+    plan(snapshot, forecast, notes = [], scenarios = []) {
       if (closed) return Promise.reject(new Error('the planner is closed'));
       const number = Atomics.add(newest, 0, 1) + 1;
       clearTimeout(job?.timer);
       const promise = job?.promise ?? Promise.withResolvers<Plan>();
-      const request: PlanRequest = { number, snapshot, forecast, notes };
+      const request: PlanRequest = { number, snapshot, forecast, notes, scenarios };
       job = { request, startedAt: wallNow(), promise, timer: setTimeout(late, timeoutMs) };
       worker ??= start();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin

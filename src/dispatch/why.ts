@@ -3,6 +3,7 @@ import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
 import { callsAt } from './calls.ts';
 import type { LinearProgram } from './lp.ts';
+import { withoutScenario } from './model-builder.ts';
 import type { Decision, Problem, ProblemCohort } from './problem.ts';
 
 /**
@@ -18,12 +19,15 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const late = new Map<string, number>();
   let peakUsdPerMw = 0;
   for (let row = 0; row < seriesOf.length; row += 1) {
-    const { kind, of } = series[seriesOf[row]!]!;
+    const { kind, of: named } = series[seriesOf[row]!]!;
+    const of = withoutScenario(named);
     // The peak of the month is one limit over all steps: what it is worth is the sum.
     if (kind === 'demand-charge') peakUsdPerMw += Math.abs(rowDual[row]!);
     if (kind === 'curtailment-budget') budgets.set(of, (budgets.get(of) ?? 0) + Math.abs(rowDual[row]!));
-    if (kind === 'deadline') late.set(of, Math.abs(rowDual[row]!));
-    if (starts[startOf[row]!] === facts.start) duals.set(`${kind} ${of}`, rowDual[row]!);
+    if (kind === 'deadline') late.set(of, (late.get(of) ?? 0) + Math.abs(rowDual[row]!));
+    if (starts[startOf[row]!] !== facts.start) continue;
+    const key = `${kind} ${of}`;
+    duals.set(key, (duals.get(key) ?? 0) + rowDual[row]!);
   }
   const perHour = (kind: string, of = ''): number => (duals.get(`${kind} ${of}`) ?? 0) / hours;
   const itUsdPerMwh = problem.halls.map(({ id }) => -perHour('it', id));

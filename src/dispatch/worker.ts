@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { createWarmStart } from './basis.ts';
 import { loadHighs } from './highs.ts';
-import { planWith } from './plan.ts';
+import { planWith, type Scenario } from './plan.ts';
 
 /** What the planner hands the worker at its start. `newest` holds the number of the newest request. */
 export interface WorkerSetting {
@@ -15,6 +15,7 @@ export interface PlanRequest {
   readonly snapshot: Snapshot;
   readonly forecast: Forecast;
   readonly notes: readonly string[];
+  readonly scenarios: readonly Scenario[];
 }
 
 export type PlanReply =
@@ -28,10 +29,10 @@ if (parentPort !== null) {
   const warm = createWarmStart();
   port.on('message', (request: PlanRequest) => void answer(request));
 
-  async function answer({ number, snapshot, forecast, notes }: PlanRequest): Promise<void> {
+  async function answer({ number, snapshot, forecast, notes, scenarios }: PlanRequest): Promise<void> {
     const cancelled = (): boolean => Atomics.load(newest, 0) !== number;
     try {
-      const plan = planWith(await highs, snapshot, forecast, { timeLimitMs, warm, notes, cancelled });
+      const plan = planWith(await highs, snapshot, forecast, { timeLimitMs, warm, notes, scenarios, cancelled });
       port.postMessage({ number, plan } satisfies PlanReply);
     } catch (error) {
       port.postMessage({ number, failure: error instanceof Error ? error.message : String(error) } satisfies PlanReply);

@@ -428,6 +428,17 @@ export const siteSchema = z.strictObject({
   }),
   tariff,
   charges: charges.describe('what power costs beside its energy'),
+  planning: z
+    .strictObject({
+      scenarios: z
+        .union([z.literal(1), z.literal(3)])
+        .default(1)
+        .describe(
+          '3: what is decided now is best on the mean of prices as forecast, low and high, by how forecasts erred lately',
+        ),
+    })
+    .prefault({})
+    .describe('how plans are made'),
   mining: z
     .strictObject({
       poolFeePct: z.number().min(0).max(10).default(1),

@@ -3,8 +3,18 @@ import type { Logger } from 'pino';
 import type { Reconciler } from '../control/reconciler.ts';
 import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
+import type { Scenario } from '../dispatch/plan.ts';
 import type { Planner } from '../dispatch/planner.ts';
-import type { DemandFacts, Plan, SiteClock, SiteMs } from '../model/index.ts';
+import { type PriceErrors, priceErrors, priceScenarios } from '../dispatch/scenarios.ts';
+import {
+  HOUR,
+  type DemandFacts,
+  type Forecast,
+  type Plan,
+  type Series,
+  type SiteClock,
+  type SiteMs,
+} from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
@@ -62,6 +72,7 @@ export function createPlanning(options: {
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust, held } = options;
   const facing = createPeakWatch();
+  const mayGo = createScenarios();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let planWall: number | undefined;
@@ -138,7 +149,9 @@ export function createPlanning(options: {
         responseMs: (id, machines) => options.responses.sleepMs(id, machines),
         deadline: options.deadline,
       });
-      const made = await options.planner.plan(snapshot, faced.forecast, [...built.notes, ...faced.notes]);
+      const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], faced.forecast);
+      const told = [...built.notes, ...faced.notes, ...notes];
+      const made = await options.planner.plan(snapshot, faced.forecast, told, scenarios);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
@@ -149,5 +162,23 @@ export function createPlanning(options: {
     plan: () => plan,
     planned: () => planned,
     ageMs: () => (planWall === undefined ? undefined : wallNow() - planWall),
+  };
+}
+
+/** Other ways prices may go, where the site file asks for them; errors are worked out anew by the hour. */
+function createScenarios() {
+  let kept: { readonly hour: number; readonly errors: PriceErrors | undefined } | undefined;
+  return (
+    wanted: number,
+    series: readonly Series[],
+    forecast: Forecast,
+  ): { readonly scenarios: readonly Scenario[]; readonly notes: readonly string[] } => {
+    if (wanted === 1) return { scenarios: [], notes: [] };
+    const hour = Math.floor(forecast.madeAt / HOUR);
+    if (kept?.hour !== hour) kept = { hour, errors: priceErrors(series, forecast.madeAt) };
+    const { errors } = kept;
+    if (errors === undefined)
+      return { scenarios: [], notes: ['planned on the forecast alone: too few past prices to tell how far it errs'] };
+    return { scenarios: priceScenarios(forecast, errors), notes: [] };
   };
 }
