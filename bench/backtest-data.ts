@@ -6,7 +6,7 @@ import { DAY, HOUR } from '../src/model/index.ts';
 import type { BacktestFiles } from '../src/server/offline/backtest.ts';
 
 /** Recordings of one year of HB_HOUSTON, in the form `busbar backtest` reads. */
-export type YearFiles = Pick<BacktestFiles, 'prices' | 'weather' | 'network' | 'load' | 'from' | 'to'>;
+export type YearFiles = Pick<BacktestFiles, 'prices' | 'dayAhead' | 'weather' | 'network' | 'load' | 'from' | 'to'>;
 
 type Row = Readonly<Record<string, string>>;
 
@@ -27,6 +27,7 @@ export function yearFiles(data: string, year: number, into: string): YearFiles {
   };
   return {
     prices: [prices],
+    dayAhead: dayAhead(data, year).map((rows) => write('day-ahead', 'interval_start_utc,day_ahead_usd_per_mwh', rows)),
     weather: [write('weather', 'time_utc,temperature_c,dew_point_c', weather(data, year))],
     network: [write('network', 'day_utc,difficulty,btc_usd,fees_btc_per_block', network(data, year))],
     load: [write('load', 'hour_start_utc,load_mw', load(data, year))],
@@ -48,6 +49,14 @@ function rowsOf(path: string, fromLine = 1): Row[] {
   const bytes = readFileSync(path);
   const text = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
   return parse(text, { columns: true, from_line: fromLine, skip_empty_lines: true, relax_column_count: true }) as Row[];
+}
+
+/** Of the hubs' mean, recorded for 2021 to 2023. */
+function dayAhead(data: string, year: number): (string | number)[][][] {
+  const rows = rowsOf(join(data, 'ercot-dam', 'hb-hubavg-dam-hourly-2021-2023.csv.gz'))
+    .filter((row) => row['hour_begin_utc']! >= `${year - 1}-12-01` && row['hour_begin_utc']! < `${year + 1}-01-03`)
+    .map((row) => [row['hour_begin_utc']!, row['price_usd_per_mwh']!]);
+  return rows.some(([start]) => String(start).startsWith(String(year))) ? [rows] : [];
 }
 
 /** Open-Meteo writes three lines about the place first, and names its columns with their units. */

@@ -12,7 +12,7 @@ const BELOW_RULE_PCT = 0.5;
 
 /**
  * A year of HB_HOUSTON on the fixed site, the planner against rules of thumb and foresight.
- * `--year Y`; `--data DIR` recordings; `--variants` also without operating points and without coincident peaks; `--regret`;
+ * `--year Y`; `--data DIR` recordings; `--day-ahead` with the prices of the day-ahead market where they are recorded; `--variants` also without operating points and without coincident peaks; `--regret`;
  * `--from D --to D` for less than a year; `--jobs N`; `--resume DIR`.
  */
 export async function backtestBench(args: readonly string[]): Promise<Record<string, unknown>> {
@@ -32,6 +32,7 @@ export async function backtestBench(args: readonly string[]): Promise<Record<str
       const outcome = await backtestOffline({
         site,
         ...files,
+        dayAhead: args.includes('--day-ahead') ? files.dayAhead : [],
         from: option('from') ?? files.from,
         to: option('to') ?? files.to,
         jobs,

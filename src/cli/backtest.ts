@@ -42,6 +42,11 @@ export function addBacktest(program: Command, run?: BacktestRun): void {
     )
     .requiredOption('--weather <csv or folder>', 'time_utc,temperature_c,dew_point_c', another)
     .requiredOption('--network <csv or folder>', 'day_utc,difficulty,btc_usd,fees_btc_per_block', another)
+    .option(
+      '--day-ahead <csv or folder>',
+      'interval_start_utc,day_ahead_usd_per_mwh, known from 14:00 of the day before',
+      another,
+    )
     .option('--gpu-prices <csv or folder>', 'time_utc,gpu_model,usd_per_gpu_hour; absent: held constant', another)
     .option('--load <csv or folder>', 'hour_start_utc,load_mw, of the whole power system', another)
     .requiredOption('--from <day>', 'first day, UTC')

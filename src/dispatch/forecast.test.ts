@@ -173,3 +173,40 @@ test('what was never told is said; without price or chain there is no forecast',
   expect(bare.forecast!.steps[0]!.wetBulbC).toBe(28);
   expect(bare.notes).toHaveLength(2);
 });
+
+/** Day-ahead prices of four local days in Chicago (CDT, five hours behind): $100 and the hour since the first one began. */
+const ahead = (value = (i: number) => 100 + i): Series => ({
+  ...series(
+    'dayAheadUsdPerMwh',
+    HOUR,
+    Array.from({ length: 96 }, (_, i) => value(i)),
+    5 * HOUR,
+  ),
+  clearsIn: 'America/Chicago',
+});
+const forecastWith = (dayAhead: Series, moment: number) =>
+  buildForecast([twoDays, dayAhead, ...REST], at(moment)).forecast!.steps;
+const ONE_PM = 24 * HOUR + 18 * HOUR;
+
+test('where a market has cleared the forecast follows it, real time apart for as long as that lasts', () => {
+  const steps = forecastWith(ahead(), ONE_PM + HOUR);
+  // Real time is 190, and cleared for this hour were 138.
+  expect(steps[0]!.priceUsdPerMwh).toBe(190);
+  const inAnHour = steps.find(({ start }) => start === at(ONE_PM + 2 * HOUR))!;
+  expect(inAnHour.priceUsdPerMwh).toBeCloseTo(139 + 52 * Math.exp(-0.5), 6);
+  expect(steps.at(-1)!.priceUsdPerMwh).toBeCloseTo(100 + 61, 0);
+});
+
+test('before the market clears tomorrow is not known, whatever a file holds', () => {
+  const other = ahead((i) => (i < 48 ? 100 + i : 9_000));
+  expect(forecastWith(other, ONE_PM)).toEqual(forecastWith(ahead(), ONE_PM));
+  const midnight = at(24 * HOUR + 29 * HOUR);
+  const [today, tomorrow] = [true, false].map((isToday) =>
+    forecastWith(ahead(), ONE_PM).filter(({ start }) => start < midnight === isToday),
+  );
+  expect(today!.every(({ priceUsdPerMwh, known }) => known || priceUsdPerMwh > 125)).toBe(true);
+  // By the profile of the days seen: from nothing at midnight UTC to 230.
+  expect(tomorrow!.find(({ start }) => start === at(57 * HOUR))!.priceUsdPerMwh).toBeCloseTo(90, 0);
+  const dear = forecastWith(other, ONE_PM + HOUR).at(-1)!;
+  expect(dear.priceUsdPerMwh).toBeCloseTo(9_000, 0);
+});

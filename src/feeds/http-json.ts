@@ -5,7 +5,7 @@ import { everyMinutes, minutes, readParts, type Part } from './shared/live.ts';
 import { memory, type Memory } from './shared/memory.ts';
 import { at, PATH } from './shared/path.ts';
 import { ENOUGH_TO_DOUBT, figure, suspectUnit } from './shared/plausible.ts';
-import { holdsFor, inOrder, type Row } from './shared/rows.ts';
+import { holdsFor, inOrder, type Row, told } from './shared/rows.ts';
 import { timeReader, timeShape, ZONE_IF_LOCAL, zoneIfLocal, type RawTime } from './shared/times.ts';
 import { eachSeriesOnce, figureShape, UNIT_FITS, unitFits } from './shared/units.ts';
 import { expectOk, openWeb, parseJson, short, whereOf, type WebRequest } from './shared/web.ts';
@@ -120,13 +120,14 @@ function take(one: Mapping, json: unknown, where: string, into: Memory, io: Feed
   if (rows.every(({ value }) => value === undefined))
     throw new Fault('garbled', `${where}: no figure for ${one.series}, expected at least one`);
   const { points, mended } = inOrder(rows, intervalMs, one.order);
-  const begun = points.filter(({ start }) => start <= now);
-  const together = [...into.values, ...begun.map(({ value }) => value)];
-  if (!one.sure) suspectUnit(one.series, one.unit, together, where, ENOUGH_TO_DOUBT);
-  into.add(
-    begun.map(({ start, value }) => ({ start: siteMs(start), value })),
-    [...(clock?.notes ?? []), ...mended],
+  const news = told(
+    one.series,
+    points.map(({ start, value }) => ({ start: siteMs(start), value })),
+    now,
   );
+  const together = [...into.values, ...news.map(({ value }) => value)];
+  if (!one.sure) suspectUnit(one.series, one.unit, together, where, ENOUGH_TO_DOUBT);
+  into.add(news, [...(clock?.notes ?? []), ...mended]);
 }
 
 function listAt(json: unknown, rows: string, where: string): readonly unknown[] {

@@ -26,7 +26,7 @@ describe('the sample week', () => {
     const files = (await readdir(WEEK)).filter((file) => file.endsWith('.csv'));
     expect(all).toHaveLength(files.length);
     // The demo site makes no power, and is not charged for peaks of its power system; heights only tell of the next difficulty.
-    const unneeded: readonly SeriesName[] = ['systemLoadMw', 'blockHeight'];
+    const unneeded: readonly SeriesName[] = ['dayAheadUsdPerMwh', 'systemLoadMw', 'blockHeight'];
     const needed = SERIES.filter((name) => !unneeded.includes(name) && !name.startsWith('availableMw.'));
     expect(all.map(({ name }) => name).sort()).toEqual(needed.toSorted());
     for (const { source, points } of all) {

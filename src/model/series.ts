@@ -1,8 +1,9 @@
-import { DAY, type SiteMs } from './clock.ts';
+import { DAY, dayStart, HOUR, siteMs, type SiteMs } from './clock.ts';
 
 /** Everything the world tells us over time, by name; the unit is part of the name. */
 export const SERIES = [
   'priceUsdPerMwh',
+  'dayAheadUsdPerMwh',
   'temperatureC',
   'dewPointC',
   'difficulty',
@@ -45,8 +46,27 @@ export interface Series {
   readonly whenStale?: number;
   /** What had to be mended in the source, newest last, in sentences with the place: a gap, a doubled row. */
   readonly mended?: readonly string[];
-  /** Ascending by start; never a point later than the moment of reading: no look-ahead. */
+  /** Of a day-ahead market: in this time zone its days begin, and the day before each of them it clears. */
+  readonly clearsIn?: string;
+  /** Ascending by start; never a point later than the moment of reading: no look-ahead. Day-ahead prices lie ahead. */
   readonly points: readonly Point[];
+}
+
+/** Is it told before it holds? */
+export const isAhead = (name: SeriesName): boolean => name === 'dayAheadUsdPerMwh';
+
+/**
+ * Local hour from which on the day-ahead prices of the next day count as known: ERCOT posts them at 13:30 Central, PJM at 13:30
+ * Eastern, Nord Pool and EPEX at about 13:00 CET.
+ */
+const CLEARED_FROM_HOUR = 14;
+
+/** When day-ahead prices that are known at `at` end, whatever the series holds: nobody could have known more. */
+export function aheadUntil(timezone: string, at: SiteMs): SiteMs {
+  const today = dayStart(at, timezone);
+  // No local day is shorter than 23 hours or longer than 25.
+  const tomorrow = dayStart(siteMs(today + 26 * HOUR), timezone);
+  return at < today + CLEARED_FROM_HOUR * HOUR ? tomorrow : dayStart(siteMs(tomorrow + 26 * HOUR), timezone);
 }
 
 /** The value in force at `t`, with its age; undefined before the first point. */

@@ -115,6 +115,21 @@ test('a fixed tariff needs no market; a real-time one carries what is added to e
   expect(real.series.get('priceUsdPerMwh')!.source).toContain('$9/MWh of delivery');
 });
 
+test('day-ahead prices carry what is added too, and are those of days where the site stands; a fixed price has no use for them', async () => {
+  const ahead: Series = { ...price(-5), name: 'dayAheadUsdPerMwh', intervalMs: HOUR };
+  const tariff = { kind: 'real-time', adderUsdPerMwh: 9 } as const;
+  const { markets } = open({ tariff, timezone: 'America/Chicago' }, { only: { series: [price(7), ahead] } });
+  await markets.readAll();
+  await markets.readAll();
+  expect(markets.series.get('dayAheadUsdPerMwh')).toMatchObject({
+    clearsIn: 'America/Chicago',
+    points: [{ value: 4 }],
+  });
+  const fixed = open({ tariff: { kind: 'fixed', usdPerMwh: 320 } }, { only: { series: [price(7), ahead] } }).markets;
+  await fixed.readAll();
+  expect(fixed.series.has('dayAheadUsdPerMwh')).toBe(false);
+});
+
 test('a changed file keeps the feeds it left as they were, and closes those it took out', async () => {
   const { full, markets } = open({}, { stays: { series: [price(10)] }, goes: { series: [] } });
   await markets.readAll();

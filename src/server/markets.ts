@@ -91,6 +91,11 @@ export function openMarkets(site: Site, io: FeedIo): Markets {
       }
     const price = priceOf(current.tariff, series.get('priceUsdPerMwh'), now);
     if (price !== undefined) series.set('priceUsdPerMwh', price);
+    const ahead = series.get('dayAheadUsdPerMwh');
+    // Who pays a fixed price has no use for that of the market.
+    if (current.tariff.kind === 'fixed') series.delete('dayAheadUsdPerMwh');
+    else if (ahead !== undefined)
+      series.set('dayAheadUsdPerMwh', { ...priceOf(current.tariff, ahead, now)!, clearsIn: current.timezone });
   }
 
   reload(site);

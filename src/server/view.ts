@@ -237,6 +237,7 @@ function workDetail({ site }: Runtime, picture: Picture, line: 'ai' | 'hpc'): st
 
 const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   priceUsdPerMwh: '$/MWh',
+  dayAheadUsdPerMwh: '$/MWh',
   temperatureC: '°C',
   dewPointC: '°C',
   difficulty: '',

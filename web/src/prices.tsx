@@ -6,6 +6,7 @@ import { Card, Empty, Figure } from './parts.tsx';
 /** In the order they are shown. */
 const PRICE_WORDS: Readonly<Record<string, string>> = {
   priceUsdPerMwh: 'Power, real time',
+  dayAheadUsdPerMwh: 'Power, day ahead',
   btcUsd: 'Bitcoin',
   difficulty: 'Difficulty',
   feesBtcPerBlock: 'Fees per block',

@@ -1,6 +1,6 @@
 import { Fault, SECOND, type Series, type SiteMs } from '../../model/index.ts';
 import type { FeedHandle, FeedIo } from '../feed.ts';
-import { begun } from './rows.ts';
+import { told } from './rows.ts';
 
 /** A look at a file's version costs nothing, and a new row is seen soon. */
 export const LOOK_EVERY_MS = 2 * SECOND;
@@ -49,7 +49,7 @@ export function fileFeed(
       const outcome = await look();
       if (outcome instanceof Fault) throw outcome;
       const now: SiteMs = io.siteNow();
-      return outcome.map((series) => ({ ...series, points: begun(series.points, now) }));
+      return outcome.map((series) => ({ ...series, points: told(series.name, series.points, now) }));
     },
     close() {},
   };

@@ -1,9 +1,9 @@
 import { DAY, isoUtc, type Point, type Series, type SiteMs } from '../../model/index.ts';
-import { begun, bridgeGaps, newest } from './rows.ts';
+import { bridgeGaps, newest, told } from './rows.ts';
 
 /** What a feed keeps of a series between two reads, so that a short reply only adds. */
 export interface Memory {
-  /** Takes new points, ascending; a figure told before with another value is restated. */
+  /** Takes new points, ascending; a figure kept before with another value is restated. */
   add(points: readonly Point[], messages?: readonly string[]): void;
   /** What is worth saying of the last reading, such as why there was none; it takes the place of what was said before. */
   note(message: string | undefined): void;
@@ -25,14 +25,14 @@ const MOST_POINTS = 20_000;
 
 export function memory(kind: Kind): Memory {
   const { pace, tellRestated, ...head } = kind;
-  let told: readonly Point[] = [];
+  let kept: readonly Point[] = [];
   let whole: readonly Point[] = [];
   let said: readonly string[] = [];
   let gaps: readonly string[] = [];
   let noted: string | undefined;
 
   function restate(points: readonly Point[]): readonly Point[] {
-    const known = new Map(told.map((point) => [point.start, point]));
+    const known = new Map(kept.map((point) => [point.start, point]));
     for (const point of points) {
       const before = known.get(point.start);
       if (tellRestated && before !== undefined && before.value !== point.value)
@@ -47,26 +47,26 @@ export function memory(kind: Kind): Memory {
 
   return {
     add(points, messages = []) {
-      const last = told.at(-1)?.start ?? -Infinity;
-      const merged = points.every(({ start }) => start > last) ? [...told, ...points] : restate(points);
+      const last = kept.at(-1)?.start ?? -Infinity;
+      const merged = points.every(({ start }) => start > last) ? [...kept, ...points] : restate(points);
       const oldest = (merged.at(-1)?.start ?? 0) - KEEP_MS;
-      told = merged.filter(({ start }) => start >= oldest).slice(-MOST_POINTS);
+      kept = merged.filter(({ start }) => start >= oldest).slice(-MOST_POINTS);
       said = newest([...said, ...messages.filter((message) => !said.includes(message))]);
-      if (pace === 'samples') whole = told;
-      else ({ points: whole, mended: gaps } = bridgeGaps(told, head.intervalMs, head.name));
+      if (pace === 'samples') whole = kept;
+      else ({ points: whole, mended: gaps } = bridgeGaps(kept, head.intervalMs, head.name));
     },
     note(message) {
       noted = message;
     },
     get newest() {
-      return told.at(-1);
+      return kept.at(-1);
     },
     get values() {
-      return told.map(({ value }) => value);
+      return kept.map(({ value }) => value);
     },
     series(now) {
       const mended = newest([...gaps, ...said, ...(noted === undefined ? [] : [noted])]);
-      return { ...head, ...(mended.length === 0 ? {} : { mended }), points: begun(whole, now) };
+      return { ...head, ...(mended.length === 0 ? {} : { mended }), points: told(head.name, whole, now) };
     },
   };
 }

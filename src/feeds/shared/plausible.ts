@@ -24,6 +24,7 @@ interface Range {
  */
 const RANGES: Readonly<Record<Family, Range>> = {
   priceUsdPerMwh: { min: -2_000, max: 20_000, remedy: 'is the declared unit right' },
+  dayAheadUsdPerMwh: { min: -2_000, max: 20_000, remedy: 'is the declared unit right' },
   temperatureC: { min: -90, max: 60, remedy: 'is it in Fahrenheit or Kelvin' },
   dewPointC: { min: -90, max: 40, remedy: 'is it in Fahrenheit or Kelvin, or a relative humidity' },
   difficulty: { min: 1e12, max: 1e18, remedy: 'is it a hashrate, or another chain than main' },
@@ -83,7 +84,7 @@ export function suspectUnit(
     );
   };
   const family = familyOf(name);
-  if (family === 'priceUsdPerMwh') {
+  if (family === 'priceUsdPerMwh' || family === 'dayAheadUsdPerMwh') {
     if (unit === 'usd_per_mwh' && nonZero.every((value) => Math.abs(value) < 1))
       doubt(
         `all ${nonZero.length} prices lie below 1 $/MWh: is it in $/kWh (usd_per_kwh) or cents/kWh (cents_per_kwh)?`,

@@ -1,4 +1,4 @@
-import { DAY, Fault, HOUR, isoUtc, MINUTE, siteMs, type Point } from '../../model/index.ts';
+import { DAY, Fault, HOUR, isAhead, isoUtc, MINUTE, siteMs, type Point, type SeriesName } from '../../model/index.ts';
 
 /** One figure of a source; a value that is undefined was left empty there. */
 export interface Row {
@@ -92,7 +92,7 @@ export function bridgeGaps(points: readonly Point[], intervalMs: number, what: s
 }
 
 /** The points that have begun: nothing later is ever told. */
-export function begun(points: readonly Point[], now: number): readonly Point[] {
+function begun(points: readonly Point[], now: number): readonly Point[] {
   let low = 0;
   let high = points.length;
   while (low < high) {
@@ -102,6 +102,10 @@ export function begun(points: readonly Point[], now: number): readonly Point[] {
   }
   return low === points.length ? points : points.slice(0, low);
 }
+
+/** What of a series is told at a moment: what has begun, and of prices that a market clears ahead all that it has published. */
+export const told = (name: SeriesName, points: readonly Point[], now: number): readonly Point[] =>
+  isAhead(name) ? points : begun(points, now);
 
 /** How long a value is believed once nothing newer comes: two intervals, and never under three hours for slow series. */
 export const holdsFor = (intervalMs: number): number =>

@@ -10,13 +10,16 @@ type Convert = (value: number) => number;
 const same: Convert = (value) => value;
 const celsius: Record<string, Convert> = { C: same, F: (value) => ((value - 32) * 5) / 9 };
 
+const energy: Record<string, Convert> = {
+  usd_per_mwh: same,
+  usd_per_kwh: (value) => value * 1000,
+  cents_per_kwh: (value) => value * 10,
+};
+
 /** What a source may say its figures are in, by series; the first is the unit of the series itself. */
 const UNITS: Readonly<Record<Family, Readonly<Record<string, Convert>>>> = {
-  priceUsdPerMwh: {
-    usd_per_mwh: same,
-    usd_per_kwh: (value) => value * 1000,
-    cents_per_kwh: (value) => value * 10,
-  },
+  priceUsdPerMwh: energy,
+  dayAheadUsdPerMwh: energy,
   temperatureC: celsius,
   dewPointC: celsius,
   difficulty: { difficulty: same },

@@ -21,6 +21,7 @@ export class BacktestError extends Error {}
 export interface BacktestFiles {
   readonly site: string;
   readonly prices: readonly string[];
+  readonly dayAhead?: readonly string[] | undefined;
   readonly weather: readonly string[];
   readonly network: readonly string[];
   readonly gpuPrices?: readonly string[] | undefined;
@@ -70,6 +71,7 @@ export async function backtestOffline(files: BacktestFiles, run: BacktestRun = r
 async function readFiles(files: BacktestFiles): Promise<HistoryFiles> {
   return {
     prices: await readAll(files.prices),
+    dayAhead: await readAll(files.dayAhead ?? []),
     weather: await readAll(files.weather),
     network: await readAll(files.network),
     gpuPrices: await readAll(files.gpuPrices ?? []),

@@ -15,6 +15,7 @@ const lines = (header: string, stepMs: number, row: (i: number) => string, spanM
   ...Array.from({ length: spanMs / stepMs }, (_, i) => `${iso(FROM + i * stepMs)},${row(i)}`),
 ];
 const prices = () => lines('interval_start_utc,price_usd_per_mwh', 15 * MINUTE, (i) => String((i % 60) - 5));
+const dayAhead = () => lines('interval_start_utc,day_ahead_usd_per_mwh', HOUR, (i) => String((i % 24) + 20));
 const weather = () => lines('time_utc,temperature_c,dew_point_c', HOUR, (i) => `${20 + (i % 9)},${12 + (i % 5)}`);
 const network = () =>
   lines('day_utc,difficulty,btc_usd,fees_btc_per_block', DAY, (i) => `1.5e14,${100_000 + i},0.02`).map((line) =>
@@ -26,14 +27,29 @@ const gpu = () =>
   );
 const load = () => lines('hour_start_utc,load_mw', HOUR, (i) => String(45_000 + i));
 
-const good = { prices: prices(), weather: weather(), network: network(), gpuPrices: gpu(), load: load() };
-const NAMES = { prices: 'p.csv', weather: 'w.csv', network: 'n.csv', gpuPrices: 'g.csv', load: 'l.csv' } as const;
+const good = {
+  prices: prices(),
+  dayAhead: dayAhead(),
+  weather: weather(),
+  network: network(),
+  gpuPrices: gpu(),
+  load: load(),
+};
+const NAMES = {
+  prices: 'p.csv',
+  dayAhead: 'd.csv',
+  weather: 'w.csv',
+  network: 'n.csv',
+  gpuPrices: 'g.csv',
+  load: 'l.csv',
+} as const;
 type Kind = keyof HistoryFiles;
 
 const filesOf = (change: Partial<Record<Kind, readonly string[]>>): HistoryFiles => {
   const file = (kind: Kind) => [{ name: NAMES[kind], text: `${(change[kind] ?? good[kind]).join('\n')}\n` }];
   return {
     prices: file('prices'),
+    dayAhead: file('dayAhead'),
     weather: file('weather'),
     network: file('network'),
     gpuPrices: file('gpuPrices'),
@@ -62,6 +78,7 @@ describe('good files', () => {
     expect(warnings).toEqual([]);
     expect(series.map(({ name, points, intervalMs }) => [name, points.length, intervalMs / MINUTE])).toEqual([
       ['priceUsdPerMwh', 288, 15],
+      ['dayAheadUsdPerMwh', 72, 60],
       ['temperatureC', 72, 60],
       ['dewPointC', 72, 60],
       ['difficulty', 3, 1440],

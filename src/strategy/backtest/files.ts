@@ -18,6 +18,7 @@ export type { HistoryFile } from './rows.ts';
 /** The files of a backtest by what they tell, each kind in any number of files. */
 export interface HistoryFiles {
   readonly prices: readonly HistoryFile[];
+  readonly dayAhead: readonly HistoryFile[];
   readonly weather: readonly HistoryFile[];
   readonly network: readonly HistoryFile[];
   readonly gpuPrices: readonly HistoryFile[];
@@ -50,6 +51,18 @@ const SHAPES: Readonly<Record<keyof HistoryFiles, Shape>> = {
     interval: {
       fits: (ms) => ms >= MINUTE && HOUR % ms === 0,
       expected: 'an equal part of an hour, such as 15 minutes',
+    },
+    isAligned: true,
+  },
+  dayAhead: {
+    option: '--day-ahead',
+    what: 'day-ahead prices',
+    time: 'interval_start_utc',
+    timeIs: 'moment',
+    columns: [{ name: 'day_ahead_usd_per_mwh', expected: 'a price in $/MWh', isPossible: anyNumber }],
+    interval: {
+      fits: (ms) => ms >= 15 * MINUTE && HOUR % ms === 0,
+      expected: 'an equal part of an hour from 15 minutes on',
     },
     isAligned: true,
   },
@@ -130,7 +143,7 @@ export function readHistory(files: HistoryFiles, period: Period): History {
     const made = bad.length > 0 || read.length === 0 ? undefined : join(read, shape, period, { faults, warnings });
     if (made !== undefined) joined[kind] = made;
   }
-  const { prices, weather, network, gpuPrices, load } = joined;
+  const { prices, dayAhead, weather, network, gpuPrices, load } = joined;
   for (const kind of ['prices', 'network'] as const) {
     const told = joined[kind];
     const { what, option } = SHAPES[kind];
@@ -138,7 +151,7 @@ export function readHistory(files: HistoryFiles, period: Period): History {
     else if (told !== undefined) faults.push(...uncovered(told, what, period));
   }
   if (faults.length > 0) throw new HistoryError([...faults, ...warnings].join('\n'));
-  for (const kind of ['weather', 'load'] as const) {
+  for (const kind of ['dayAhead', 'weather', 'load'] as const) {
     const told = joined[kind];
     if (told !== undefined) warnings.push(...uncovered(told, SHAPES[kind].what, period));
   }
@@ -148,6 +161,7 @@ export function readHistory(files: HistoryFiles, period: Period): History {
   return {
     series: [
       ...seriesOf(prices, ['priceUsdPerMwh']),
+      ...seriesOf(dayAhead, ['dayAheadUsdPerMwh']),
       ...seriesOf(weather, ['temperatureC', 'dewPointC']),
       ...seriesOf(network, ['difficulty', 'btcUsd', 'feesBtcPerBlock']),
       ...gpuSeries(gpuPrices),
@@ -334,6 +348,7 @@ interface Doubt {
 const DOUBTS: readonly Doubt[] = [
   { kind: 'prices', column: 0, looksWrong: (m) => m < 1, words: '$/MWh: are they in $/kWh' },
   { kind: 'prices', column: 0, looksWrong: (m) => m > 5_000, words: '$/MWh: are they in cents per MWh, or in $/GWh' },
+  { kind: 'dayAhead', column: 0, looksWrong: (m) => m < 1, words: '$/MWh: are they in $/kWh' },
   { kind: 'weather', column: 0, looksWrong: (m) => m > 45, words: 'C: are they in Fahrenheit' },
   {
     kind: 'network',

@@ -51,7 +51,11 @@ export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: Sit
   const { site } = facts;
   const notes: string[] = [...history.warnings];
   const series = history.series.map((one) =>
-    one.name === 'priceUsdPerMwh' ? tariffPrices(byQuarters(one, notes), site) : one,
+    one.name === 'priceUsdPerMwh'
+      ? tariffPrices(byQuarters(one, notes), site)
+      : one.name === 'dayAheadUsdPerMwh'
+        ? { ...tariffPrices(one, site), clearsIn: site.timezone }
+        : one,
   );
   const byName = new Map(series.map((one) => [one.name, one]));
   const told = (name: SeriesName, t: SiteMs): number | undefined => {
