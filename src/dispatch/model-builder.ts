@@ -159,7 +159,8 @@ class ModelBuilder implements Model {
 
   row(name: Name, lower: number, upper: number, terms: readonly (readonly [column: number, by: number])[]): number {
     if (!(lower <= upper)) throw new Error(`bad row ${nameText(name)}: ${lower}..${upper}`);
-    for (const term of terms) {
+    for (let i = 0; i < terms.length; i += 1) {
+      const term = terms[i]!;
       const by = term[1];
       if (!Number.isFinite(by)) throw new Error(`bad coefficient in row ${nameText(name)}`);
       if (by === 0) continue;

@@ -20,8 +20,8 @@ export function shapeSteps(
   const hostsW = problem.halls.map((_, h) => hostWPerGpu(problem, h));
   return decisions.map((decision, t) => {
     const { facts } = problem.steps[t]!;
-    const importW = importOf(problem, t, decision);
     const loadW = loadOf(problem, t, decision);
+    const importW = Math.max(0, loadW - madeW(decision));
     const lines = linesOf(problem, t, decision, hostsW);
     return {
       start: facts.start,
@@ -32,12 +32,7 @@ export function shapeSteps(
       ...madeOnSite(problem, t, decision),
       linePowerW: { ...lines, grid: Math.max(0, problem.snapshot.tariff.blockW - importW) },
       otherW: loadW - lines.mining - lines.ai - lines.hpc,
-      cohorts: Object.fromEntries(
-        problem.cohorts.map(({ facts, modes }, g) => [
-          facts.id,
-          Object.fromEntries(modes.flatMap(({ key }, m) => nonZero(key, decision.machines[g]![m]!))),
-        ]),
-      ),
+      cohorts: countsOf(problem, decision),
       work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
       ...reserveOf(problem, t, decision),
       shadowUsdPerMwh: shadows[t] ?? {},
@@ -61,7 +56,20 @@ function reserveOf(problem: Problem, t: number, decision: Decision): Pick<PlanSt
   return { reserveW: Object.fromEntries(held.map(({ facts }, k) => [facts.id, watts[k]!])) };
 }
 
-const nonZero = (key: string, count: number): [string, number][] => (count === 0 ? [] : [[key, count]]);
+/** Machines by cohort and mode key; modes that nobody is in are absent. */
+function countsOf({ cohorts }: Problem, { machines }: Decision): Record<string, Record<string, number>> {
+  const counts: Record<string, Record<string, number>> = {};
+  for (let g = 0; g < cohorts.length; g += 1) {
+    const { facts, modes } = cohorts[g]!;
+    const own: Record<string, number> = {};
+    for (let m = 0; m < modes.length; m += 1) {
+      const count = machines[g]![m]!;
+      if (count !== 0) own[modes[m]!.key] = count;
+    }
+    counts[facts.id] = own;
+  }
+  return counts;
+}
 
 /** Power of all halls with losses under a decision, in W. */
 export function loadOf(problem: Problem, t: number, decision: Decision): number {
@@ -73,11 +81,9 @@ export function loadOf(problem: Problem, t: number, decision: Decision): number 
 
 /** What the site draws less what it makes, in W: below zero it feeds in. */
 export const netOf = (problem: Problem, t: number, decision: Decision): number =>
-  loadOf(problem, t, decision) - decision.generationW.reduce((sum, watts) => sum + watts, 0);
+  loadOf(problem, t, decision) - madeW(decision);
 
-/** Power through the connection, inward, under a decision, in W. */
-export const importOf = (problem: Problem, t: number, decision: Decision): number =>
-  Math.max(0, netOf(problem, t, decision));
+const madeW = ({ generationW }: Decision): number => generationW.reduce((sum, watts) => sum + watts, 0);
 
 /** @param hostsW fixed draw per GPU, by hall */
 function linesOf(
@@ -119,12 +125,13 @@ export const fixedUsd = ({ snapshot: { tariff }, steps }: Problem): number =>
 /** Money of the decisions over the horizon by the forecast, wakes, interruptions and penalties paid, in $. */
 export function moneyOf(problem: Problem, decisions: readonly Decision[]): number {
   const { mining, connection } = problem.snapshot;
-  const importW = decisions.map((decision, t) => importOf(problem, t, decision));
+  const netW = decisions.map((decision, t) => netOf(problem, t, decision));
+  const importW = netW.map((watts) => Math.max(0, watts));
   let usd = fixedUsd(problem);
   decisions.forEach((decision, t) => {
     const { hours, facts, usdPerThHour } = problem.steps[t]!;
     const before = decisions[t - 1];
-    const fedInW = Math.max(0, -netOf(problem, t, decision));
+    const fedInW = Math.max(0, -netW[t]!);
     let perHour = (-facts.priceUsdPerMwh * importW[t]!) / 1e6;
     perHour += ((facts.priceUsdPerMwh - (connection.exportAdderUsdPerMwh ?? 0)) * fedInW) / 1e6;
     for (const [i, { usdPerMwh }] of problem.generators.entries())

@@ -18,9 +18,9 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const budgets = new Map<string, number>();
   const late = new Map<string, number>();
   let peakUsdPerMw = 0;
+  const things = series.map(({ kind, of: named }) => ({ kind, of: withoutScenario(named) }));
   for (let row = 0; row < seriesOf.length; row += 1) {
-    const { kind, of: named } = series[seriesOf[row]!]!;
-    const of = withoutScenario(named);
+    const { kind, of } = things[seriesOf[row]!]!;
     // The peak of the month is one limit over all steps: what it is worth is the sum.
     if (kind === 'demand-charge') peakUsdPerMw += Math.abs(rowDual[row]!);
     if (kind === 'curtailment-budget') budgets.set(of, (budgets.get(of) ?? 0) + Math.abs(rowDual[row]!));
