@@ -210,3 +210,13 @@ test('before the market clears tomorrow is not known, whatever a file holds', ()
   const dear = forecastWith(other, ONE_PM + HOUR).at(-1)!;
   expect(dear.priceUsdPerMwh).toBeCloseTo(9_000, 0);
 });
+
+test('days of scarcity say nothing of the weeks after them', () => {
+  const usual = (i: number): number => 20 + (Math.floor(i / 4) % 24);
+  const days = (scarce: boolean): Series =>
+    prices(Array.from({ length: 28 * 96 }, (_, i) => (scarce && i >= 8 * 96 && i < 13 * 96 ? 9_000 : usual(i))));
+  const steps = (scarce: boolean) => buildForecast([days(scarce), ...REST], at(28 * DAY - QUARTER)).forecast!.steps;
+  const calm = steps(false);
+  for (const [i, { priceUsdPerMwh }] of steps(true).entries())
+    expect(Math.abs(priceUsdPerMwh - calm[i]!.priceUsdPerMwh)).toBeLessThan(1);
+});
