@@ -31,6 +31,8 @@ async function freePort(from: number): Promise<number> {
   throw new Error('no free port');
 }
 
+const NAMES = ['difficulty', 'blockHeight', 'feesBtcPerBlock'] as const;
+
 describe.skipIf(NODE === undefined)('a Bitcoin node (left out where BCOIN_PATH is not set)', () => {
   const http = httpPort();
   let now = Date.UTC(2026, 2, 23, 12);
@@ -93,7 +95,9 @@ describe.skipIf(NODE === undefined)('a Bitcoin node (left out where BCOIN_PATH i
   });
 
   test('a chain without a block has a difficulty and no fees, which are not zero but absent', async () => {
-    const [difficulty, fees] = await open().read();
+    const told = await open().read();
+    const [difficulty, height, fees] = NAMES.map((name) => told.find((one) => one.name === name));
+    expect(height!.points.map(({ value }) => value)).toEqual([0]);
     expect(difficulty!.points[0]!.value).toBeCloseTo(4.6565423739069247e-10, 20);
     expect(fees!.points).toEqual([]);
     expect(fees!.mended).toEqual([expect.stringContaining('the chain has no block yet')]);
@@ -102,14 +106,15 @@ describe.skipIf(NODE === undefined)('a Bitcoin node (left out where BCOIN_PATH i
   test('blocks are read as they are mined, across a halving, and their fees are what the coinbase has beyond the subsidy', async () => {
     const feed = open();
     await rpc('generatetoaddress', 12, NOBODY);
-    const [, fees] = await feed.read();
-    expect(fees!.points).toEqual([{ start: now, value: 0 }]);
-    expect(fees!.source).toContain('regtest');
+    const named = async (name: (typeof NAMES)[number]) => (await feed.read()).find((one) => one.name === name)!;
+    const fees = await named('feesBtcPerBlock');
+    expect(fees.points).toEqual([{ start: now, value: 0 }]);
+    expect(fees.source).toContain('regtest');
     await rpc('generatetoaddress', 160, NOBODY);
     now += MINUTE;
-    const [difficulty, later] = await feed.read();
-    expect(later!.points.map(({ value }) => value)).toEqual([0, 0]);
-    expect(difficulty!.points).toHaveLength(2);
+    expect((await named('feesBtcPerBlock')).points.map(({ value }) => value)).toEqual([0, 0]);
+    expect((await named('difficulty')).points).toHaveLength(2);
+    expect((await named('blockHeight')).points.map(({ value }) => value)).toEqual([12, 172]);
   });
 
   test('the site file says main and the node is on regtest: refused', async () => {
