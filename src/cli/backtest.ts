@@ -138,7 +138,7 @@ export function backtestText(result: BacktestResult): string {
     '',
     'What the plan earned more than the rule',
     table(
-      ['', ''],
+      ['source', 'more'],
       [
         ...gainsOf(result).map((one) => [one.name, usd(one.usd)]),
         ['all', usd(result.profitUsd - result.ruleProfitUsd)],
@@ -151,7 +151,7 @@ export function backtestText(result: BacktestResult): string {
           '',
           'What it is short of foresight',
           table(
-            ['', ''],
+            ['cause', 'short'],
             [
               ...regretsOf(result).map((one) => [one.name, usd(one.usd)]),
               ['all', usd(result.foresightProfitUsd - result.profitUsd)],

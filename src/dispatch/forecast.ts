@@ -59,10 +59,10 @@ export interface Forecasting {
 
 /**
  * What the next day is expected to bring, from series as they are known at `at`; a point that starts later is never
- * looked at. The value in force fades over about two hours: a price into what the day-ahead market cleared at, where that is known, else
- * into the usual one of that hour of the week (UTC) over the last four weeks, spikes cut; weather into the mean of that hour of the day over the last two. The price of the
- * running quarter-hour is known. What generators can make goes the way of the weather. Difficulty changes at the retarget where block heights are told; bitcoin price and fees stay as
- * they are.
+ * looked at. The value in force fades over about two hours: a price into what the day-ahead market cleared at, where that is known,
+ * else into the usual one of that hour of the week (UTC) over the last four weeks, spikes cut; weather, and what generators can make,
+ * into the mean of that hour of the day over the last two. The price of the running quarter-hour is known. Difficulty changes at the
+ * retarget where block heights are told; bitcoin price and fees stay as they are.
  *
  * A stale or interrupted price counts, at every step, as the highest of the last 24 h of prices that were told: the site then
  * runs only what pays even so. Stale weather likewise counts as the highest wet bulb of its last day.

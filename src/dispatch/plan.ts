@@ -37,8 +37,9 @@ export interface PlanOptions {
 /**
  * The plan that earns most over the horizon by the forecast, or on the mean of it and other scenarios: its steps are then those of the
  * forecast, its money the mean. Pure but for `options.warm`.
- * @throws Error where the solver ends without a usable solution (cancelled, out of time before any, numerical
- *   trouble), where limits conflict, then with their names and the cheapest to relax, and where the snapshot contradicts itself. Limits that cannot be kept are no error: see `status`.
+ * @throws Error where the solver ends without a usable solution (cancelled, out of time before any, numerical trouble), where limits
+ *   conflict, then with their names and the cheapest to relax, and where the snapshot contradicts itself. Limits that cannot be kept are
+ *   no error: see `status`.
  */
 export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, options: PlanOptions = {}): Plan {
   const problem = pose(snapshot, forecast);

@@ -42,7 +42,8 @@ export function priceErrors(series: readonly Series[], at: SiteMs): PriceErrors 
   const ends = (quantile: number): number[] =>
     errors.map((some) => some.toSorted((a, b) => a - b)[Math.round(quantile * (some.length - 1))]!);
   // A hole of the series can leave hours ahead without any.
-  if (compared < LEAST_FORECASTS || errors.length === 0 || Array.from(errors).includes(undefined!)) return undefined;
+  if (compared < LEAST_FORECASTS || errors.length === 0 || Array.from(errors, (some) => some?.length ?? 0).includes(0))
+    return undefined;
   return { low: ends(TAIL.quantile), high: ends(1 - TAIL.quantile) };
 }
 

@@ -1,4 +1,4 @@
-import { isoUtc, MINUTE, siteMs, type Machine, type Site, type SiteMs } from '../../model/index.ts';
+import { isoUtc, MINUTE, siteMs, type Site, type SiteMs } from '../../model/index.ts';
 import { STEP_MS } from './engine.ts';
 import { historyFor, partsOf, runPart, type PartProgress, type PartRequest, type PartRun } from './part.ts';
 import { monthName, monthsWithin } from './truth.ts';
@@ -7,22 +7,13 @@ import {
   OUTCOME_FIGURES,
   type BacktestResult,
   type CoincidentOutcome,
-  type History,
   type Outcome,
   type PolicyName,
   type Regret,
 } from './types.ts';
 
-export interface BacktestRequest {
-  readonly site: Site;
-  /** As the checked site lists them; absent: counted from the addresses of the groups. */
-  readonly machines?: readonly Machine[] | undefined;
-  readonly history: History;
-  /** Period, `to` excluded; both are brought to whole quarter-hours within it. */
-  readonly from: SiteMs;
-  readonly to: SiteMs;
-  /** Also tells by cause what the plan is short of foresight; it takes more than twice as long. */
-  readonly regret?: boolean | undefined;
+/** Of a whole period; its ends are brought to whole quarter-hours within it. */
+export interface BacktestRequest extends PartRequest {
   /** @param share of the whole that is done, 0 to 1 */
   readonly onProgress?: ((share: number, what: string) => void) | undefined;
   /** Where parts are run; absent: here, one after the other. */
