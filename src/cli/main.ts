@@ -15,6 +15,7 @@ import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { forecastVerb } from './forecast.ts';
+import { approveVerb, curtailVerb, holdVerb, ordersVerb, releaseVerb, stopVerb } from './orders.ts';
 import { planVerb } from './plan.ts';
 import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
 import { recordVerb } from './record.ts';
@@ -45,6 +46,12 @@ for (const verb of [
   machinesVerb,
   planVerb,
   forecastVerb,
+  curtailVerb,
+  stopVerb,
+  holdVerb,
+  releaseVerb,
+  ordersVerb,
+  approveVerb,
   poolsVerb,
   plantVerb,
   adoptVerb,

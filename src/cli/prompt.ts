@@ -9,13 +9,17 @@ export async function stdinLines(): Promise<string[]> {
   return text.replace(/\r?\n$/, '').split(/\r?\n/);
 }
 
-function mustBeTerminal(): void {
-  if (!process.stdin.isTTY)
-    throw new CliError('nobody can be asked here: standard input is no terminal', 'use --password-stdin (or --stdin)');
+function mustBeTerminal(instead = 'use --password-stdin (or --stdin)'): void {
+  if (!process.stdin.isTTY) throw new CliError('nobody can be asked here: standard input is no terminal', instead);
 }
 
-export async function askLine(question: string): Promise<string> {
-  mustBeTerminal();
+/** Whether a person says yes. @throws CliError where nobody can be asked */
+export async function confirmed(question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await askLine(`${question} [y/N] `, 'add --yes to go on without being asked'));
+}
+
+export async function askLine(question: string, instead?: string): Promise<string> {
+  mustBeTerminal(instead);
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await lines.question(question)).trim();

@@ -10,6 +10,7 @@ export * from './generation.ts';
 export * from './interval.ts';
 export * from './io.ts';
 export * from './machine.ts';
+export * from './orders-api.ts';
 export * from './parts.ts';
 export * from './plan.ts';
 export * from './programs.ts';

@@ -483,6 +483,11 @@ export const siteSchema = z.strictObject({
   limits: z
     .strictObject({
       importMw: z.number().positive().optional().describe("the owner's own limit, where it is below the connection's"),
+      orderAloneMw: z
+        .number()
+        .min(0)
+        .optional()
+        .describe('an order of a person that changes import by more takes a second person; absent: one is enough'),
       hottestC: z.number().min(20).max(150).optional().describe('a machine hotter than this raises an alarm'),
     })
     .prefault({}),

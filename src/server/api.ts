@@ -27,6 +27,7 @@ import { ApiProblem, problemOf, sendProblem } from './problems.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
+import { orderRoutes } from './order-routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
 
@@ -82,6 +83,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     machineRoutes(app, runtime);
     poolRoutes(app, runtime);
     plantRoutes(app, runtime);
+    orderRoutes(app, runtime);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

@@ -14,6 +14,7 @@ import {
   type Series,
   type SiteClock,
   type SiteMs,
+  type Snapshot,
 } from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
@@ -26,6 +27,7 @@ import { createPeakWatch } from './peak-outlook.ts';
 import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
+import { type Order, stopsMiners, withOrders } from './orders/orders.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
@@ -40,6 +42,17 @@ export interface Planning {
   planned(): Planned | undefined;
   /** Wall time since the last plan; undefined before the first. */
   ageMs(): number | undefined;
+  /**
+   * What would be planned now with an order more and without it; nothing is carried out. Undefined where no plan can be made.
+   * Solved beside the plans that are, which never wait for it.
+   */
+  preview(order: Order): Promise<PlannedWith | undefined>;
+}
+
+export interface PlannedWith {
+  readonly snapshot: Snapshot;
+  readonly without: Plan;
+  readonly withIt: Plan;
 }
 
 const MOST_MEASURED = 1_000;
@@ -48,6 +61,8 @@ export function createPlanning(options: {
   readonly sources: PictureSources;
   readonly clock: SiteClock;
   readonly planner: Planner;
+  /** Another one, for previews. */
+  previewer(): Planner;
   readonly store: Store;
   readonly events: EventEmitter<RuntimeEvents>;
   readonly log: Logger;
@@ -62,6 +77,8 @@ export function createPlanning(options: {
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
   held(): ReadonlySet<string>;
+  /** Orders in force. */
+  orders(): readonly Order[];
   picture(): Picture;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
@@ -70,12 +87,13 @@ export function createPlanning(options: {
   readonly curtailment: CurtailmentOf;
   readonly deadline: DeadlineOf;
 }): Planning {
-  const { sources, clock, store, journal, log, reconciler, trust, held } = options;
+  const { sources, clock, store, journal, log, reconciler, trust } = options;
   const facing = createPeakWatch();
   const mayGo = createScenarios();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let planWall: number | undefined;
+  let previewing: Promise<void> = Promise.resolve();
   let cause: { readonly why: string; readonly wall: number } | undefined;
 
   function look(): Picture {
@@ -93,7 +111,7 @@ export function createPlanning(options: {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(sources.site, made, picture, reconciler, held(), act);
+    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(options.orders()), act);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
@@ -127,6 +145,34 @@ export function createPlanning(options: {
     }
   }
 
+  const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>
+    stopsMiners(orders) ? new Set<string>() : options.held();
+
+  /** All that a plan is made of, as it is now under these orders; undefined where nothing can be forecast. */
+  function gather(orders: readonly Order[]) {
+    const { series } = sources.markets;
+    const built = buildForecast([...series.values()], clock.now());
+    if (built.forecast === undefined) {
+      log.warn({ notes: built.notes }, 'no plan can be made');
+      return undefined;
+    }
+    const faced = facing(sources.site, series.get('systemLoadMw'), built.forecast);
+    const picture = look();
+    const facts = takeSnapshot(sources, picture, heldUnder(orders), {
+      demand: options.demand(picture.at),
+      curtailment: options.curtailment,
+      responseMs: (id, machines) => options.responses.sleepMs(id, machines),
+      deadline: options.deadline,
+    });
+    const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], faced.forecast);
+    return {
+      snapshot: withOrders(facts, orders),
+      forecast: faced.forecast,
+      notes: [...built.notes, ...faced.notes, ...notes],
+      scenarios,
+    };
+  }
+
   return {
     because(why) {
       cause ??= { why, wall: wallNow() };
@@ -134,30 +180,32 @@ export function createPlanning(options: {
     async once() {
       const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
       cause = undefined;
-      const { series } = sources.markets;
-      const built = buildForecast([...series.values()], clock.now());
-      if (built.forecast === undefined) {
-        log.warn({ notes: built.notes }, 'no plan can be made');
-        return;
-      }
-      const faced = facing(sources.site, series.get('systemLoadMw'), built.forecast);
-      const picture = look();
       const started = wallNow();
-      const snapshot = takeSnapshot(sources, picture, held(), {
-        demand: options.demand(picture.at),
-        curtailment: options.curtailment,
-        responseMs: (id, machines) => options.responses.sleepMs(id, machines),
-        deadline: options.deadline,
-      });
-      const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], faced.forecast);
-      const told = [...built.notes, ...faced.notes, ...notes];
-      const made = await options.planner.plan(snapshot, faced.forecast, told, scenarios);
+      const asked = gather(options.orders());
+      if (asked === undefined) return;
+      const made = await options.planner.plan(asked.snapshot, asked.forecast, asked.notes, asked.scenarios);
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
       if (planMs.length > MOST_MEASURED) planMs.shift();
-      planned = { plan: made, snapshot };
+      planned = { plan: made, snapshot: asked.snapshot };
       await takeOver(planned, because);
+    },
+    async preview(order) {
+      const without = gather(options.orders());
+      const withIt = gather([...options.orders(), order]);
+      if (without === undefined || withIt === undefined) return undefined;
+      // One after the other: a planner gives whoever asked before the plan of whoever asks next.
+      const solved = previewing.then(async () => ({
+        snapshot: withIt.snapshot,
+        without: await options.previewer().plan(without.snapshot, without.forecast),
+        withIt: await options.previewer().plan(withIt.snapshot, withIt.forecast),
+      }));
+      previewing = solved.then(
+        () => {},
+        () => {},
+      );
+      return solved;
     },
     plan: () => plan,
     planned: () => planned,

@@ -8,6 +8,7 @@ import {
   CATALOGUE,
   DAY,
   isoUtc,
+  modeKey,
   siteClock,
   siteMs,
   type ClockSetting,
@@ -18,6 +19,7 @@ import {
   type Site,
   type SiteClock,
 } from '../model/index.ts';
+import type { OrderPreviewRequest, OrderPreviewView } from '../model/orders-api.ts';
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
@@ -35,6 +37,8 @@ import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from './secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import { loop } from './loop.ts';
+import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
+import { orderOf, previewOf } from './orders/preview.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
@@ -100,6 +104,20 @@ export interface Measurements {
   readonly responses: Response[];
 }
 
+/** Orders of people, and how far they are carried out. */
+export interface SiteOrders extends Orders {
+  /** What an order would do, kept for a while to be carried out. @throws OrderRefusal where it makes no sense */
+  preview(request: OrderPreviewRequest): Promise<OrderPreviewView>;
+  /** How many miners are seen in the mode that is wanted of them. */
+  inPlace(): InPlace;
+}
+
+export interface InPlace {
+  readonly wanted: number;
+  readonly seen: number;
+  readonly failed: readonly { readonly id: string; readonly why: string }[];
+}
+
 /** The running site: all loops, and what they last knew. */
 export interface Runtime {
   readonly site: Site;
@@ -126,6 +144,7 @@ export interface Runtime {
   alarms(): readonly StandingAlarm[];
   lagMs(): number;
   readonly people: People;
+  readonly orders: SiteOrders;
   readonly pools: Pools;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
@@ -170,6 +189,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     unixNow: Date.now,
   });
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
+  let previewer: Planner | undefined;
   const alarmBook = createAlarmBook();
   let room = createRoom(site, plant);
   const journal: Journal = createJournal(store, events, log, { site: () => clock.now(), wall: wallNow });
@@ -190,6 +210,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const wakesBefore = await store.wakesSince(siteMs(clock.now() - WEAR_MS));
   const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
+  const orders = await createOrders({
+    store,
+    journal,
+    site: () => site,
+    trust,
+    siteNow: () => clock.now(),
+    wallNow,
+    askPlan,
+  });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
   const pools = await createPools({
     store,
@@ -270,6 +299,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
+    orders: () => orders.inForce(),
+    previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
@@ -281,6 +312,39 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   function askPlan(why: string): void {
     planning.because(why);
     planLoop.now();
+  }
+
+  async function previewOrder(request: OrderPreviewRequest): Promise<OrderPreviewView> {
+    const order = orderOf(request, picture);
+    const planned = swept ? await planning.preview(order) : undefined;
+    if (planned === undefined)
+      throw new OrderRefusal('nothing can be planned yet: every machine is read once before, and prices must be told');
+    const view = previewOf({
+      site,
+      picture,
+      order,
+      planned,
+      responseMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
+    });
+    orders.keep(view, request);
+    return view;
+  }
+
+  function inPlace(): InPlace {
+    const miners = fleet.machines.flatMap((member) => {
+      const wanted = reconciler.desired(member.machine.id)?.mode;
+      if (wanted === undefined) return [];
+      const { mode } = member.reading ?? {};
+      return [{ id: member.machine.id, isSeen: mode !== undefined && modeKey(mode) === wanted }];
+    });
+    return {
+      wanted: miners.length,
+      seen: miners.filter(({ isSeen }) => isSeen).length,
+      failed: miners.flatMap(({ id, isSeen }) => {
+        const command = reconciler.commandOf(id);
+        return isSeen || command?.stage !== 'failed' ? [] : [{ id, why: command.fault ?? 'failed' }];
+      }),
+    };
   }
 
   async function planOnce(): Promise<void> {
@@ -297,6 +361,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   async function everySecond(): Promise<void> {
     await Promise.all([plant.readAll(), markets.readAll()]);
     telemetry.handOver();
+    orders.look();
     picture = takePicture(sources);
     books.look(picture, planning.planned(), swept);
     raiseAlarms();
@@ -446,6 +511,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,
+    orders: { ...orders, preview: previewOrder, inPlace },
     pools,
     devices,
     journal,
@@ -459,6 +525,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       await planner.close();
+      await previewer?.close();
       telemetry.handOver();
       await history.close();
       plant.close();

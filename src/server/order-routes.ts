@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { isoUtc } from '../model/index.ts';
+import * as shapes from '../model/orders-api.ts';
+import { actorOf, personOf } from './access/policy.ts';
+import { type Order, OrderRefusal } from './orders/orders.ts';
+import { ApiProblem } from './problems.ts';
+import { refusalsOnRecord } from './refusals.ts';
+import type { App } from './routes.ts';
+import type { Runtime } from './runtime.ts';
+
+const readers = { needs: 'viewer' } as const;
+const operators = { needs: 'operator' } as const;
+
+/** Preview, confirm, progress, reverse: what a person tells the whole site to do. */
+export function orderRoutes(app: App, runtime: Runtime): void {
+  const { orders } = runtime;
+  app.get(
+    '/api/v1/orders',
+    {
+      config: readers,
+      schema: {
+        tags: ['control'],
+        summary: 'Orders in force, asked for and over, and how far they are carried out',
+        response: { 200: shapes.ordersPage },
+      },
+    },
+    () => ({ at: isoUtc(runtime.clock.now()), orders: orders.all().map((order) => stateOf(runtime, order)) }),
+  );
+  app.post(
+    '/api/v1/orders/preview',
+    {
+      onError: refusalsOnRecord(runtime, 'preview an order'),
+      config: operators,
+      schema: {
+        tags: ['control'],
+        summary: 'What an order would do: machines, watts, jobs, money, and who is left out; writes nothing',
+        body: shapes.orderPreviewRequest,
+        response: { 200: shapes.orderPreview },
+      },
+    },
+    ({ body }) => refusable(() => orders.preview(body)),
+  );
+  app.post(
+    '/api/v1/orders',
+    {
+      onError: refusalsOnRecord(runtime, 'carry an order out'),
+      config: operators,
+      schema: {
+        tags: ['control'],
+        summary: 'Carry a preview out, or as a second person approve what was asked for',
+        body: shapes.orderApplyRequest,
+        response: { 202: shapes.orderState },
+      },
+    },
+    async (request, reply) => {
+      const person = personOf(request);
+      const { preview, why } = request.body;
+      const order = await refusable(() => orders.apply(preview, actorOf(person), person.via !== 'token', why));
+      return reply.code(202).send(stateOf(runtime, order));
+    },
+  );
+  app.post(
+    '/api/v1/orders/:id/release',
+    {
+      onError: refusalsOnRecord(runtime, 'release an order'),
+      config: operators,
+      schema: {
+        tags: ['control'],
+        summary: 'End an order: the plan has the machines back',
+        params: z.object({ id: z.string() }),
+        body: shapes.orderReleaseRequest,
+        response: { 200: shapes.orderState },
+      },
+    },
+    async (request) => {
+      const who = actorOf(personOf(request));
+      return stateOf(runtime, await refusable(() => orders.release(request.params.id, who, request.body.why)));
+    },
+  );
+}
+
+async function refusable<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof OrderRefusal) throw new ApiProblem(409, 'Not possible', error.message);
+    throw error;
+  }
+}
+
+function stateOf(runtime: Runtime, order: Order): shapes.OrderState {
+  const { importW } = runtime.picture();
+  const isOn = order.state === 'in-force';
+  const { wanted, seen, failed } = isOn ? runtime.orders.inPlace() : { wanted: 0, seen: 0, failed: [] };
+  return {
+    id: order.id,
+    kind: order.kind,
+    state: order.state,
+    who: order.who,
+    approvedBy: order.approvedBy ?? null,
+    why: order.why,
+    from: isoUtc(order.from),
+    until: order.until === undefined ? null : isoUtc(order.until),
+    firmW: order.firmW ?? null,
+    beforeW: order.beforeW,
+    importW: importW ?? null,
+    deliveredW: !isOn || importW === undefined ? null : order.beforeW - importW,
+    machines: { wanted, seen, failed: [...failed] },
+    ended: order.ended ?? null,
+  };
+}

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { demoSnapshot } from '../../dispatch/fixture.ts';
+import { MINUTE, siteMs, wallMs, type Site } from '../../model/index.ts';
+import type { OrderPreviewView } from '../../model/orders-api.ts';
+import type { Act } from '../../store/store.ts';
+import { createOrders, type Orders, withOrders } from './orders.ts';
+
+const START = Date.UTC(2026, 2, 24);
+let now: number;
+let wall: number;
+let meta: Map<string, string>;
+let acts: Act[];
+let asked: string[];
+let trust: 'auto' | 'shadow';
+let site: Site;
+beforeEach(() => {
+  now = START;
+  wall = 1_000;
+  meta = new Map();
+  acts = [];
+  asked = [];
+  trust = 'auto';
+  site = {} as Site;
+});
+const open = (): Promise<Orders> =>
+  createOrders({
+    store: {
+      getMeta: (key: string) => Promise.resolve(meta.get(key)),
+      setMeta: (key: string, value: string) => void meta.set(key, value),
+      flush: () => Promise.resolve(),
+    },
+    journal: { act: (act: Act) => void acts.push(act) },
+    site: () => site,
+    trust: () => trust,
+    siteNow: () => siteMs(now),
+    wallNow: () => wallMs(wall),
+    askPlan: (why: string) => void asked.push(why),
+  });
+const preview = (change: Partial<OrderPreviewView> = {}): OrderPreviewView => ({
+  id: 'p1',
+  kind: 'curtail',
+  madeAt: '2026-03-24T00:00:00Z',
+  importW: 30e6,
+  firmW: 25e6,
+  thenW: 25e6,
+  reached: true,
+  machines: [],
+  gpus: [],
+  skipped: [],
+  usdPerHour: 12,
+  responseSeconds: null,
+  needsSecondPerson: false,
+  holdsSeconds: 120,
+  ...change,
+});
+const HOUR_LONG = { kind: 'curtail', mw: 5, minutes: 60 } as const;
+
+test('an order begins when it is carried out, is planned for at once, and ends by its time', async () => {
+  const orders = await open();
+  orders.keep(preview(), HOUR_LONG);
+  now += MINUTE;
+  const order = await orders.apply('p1', 'ada', true, 'the utility called');
+  expect(order).toMatchObject({ state: 'in-force', from: START + MINUTE, until: START + 61 * MINUTE, firmW: 25e6 });
+  expect(asked).toHaveLength(1);
+  now += 60 * MINUTE - 1;
+  orders.look();
+  expect(orders.inForce()).toHaveLength(1);
+  now += 1;
+  orders.look();
+  expect(orders.inForce()).toEqual([]);
+  expect(orders.all()[0]).toMatchObject({ state: 'over', ended: 'its time is over' });
+  expect(asked).toHaveLength(2);
+  expect(acts.map(({ who, what }) => [who, what])).toEqual([
+    ['ada', 'curtail: import from 30.0 MW to 25.0 MW until 2026-03-24T01:01Z'],
+    ['busbar', 'end: curtail: import from 30.0 MW to 25.0 MW until 2026-03-24T01:01Z'],
+  ]);
+});
+
+test('an order outlives a restart', async () => {
+  const first = await open();
+  first.keep(preview(), HOUR_LONG);
+  await first.apply('p1', 'ada', true, 'heat');
+  const again = await open();
+  expect(again.inForce()).toMatchObject([{ id: 'p1', firmW: 25e6, until: START + 60 * MINUTE }]);
+  await again.release('p1', 'bob', 'cooler now');
+  expect((await open()).all()).toMatchObject([{ state: 'over', ended: 'bob: cooler now' }]);
+});
+
+describe('is refused', () => {
+  test.each([
+    ['a preview that never was', async (orders: Orders) => orders.apply('nothing', 'ada', true, 'why'), /another/],
+    [
+      'a stale preview',
+      async (orders: Orders) => {
+        wall += 121_000;
+        return orders.apply('p1', 'ada', true, 'why');
+      },
+      /older than two minutes/,
+    ],
+    [
+      'a preview of another site file',
+      async (orders: Orders) => {
+        site = {} as Site;
+        return orders.apply('p1', 'ada', true, 'why');
+      },
+      /site file has changed/,
+    ],
+    [
+      'anything in shadow',
+      async (orders: Orders) => {
+        trust = 'shadow';
+        return orders.apply('p1', 'ada', true, 'why');
+      },
+      /in shadow/,
+    ],
+    ['a release of nothing', async (orders: Orders) => orders.release('p1', 'ada', 'why'), /no order p1/],
+  ])('%s', async (_, act, words) => {
+    const orders = await open();
+    orders.keep(preview(), HOUR_LONG);
+    await expect(act(orders)).rejects.toThrow(words);
+    expect(orders.inForce()).toEqual([]);
+    expect(acts).toEqual([]);
+  });
+
+  test('a preview that was used', async () => {
+    const orders = await open();
+    orders.keep(preview(), HOUR_LONG);
+    await orders.apply('p1', 'ada', true, 'why');
+    await expect(orders.apply('p1', 'ada', true, 'why')).rejects.toThrow(/in force/);
+  });
+});
+
+describe('above the limit for one person', () => {
+  const askFor = async () => {
+    const orders = await open();
+    orders.keep(preview({ needsSecondPerson: true }), HOUR_LONG);
+    expect(await orders.apply('p1', 'ada', true, 'heat')).toMatchObject({ state: 'asked' });
+    expect(orders.inForce()).toEqual([]);
+    expect(asked).toEqual([]);
+    return orders;
+  };
+  test('a second person puts it in force, and its time begins then', async () => {
+    const orders = await askFor();
+    now += 20 * MINUTE;
+    const order = await orders.apply('p1', 'bob', true, 'agreed');
+    expect(order).toMatchObject({ state: 'in-force', who: 'ada', approvedBy: 'bob', until: START + 80 * MINUTE });
+    expect(asked).toHaveLength(1);
+  });
+  test('neither the same person nor a token is one', async () => {
+    const orders = await askFor();
+    await expect(orders.apply('p1', 'ada', true, 'me again')).rejects.toThrow(/second person/);
+    await expect(orders.apply('p1', 'bob (token ci)', false, 'robot')).rejects.toThrow(/by people/);
+    expect(orders.inForce()).toEqual([]);
+  });
+  test('it lapses when nobody does', async () => {
+    const orders = await askFor();
+    now += 30 * MINUTE;
+    orders.look();
+    await expect(orders.apply('p1', 'bob', true, 'late')).rejects.toThrow(/over/);
+  });
+});
+
+test('the planner sees a curtailment as a call; machines that run give up their minimum time for it', () => {
+  const facts = demoSnapshot();
+  const [first] = facts.cohorts;
+  const [running] = Object.keys(first!.now).filter((key) => key !== 'sleep');
+  const pinned = { sleep: 3, [running!]: 5 };
+  const snapshot = { ...facts, cohorts: facts.cohorts.map((one) => (one === first ? { ...one, pinned } : one)) };
+  const order = {
+    id: 'abcdefghij',
+    kind: 'curtail',
+    firmW: 9e6,
+    from: facts.at,
+    until: siteMs(facts.at + MINUTE),
+  } as const;
+  const under = withOrders(snapshot, [order]);
+  expect(under.programCalls).toEqual([
+    { id: 'order abcdefgh', firmW: 9e6, penaltyUsdPerMwh: 20_000, from: facts.at, until: facts.at + MINUTE },
+  ]);
+  expect(under.cohorts[0]).toEqual({ ...first, pinned: { sleep: 3 } });
+  expect(withOrders(snapshot, [])).toBe(snapshot);
+});
+
+test('in a safe stop no miner is offered anything but sleep, unless it cannot be told', () => {
+  const facts = demoSnapshot();
+  const snapshot = { ...facts, cohorts: facts.cohorts.map((one, g) => ({ ...one, held: g === 1 })) };
+  const under = withOrders(snapshot, [{ id: 's', kind: 'stop', firmW: undefined, from: facts.at, until: undefined }]);
+  expect(under.programCalls).toEqual(facts.programCalls ?? []);
+  expect(under.cohorts.map(({ points }) => points.length > 0)).toEqual(snapshot.cohorts.map(({ held }) => held));
+});
