@@ -37,7 +37,7 @@ function roomAt(hallsW: Readonly<Record<string, number | undefined>>): Room {
   const meter = (powerW: number | undefined) =>
     powerW === undefined ? undefined : { reading: { powerW }, readWall: wall.ms };
   const plant = { connection: meter(2e6), hall: (id: string) => meter(hallsW[id]) } as unknown as Plant;
-  return createRoom(SITE, plant);
+  return createRoom(SITE, plant, () => undefined);
 }
 
 test('what halls below one feeder draw and were granted together stays within it', () => {

@@ -168,7 +168,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   const alarmBook = createAlarmBook();
-  let room = createRoom(site, plant);
+  let room = createRoom(site, plant, () => picture.wetBulbC);
   const journal: Journal = createJournal(store, events, log);
   const people: People = await createPeople({
     store,
@@ -317,7 +317,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     devices.reload(site);
     pools.follow();
     books.follow(site);
-    room = createRoom(site, plant);
+    room = createRoom(site, plant, () => picture.wetBulbC);
     unexplained = createUnexplained(machines.length);
     picture = takePicture(sources);
     askPlan('the site file changed');

@@ -11,7 +11,7 @@ const picture = (meterW: number | undefined, machinesW: number): Picture =>
       {
         hall: { id: 'a', breakerMw: 10, cooling: { baseKw: 100 } },
         meterW,
-        coolingPerW: 0.1,
+        cooling: [{ heatW: Infinity, perW: 0.1 }],
         machinesW: { value: machinesW, of: 1, total: 1 },
         silent: [],
         byState: { starting: 0 },
