@@ -195,8 +195,8 @@ describe('no cooling is bought that nobody runs', () => {
     const { objectiveUsd } = solve(highs, buildLp(pose(site(), shortForecast(NOON))), {});
     expect(objectiveUsd).toBeCloseTo(tight.objectiveUsd, 6);
     for (const { importW } of tight.steps) expect(importW).toBeCloseTo(3e6 + 0.05 * 2.1e6 + 0.25 * 0.9e6, 0);
-    // Chillers full, and dry coolers with the rest: 0.18 MW more at $77/MWh for four quarter-hours.
-    expect(looseUsd(site(), NOON) - objectiveUsd).toBeCloseTo(0.25 * 77 * 0.2 * 0.9, 6);
+    // All of it on the chillers would be 0.42 MW more, at $77/MWh for four quarter-hours.
+    expect(looseUsd(site(), NOON) - objectiveUsd).toBeCloseTo(0.25 * 77 * 0.2 * 2.1, 6);
   });
 
   test('a ramp of the contract is not kept by it', () => {
@@ -272,7 +272,7 @@ describe('no cooling is bought that nobody runs', () => {
         const plain = { ...drawn, ballast: undefined, rampWPerMinute: undefined };
         const work = drawn.work.map((one) => ({ ...one, preemptible: true }));
         const steps = drawn.steps.map((step) => ({ ...step, priceUsdPerMwh: -Math.abs(step.priceUsdPerMwh) }));
-        const free = { ...plain, work, steps, usableW: 20_000_000, feederW: undefined };
+        const free = { ...plain, work, steps, usableW: 20_000_000, feederW: undefined, generation: [] };
         const snapshot = snapshotOf(free);
         const forecast = forecastOfSite(free);
         const program = buildLp(pose(snapshot, forecast));
@@ -282,7 +282,7 @@ describe('no cooling is bought that nobody runs', () => {
         const { model, offsetUsd } = program;
         if (solve(highs, { model, offsetUsd }, {}).objectiveUsd > objectiveUsd + 1e-3) tightened += 1;
       }),
-      { numRuns: 150 },
+      { numRuns: 150, endOnFailure: true },
     );
     expect(tightened).toBeGreaterThan(5);
   });
