@@ -75,7 +75,7 @@ test('one slope for any load is one segment without end', () => {
   ];
   expect(coolingCurve({ baseW: 9, marginal }, 15)).toEqual([{ heatW: Infinity, perW: 0.1 }]);
   expect(coolingCurve({ baseW: 9, marginal }, 0)).toEqual([{ heatW: Infinity, perW: 0.05 }]);
-  expect(() => coolingCurve({ baseW: 9, marginal: [] }, 0)).toThrow();
+  expect(() => coolingCurve({ baseW: 9, marginal: [] }, 0)).toThrow('no points by wet bulb');
 });
 
 test('of a curve: watts, the next watt, the average, between two loads, until it turns dearer', () => {

@@ -44,3 +44,15 @@ test('a hall that moves, or whose meter is silent, teaches nothing; a great gap 
   unexplained.look(picture(9e6, 1e6), still);
   expect(unexplained.hallW('a')).toBe(1e6);
 });
+
+test('on a plant in stages what is known costs the stages it fills', () => {
+  const unexplained = createUnexplained(1000);
+  const one = picture(6.4e6, 5e6);
+  const cooling = [
+    { heatW: 4e6, perW: 0.05 },
+    { heatW: 4e6, perW: 0.4 },
+  ];
+  unexplained.look({ ...one, halls: one.halls.map((hall) => ({ ...hall, cooling })) }, still);
+  // 5 MW take 0.2 and 0.4 MW of cooling, and the base is 0.1 MW.
+  expect(unexplained.hallW('a')).toBeCloseTo(0.7e6, 0);
+});
