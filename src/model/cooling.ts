@@ -50,10 +50,11 @@ export function byWetBulb<Point extends { readonly wetBulbC: number }>(
   wetBulbC: number,
   valueOf: (point: Point) => number,
 ): number {
-  const above = points.findIndex((point) => point.wetBulbC >= wetBulbC);
-  const high = above < 0 ? points.at(-1) : points[above];
-  const low = above <= 0 ? high : points[above - 1];
-  if (high === undefined || low === undefined) throw new Error('no points by wet bulb');
+  let above = 0;
+  while (above < points.length - 1 && points[above]!.wetBulbC < wetBulbC) above += 1;
+  const high = points[above];
+  if (high === undefined) throw new Error('no points by wet bulb');
+  const low = above === 0 || high.wetBulbC < wetBulbC ? high : points[above - 1]!;
   if (high.wetBulbC === low.wetBulbC) return valueOf(high);
   const share = (wetBulbC - low.wetBulbC) / (high.wetBulbC - low.wetBulbC);
   return valueOf(low) + share * (valueOf(high) - valueOf(low));
