@@ -1,4 +1,4 @@
-import type { Hall } from '../src/model/index.ts';
+import { averagePerW, coolingCurve, coolingFacts, type CoolingPoint, type Hall } from '../src/model/index.ts';
 import { heatBreaker, type BreakerCurve, type BreakerState } from './breaker.ts';
 import { PURPOSE, bellAt } from './random.ts';
 
@@ -48,13 +48,17 @@ export function createHall(config: Hall, index: number, designW: number, seed: n
 /** Cooling power in W for an IT load in W at the hall's felt wet bulb. Fan laws: the cubic part is load^3 over design^2. */
 export function coolingW(hall: SimHall, itW: number, wetBulbC: number): number {
   const { cooling } = hall.config;
-  const perW = hall.marginalFactor * marginalAt(cooling.marginal, wetBulbC);
+  const perW =
+    hall.marginalFactor *
+    (cooling.marginal === undefined
+      ? averagePerW(coolingCurve(coolingFacts(cooling), wetBulbC), itW)
+      : marginalAt(cooling.marginal, wetBulbC));
   const load = hall.designW > 0 ? itW / hall.designW : 0;
   return 1000 * cooling.baseKw * hall.baseFactor + itW * perW * (1 - CUBIC_SHARE + CUBIC_SHARE * load * load * 1.2);
 }
 
 /** A smooth curve through the site file's points, a little steeper on wet days than its straight lines. */
-function marginalAt(points: Hall['cooling']['marginal'], wetBulbC: number): number {
+function marginalAt(points: readonly CoolingPoint[], wetBulbC: number): number {
   const first = points[0]!;
   const last = points.at(-1)!;
   if (wetBulbC <= first.wetBulbC) return first.marginalW;

@@ -28,9 +28,10 @@ const programOf = (snapshot: Snapshot, mw: number, prices = [30, 30]): LinearPro
   buildLp(pose(snapshot, shortForecast(prices)), [...constraints, mustDraw(mw)]);
 const miners = (change: object = {}) => ({ ...cohort('a-1', 'antminer-s19k-pro', 100, S19K), ...change });
 
-const isFeasible = (program: LinearProgram): boolean => {
+/** Whether the rows have a solution: that of a contract to draw power could be cooling that nobody runs. */
+const isFeasible = ({ model, offsetUsd }: LinearProgram): boolean => {
   try {
-    solve(highs, program, {});
+    solve(highs, { model, offsetUsd }, {});
     return true;
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('no plan keeps all limits')) throw error;

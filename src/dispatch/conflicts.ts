@@ -31,6 +31,7 @@ const ELASTIC: ReadonlyMap<string, Elastic> = new Map<string, Elastic>([
   ['uplink', { unit: 'Gbit/s', price: PER_MW * PHYSICS, words: (of) => `the uplink of hall ${of}` }],
   ['feeder-limit', { unit: 'MW', price: PER_MW * PHYSICS, words: (of) => `the rating of feeder ${of}` }],
   ['hall-breaker', { unit: 'MW', price: PER_MW * PHYSICS, words: (of) => `the breaker of hall ${of}` }],
+  ['heat-limit', { unit: 'MW', price: PER_MW * PHYSICS, words: (of) => `the cooling of hall ${of}` }],
   ['connection-limit', { unit: 'MW', price: PER_MW * PHYSICS, words: () => 'the limit of the connection' }],
 ]);
 
@@ -39,6 +40,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'it',
   'import',
   'cooling',
+  'cooling:heat',
   'cohort-conservation',
   'scenario',
   'work-demand',
@@ -60,6 +62,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'awards:held',
   'ballast:asleep',
   'ballast:breaker',
+  'ballast:heat',
   'ballast:shed',
   'ballast:take',
 ]);

@@ -15,6 +15,8 @@ export interface Columns {
   readonly itMw: readonly (readonly number[])[];
   /** `[step][hall]`: cooling power. */
   readonly coolingMw: readonly (readonly number[])[];
+  /** `[step][hall][segment]`: IT power that each segment of the cooling curve carries; empty where there is one only. */
+  readonly heatMw: readonly (readonly (readonly number[])[])[];
   /** `[step]`: power through the connection, inward. */
   readonly importMw: readonly number[];
   /** `[step]`: power fed into the grid; undefined where nothing may be. */

@@ -1,20 +1,53 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anySite, forecastOfSite, GPU_W, PART_GPUS, POINTS, snapshotOf } from '../../test/support/random-site.ts';
-import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { byWetBulb, type CoolingFacts, type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
 import { constraints } from './constraints/index.ts';
 import { loadHighs } from './highs.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
 import { planByMeritOrder } from './merit-order.ts';
 import { nameTexts } from './model-builder.ts';
 import { planWith, solve } from './plan.ts';
-import { coolingPerWatt, pose } from './problem.ts';
+import { pose } from './problem.ts';
 
 const highs = await loadHighs();
 
 const TOLERANCE_W = 10;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const wattsOf = (key: string): number => POINTS.find((p) => p.profile === key)?.powerW ?? 25;
+
+interface Running {
+  readonly heatW: number;
+  readonly perW: number;
+}
+
+/** What each stage carries and takes at a wet bulb, the thriftiest first. */
+const plantOf = ({ marginal, stages }: CoolingFacts, wetBulbC: number): Running[] =>
+  (stages ?? [{ heatW: Infinity, marginal: marginal! }])
+    .map((stage) => ({
+      heatW:
+        (stage.heatW *
+          byWetBulb<{ wetBulbC: number; heatPct?: number | undefined }>(
+            stage.marginal,
+            wetBulbC,
+            (p) => p.heatPct ?? 100,
+          )) /
+        100,
+      perW: byWetBulb(stage.marginal, wetBulbC, (p) => p.marginalW),
+    }))
+    .sort((a, b) => a.perW - b.perW);
+
+/** Heat beyond all stages is the last one's that can carry any. */
+function coolingW(plant: readonly Running[], itW: number): number {
+  const able = plant.filter(({ heatW }) => heatW > 0);
+  let rest = itW;
+  let watts = 0;
+  for (const { heatW, perW } of able) {
+    watts += Math.min(rest, heatW) * perW;
+    rest -= Math.min(rest, heatW);
+  }
+  return watts + rest * (able.at(-1) ?? plant.at(-1)!).perW;
+}
 
 /** The limits again, written from the plan and the snapshot alone: what of them each step breaks without saying so. */
 function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
@@ -31,7 +64,8 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       );
       const minersW = cohorts.flatMap((c) => Object.entries(step.cohorts[c.id]!).map(([key, n]) => n * wattsOf(key)));
       const itW = sum([hall.fixedW, hall.silent.powerW, ...minersW, ...work.map((w) => step.work[w.id]! * GPU_W)]);
-      const loadW = itW * (1 + coolingPerWatt(hall, forecast.steps[t]!.wetBulbC)) + hall.cooling.baseW;
+      const plant = plantOf(hall.cooling, forecast.steps[t]!.wetBulbC);
+      const loadW = itW + coolingW(plant, itW) + hall.cooling.baseW;
       const gpus = ['x', 'y'].map((part) => sum(work.filter((w) => w.gpuModel === part).map((w) => step.work[w.id]!)));
       const uplinkMbps = sum(work.map((w) => step.work[w.id]! * (w.uplinkMbpsPerGpu ?? 0)));
       // Cutting the first step to whole machines may leave the second one machine a cohort more to wake.
@@ -40,6 +74,9 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
         loadW,
         broken: [
           loadW > hall.usableW + TOLERANCE_W && !says(`hall ${hall.id}`) && `breaker ${hall.id} at ${t}`,
+          itW > sum(plant.map(({ heatW }) => heatW)) + TOLERANCE_W &&
+            !says(`the cooling of hall ${hall.id}`) &&
+            `cooling ${hall.id} at ${t}`,
           wakes > wakesAllowed && `wakes ${hall.id} at ${t}: ${wakes}`,
           Math.max(...gpus) > PART_GPUS + 1e-4 && `part ${hall.id} at ${t}`,
           uplinkMbps > (hall.uplinkMbps ?? Infinity) + 1e-3 && `uplink ${hall.id} at ${t}: ${uplinkMbps}`,
@@ -153,9 +190,9 @@ function rampExcessMw(
 }
 
 /** The least of that excess that any decision leaves, whatever it costs. */
-function leastExcessMw({ model }: LinearProgram): number {
+function leastExcessMw({ model, staged }: LinearProgram): number {
   nameTexts(model.columns()).forEach((name, i) => model.price(i, name.startsWith('ramp:over') ? -1 : 0));
-  return -solve(highs, { model, offsetUsd: 0 }, {}).objectiveUsd;
+  return -solve(highs, { model, staged, offsetUsd: 0 }, {}).objectiveUsd;
 }
 
 test('every plan of either planner keeps every limit, or names the one that none can keep', () => {

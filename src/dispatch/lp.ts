@@ -11,6 +11,15 @@ export interface LinearProgram {
   readonly offsetUsd: number;
   /** Columns of the other scenarios, in their order. */
   readonly others: readonly Columns[];
+  /** Cooling of each hall and step with several segments, over all scenarios. */
+  readonly staged: readonly StagedHeat[];
+}
+
+/** Segments of one cooling curve: what a later one carries is real only once those before it are full. */
+export interface StagedHeat {
+  /** Column of each segment's IT power. */
+  readonly columns: readonly number[];
+  readonly capacitiesMw: readonly number[];
 }
 
 /** Another way things may go from the same first step on. */
@@ -48,7 +57,24 @@ export function buildLp(
     (sum, one) => sum + one.probability * fixedUsd(one.problem),
     own * fixedUsd(problem),
   );
-  return { model, columns, offsetUsd, others };
+  const staged = [
+    ...stagedHeat(problem, columns),
+    ...scenarios.flatMap((one, s) => stagedHeat(one.problem, others[s]!)),
+  ];
+  return { model, columns, offsetUsd, others, staged };
+}
+
+const stagedHeat = ({ steps }: Problem, { heatMw }: Columns): StagedHeat[] =>
+  steps.flatMap((step, t) =>
+    heatMw[t]!.flatMap((columns, h) =>
+      columns.length === 0 ? [] : [{ columns, capacitiesMw: capacitiesMw(step, h) }],
+    ),
+  );
+
+/** What each segment of a hall's cooling carries: the last one all that the hall may draw beyond the others. */
+function capacitiesMw({ cooling, limits }: ProblemStep, h: number): number[] {
+  const before = cooling[h]!.slice(0, -1).map(({ heatW }) => heatW);
+  return [...before, limits.heatW[h]! - before.reduce((sum, watts) => sum + watts, 0)].map((watts) => watts / 1e6);
 }
 
 function addProblem(model: Model, problem: Problem, constraints: readonly Constraint[]): Columns {
@@ -81,17 +107,20 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     unserved: rows.map((row) => row.unserved),
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
+    heatMw: rows.map((row) => row.heatMw),
     importMw: rows.map((row) => row.importMw),
     exportMw: exportLimitW === undefined ? undefined : exportMw,
     generationMw: rows.map((row) => row.generationMw),
   };
 }
 
+const NO_SEGMENTS: readonly number[] = [];
+
 // A function of its own for each step, so that a hundred of them in every plan keep it compiled.
 function columnsOfStep(
   model: Model,
   { snapshot, halls, cohorts, work, generators }: Problem,
-  { facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW }: ProblemStep,
+  { facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW, cooling }: ProblemStep,
 ) {
   const { exportLimitW, exportAdderUsdPerMwh = 0 } = snapshot.connection;
   const machines: number[][] = [];
@@ -114,6 +143,14 @@ function columnsOfStep(
     ),
     itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),
+    heatMw: halls.map(({ id }, h) => {
+      const curve = cooling[h]!;
+      if (curve.length === 1) return NO_SEGMENTS;
+      // The heat limit bounds what the last one carries.
+      return curve.map(({ heatW }, k) =>
+        model.column(['heat', `${id}/${k}`, start], 0, 0, k === curve.length - 1 ? Infinity : heatW / 1e6),
+      );
+    }),
     importMw: model.column(['import', '', start], -hours * priceUsdPerMwh, 0, Infinity),
     // Fed in, a MWh earns no more than one drawn costs: to draw and feed in at once never pays, and needs no rule of its own.
     exportMw:

@@ -1,4 +1,4 @@
-import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { betweenPerW, type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
 import { worthUpToW } from './calls.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
@@ -10,8 +10,10 @@ import { loadOf, moneyOf, netOf, shapeSteps } from './shape.ts';
 
 /** One thing more that could run: GPUs of a class, or machines one operating point up. */
 interface Offer {
-  /** What a MWh at the meter earns here. */
+  /** What a MWh at the meter earns here before anything of the offers runs. */
   readonly usdPerMwh: number;
+  /** What each of them earns. */
+  readonly usdPerHour: number;
   readonly hall: number;
   readonly wattsEach: number;
   /** How many the step allows, limits of power aside; `take` runs them. */
@@ -60,27 +62,50 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
   const ramp = rampOf(problem, t, before);
   const room = roomBeside(problem, t, decision, ramp.mostW);
   keepWoken(problem, machines, before, lately, room);
+  /** Watts at the connection's meter of one thing more of `watts` of IT in a hall. */
+  const atMeterW = (hall: number, watts: number): number => {
+    const perW = betweenPerW(step.cooling[hall]!, room.itW(hall), room.itW(hall) + watts);
+    return watts * (1 + perW) * (1 + problem.snapshot.connection.lossFraction);
+  };
+  /** $/MWh at the meter of one thing more. */
+  const worth: Worth = (hall, usdPerHour, watts) => {
+    if (watts <= 0) return usdPerHour > 0 ? Infinity : 0;
+    return (usdPerHour * 1e6) / atMeterW(hall, watts);
+  };
   const offers = [
-    ...workOffers(problem, t, gpus, earlier),
-    ...machineOffers(problem, t, machines, before, (g) => lately[g]!.slept),
+    ...workOffers(problem, t, gpus, earlier, worth),
+    ...machineOffers(problem, t, machines, before, (g) => lately[g]!.slept, worth),
   ];
-  const run = (offer: Offer, atMost = Infinity): void => {
+  const run = (offer: Offer, atMost: number): number => {
     const count = Math.floor(Math.min(offer.most(), room.most(offer.hall, offer.wattsEach), atMost));
-    if (count <= 0) return;
+    if (count <= 0) return 0;
     offer.take(count);
     room.take(offer.hall, offer.wattsEach * count);
+    return count;
+  };
+  /** Runs an offer as far as it goes, `atMost` of it asked anew wherever cooling turns dearer. */
+  const runOn = (offer: Offer, atMost: () => number): void => {
+    let alike: number;
+    do alike = room.alike(offer.hall, offer.wattsEach);
+    while (run(offer, Math.min(alike, atMost())) === alike);
   };
   for (const offer of offers) {
-    if (offer.usdPerMwh <= price) continue;
-    const mostW = worthUpToW(problem, t, offer.usdPerMwh - price);
-    if (mostW === Infinity || offer.wattsEach <= 0) run(offer);
-    else run(offer, (mostW - netOf(problem, t, decision)) / atMeterW(problem, t, offer.hall, offer.wattsEach));
+    const { hall, usdPerHour, wattsEach } = offer;
+    runOn(offer, () => {
+      const gainUsdPerMwh = worth(hall, usdPerHour, wattsEach) - price;
+      if (gainUsdPerMwh <= 0) return 0;
+      const mostW = worthUpToW(problem, t, gainUsdPerMwh);
+      if (mostW === Infinity || wattsEach <= 0) return Infinity;
+      return (mostW - netOf(problem, t, decision)) / atMeterW(hall, wattsEach);
+    });
   }
   // The contract has import fall no faster than this: what loses least runs on.
   for (const offer of offers.sort(dearestFirst)) {
-    const shortW = ramp.leastW - netOf(problem, t, decision);
-    if (shortW <= 0) break;
-    if (offer.wattsEach > 0) run(offer, Math.ceil(shortW / atMeterW(problem, t, offer.hall, offer.wattsEach)));
+    if (ramp.leastW - netOf(problem, t, decision) <= 0) break;
+    if (offer.wattsEach > 0)
+      runOn(offer, () =>
+        Math.ceil(Math.max(0, ramp.leastW - netOf(problem, t, decision)) / atMeterW(offer.hall, offer.wattsEach)),
+      );
   }
   return { ...decision, generationW: withinUse(problem, loadOf(problem, t, decision), generationW) };
 }
@@ -153,27 +178,21 @@ function rampOf(
   return { leastW: fromW - byW, mostW: fromW + byW };
 }
 
-/** Watts at the connection's meter of `watts` of IT in a hall. */
-const atMeterW = (problem: Problem, t: number, hall: number, watts: number): number =>
-  watts * (1 + problem.steps[t]!.coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
-
 const dearestFirst = (a: Offer, b: Offer): number => b.usdPerMwh - a.usdPerMwh;
 
-/** $/MWh at the meter of `usdPerHour` earned with `watts` of IT in a hall. */
-function worth(problem: Problem, t: number, hall: number, usdPerHour: number, watts: number): number {
-  if (watts <= 0) return usdPerHour > 0 ? Infinity : 0;
-  return (usdPerHour * 1e6) / atMeterW(problem, t, hall, watts);
-}
+/** $/MWh at the meter of one thing more that earns `usdPerHour` with `watts` of IT in a hall. */
+type Worth = (hall: number, usdPerHour: number, watts: number) => number;
 
 /**
  * Two offers a class: the GPUs a contract reserves, worth their penalty too, and the rest. Work with a deadline is worth
  * what it would cost late until it is done: it does not wait for a better hour that only who looks ahead sees.
  */
-function workOffers(problem: Problem, t: number, gpus: number[], earlier: readonly Decision[]): Offer[] {
+function workOffers(problem: Problem, t: number, gpus: number[], earlier: readonly Decision[], worth: Worth): Offer[] {
   const offers = problem.work.flatMap(({ facts, hall, demandGpus, reservedGpus }, i) => {
     const part = problem.parts.find(({ work }) => work.includes(i))!;
     const offer = (upTo: number, usdPerGpuHour: number): Offer => ({
-      usdPerMwh: worth(problem, t, hall, usdPerGpuHour, facts.marginalWPerGpu),
+      usdPerMwh: worth(hall, usdPerGpuHour, facts.marginalWPerGpu),
+      usdPerHour: usdPerGpuHour,
       hall,
       wattsEach: facts.marginalWPerGpu,
       most: () =>
@@ -206,6 +225,7 @@ function machineOffers(
   machines: number[][],
   before: Decision | undefined,
   sleepsOn: (g: number) => number,
+  worth: Worth,
 ): Offer[] {
   const step = problem.steps[t]!;
   const wakesLeft = problem.halls.map((hall) => Math.floor(wakesAllowed(hall, step)));
@@ -224,7 +244,8 @@ function machineOffers(
       const free = (): number => counts[m - 1]! - stays(m - 1);
       return [
         {
-          usdPerMwh: worth(problem, t, hall, usdPerHour, wattsEach),
+          usdPerMwh: worth(hall, usdPerHour, wattsEach),
+          usdPerHour,
           hall,
           wattsEach,
           most: () => (m === 1 ? Math.min(free(), awakeLeft() + wakesLeft[hall]!) : free()),

@@ -9,6 +9,7 @@ import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem } from './problem.ts';
 import { roundFirst } from './round.ts';
 import { moneyOf, shapeSteps } from './shape.ts';
+import { solveTight, type Tightened } from './tight-cooling.ts';
 import { whyOf } from './why.ts';
 
 /** A way things may go. */
@@ -71,7 +72,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
   };
 }
 
-interface Solved {
+export interface Solved {
   readonly solution: Solution;
   readonly proven: boolean;
   readonly objectiveUsd: number;
@@ -80,7 +81,14 @@ interface Solved {
   readonly solveMs: number;
 }
 
-export function solve(
+/**
+ * The best solution of a program.
+ * @throws Error as `planWith` does
+ */
+export const solve = (highs: Highs, program: Tightened, options: PlanOptions): Solved =>
+  solveTight(highs, program, options, solveLp);
+
+function solveLp(
   highs: Highs,
   { model, offsetUsd }: Pick<LinearProgram, 'model' | 'offsetUsd'>,
   options: PlanOptions,

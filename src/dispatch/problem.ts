@@ -1,10 +1,14 @@
 import {
+  cooledW,
+  coolingCurve,
   type CohortFacts,
+  type CoolingCurve,
   type FeederFacts,
   type Forecast,
   type ForecastStep,
   type GeneratorFacts,
   type HallFacts,
+  heatLimitW,
   HOUR,
   isoUtc,
   MINUTE,
@@ -40,6 +44,8 @@ export interface ProblemWork {
 export interface StepLimits {
   readonly connectionW: number;
   readonly hallW: readonly number[];
+  /** IT power that each hall's cooling plant can carry; infinite where the hall names no stages. */
+  readonly heatW: readonly number[];
   readonly feederW: readonly number[];
 }
 
@@ -53,8 +59,8 @@ export interface ProblemStep {
   readonly facts: ForecastStep;
   readonly hours: number;
   readonly pinned: boolean;
-  /** Watts of cooling per further watt of IT, by hall. */
-  readonly coolingPerW: readonly number[];
+  /** Cooling by IT power, by hall. */
+  readonly cooling: readonly CoolingCurve[];
   readonly usdPerThHour: number;
   readonly limits: StepLimits;
   /** What each generator can make. */
@@ -104,12 +110,12 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
   const exceeded = new Map<string, string>();
   const steps = forecast.steps.map((facts): ProblemStep => {
     const pinned = facts.start < forecast.madeAt + PINNED_FOR;
-    const coolingPerW = halls.map((hall) => coolingPerWatt(hall, facts.wetBulbC));
+    const cooling = halls.map((hall) => coolingCurve(hall.cooling, facts.wetBulbC));
     const availableW = generators.map((one) => availableOf(one, facts));
     const makesW = availableW.reduce((sum, watts) => sum + watts, 0);
-    const limits = reachableLimits(snapshot, feeders, cohorts, facts, pinned, coolingPerW, makesW, exceeded);
+    const limits = reachableLimits(snapshot, feeders, cohorts, facts, pinned, cooling, makesW, exceeded);
     const value = usdPerThHour(facts.hashpriceUsdPerPhDay, snapshot.mining.keptFraction);
-    return { facts, hours: facts.durationMs / HOUR, pinned, coolingPerW, usdPerThHour: value, limits, availableW };
+    return { facts, hours: facts.durationMs / HOUR, pinned, cooling, usdPerThHour: value, limits, availableW };
   });
   return {
     snapshot,
@@ -164,30 +170,12 @@ function availableOf({ series, capacityW, untoldW }: GeneratorFacts, { available
   return Math.floor(told === undefined ? untoldW : Math.min(capacityW, Math.max(0, told * 1e6)));
 }
 
-/** What cooling needs of a hall, whether it comes from a snapshot or a site file. */
-export interface CoolingOf {
-  readonly id: string;
-  readonly cooling: { readonly marginal: HallFacts['cooling']['marginal'] };
-}
-
-/** Cooling watts per further watt of IT at a wet bulb: linear between the hall's points, flat outside them. */
-export function coolingPerWatt(hall: CoolingOf, wetBulbC: number): number {
-  const points = hall.cooling.marginal;
-  const above = points.findIndex((point) => point.wetBulbC >= wetBulbC);
-  const high = above < 0 ? points.at(-1) : points[above];
-  const low = above <= 0 ? high : points[above - 1];
-  if (high === undefined || low === undefined) throw new Error(`hall ${hall.id}: no cooling points`);
-  if (high.wetBulbC === low.wetBulbC) return high.marginalW;
-  const share = (wetBulbC - low.wetBulbC) / (high.wetBulbC - low.wetBulbC);
-  return low.marginalW + share * (high.marginalW - low.marginalW);
-}
-
 /** IT power that no decision changes: fixed draw, and silent machines, which still draw. */
 export const undecidedW = (hall: HallFacts): number => hall.fixedW + hall.silent.powerW;
 
 /** What a hall draws, cooling included, when `decidedW` of its IT follows the plan. */
-export const hallLoadW = (hall: HallFacts, coolingPerW: number, decidedW: number): number =>
-  (undecidedW(hall) + decidedW) * (1 + coolingPerW) + hall.cooling.baseW;
+export const hallLoadW = (hall: HallFacts, cooling: CoolingCurve, decidedW: number): number =>
+  cooledW(cooling, undecidedW(hall) + decidedW) + hall.cooling.baseW;
 
 /**
  * What halls draw together at a node above them. The site's losses are counted in full below every node: where between the
@@ -231,7 +219,7 @@ function reachableLimits(
   cohorts: readonly ProblemCohort[],
   step: ForecastStep,
   pinned: boolean,
-  coolingPerW: readonly number[],
+  cooling: readonly CoolingCurve[],
   makesW: number,
   exceeded: Map<string, string>,
 ): StepLimits {
@@ -248,12 +236,21 @@ function reachableLimits(
   const leastIt = snapshot.halls.map(() => 0);
   for (const cohort of cohorts) leastIt[cohort.hall]! += leastW(cohort, pinned);
   const { usableW, lossFraction } = snapshot.connection;
-  const least = snapshot.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, leastIt[h]!));
+  const least = snapshot.halls.map((hall, h) => hallLoadW(hall, cooling[h]!, leastIt[h]!));
   const leastOf = (halls: Iterable<number>): number => feederLoadW(halls, least, lossFraction);
   return {
     connectionW: reach('connection', 'the connection', usableW, leastOf(least.keys()) - makesW),
     hallW: snapshot.halls.map(({ id, usableW: limitW }, h) =>
       reach(`hall:${id}`, `hall ${id}`, limitW, least[h]!, [h]),
+    ),
+    heatW: snapshot.halls.map((hall, h) =>
+      reach(
+        `heat:${hall.id}`,
+        `the cooling of hall ${hall.id}`,
+        heatLimitW(cooling[h]!),
+        undecidedW(hall) + leastIt[h]!,
+        [h],
+      ),
     ),
     feederW: feeders.map(({ facts: { id, usableW: limitW }, halls }) =>
       reach(`feeder:${id}`, `feeder ${id}`, limitW, leastOf(halls), halls),

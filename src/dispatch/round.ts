@@ -1,15 +1,78 @@
+import { alikeW, cooledW, type CoolingCurve, fitting } from '../model/index.ts';
 import { callsAt } from './calls.ts';
 import { withinUse } from './generation.ts';
 import { loadOf, netOf } from './shape.ts';
-import { type Decision, decidedByHallW, feederLoadW, hallLoadW, type Problem, wakesAllowed } from './problem.ts';
+import {
+  type Decision,
+  decidedByHallW,
+  feederLoadW,
+  hallLoadW,
+  type Problem,
+  undecidedW,
+  wakesAllowed,
+} from './problem.ts';
 
 const NEARLY = 1e-6;
 
 /** What is left of the limits of one step while machines and GPUs are being placed. */
 export interface Room {
-  /** Whether `count` things of `watts` more each fit in a hall, in the feeders above it and in the connection. */
+  /** How many things of `watts` more each fit in a hall and its cooling, in the feeders above it and in the connection. */
   most(hall: number, watts: number): number;
   take(hall: number, watts: number): void;
+  /** IT power of a hall so far. */
+  itW(hall: number): number;
+  /** How many things of `watts` more each are cooled alike: with one of them more cooling turns dearer. At least one. */
+  alike(hall: number, watts: number): number;
+}
+
+/** What may still be drawn, base of the cooling and losses included, and what IT power is there already. */
+export interface Left {
+  readonly cooling: readonly CoolingCurve[];
+  readonly itW: readonly number[];
+  /** IT power that each hall's cooling carries. */
+  readonly heatW: readonly number[];
+  readonly hallW: readonly number[];
+  readonly feederW: readonly number[];
+  readonly siteW: number;
+  /** Feeders above each hall. */
+  readonly above: readonly (readonly number[])[];
+  readonly lossFraction: number;
+}
+
+/** Room below limits of halls, feeders and site. Watts are IT watts; cooling and losses come on top here. */
+export function roomWithin({ cooling, heatW, above, lossFraction, ...left }: Left): Room {
+  const withLosses = 1 + lossFraction;
+  const itW = [...left.itW];
+  const hallLeft = [...left.hallW];
+  const feederLeft = [...left.feederW];
+  let siteLeft = left.siteW;
+  return {
+    most(hall, watts) {
+      if (watts <= 0) return Infinity;
+      const curve = cooling[hall]!;
+      const leftAbove = above[hall]!.reduce((least, f) => Math.min(least, feederLeft[f]!), siteLeft);
+      return Math.max(
+        0,
+        Math.min(
+          fitting(curve, itW[hall]!, watts, hallLeft[hall]!),
+          fitting(curve, itW[hall]!, watts, leftAbove, withLosses),
+          (heatW[hall]! - itW[hall]!) / watts,
+        ),
+      );
+    },
+    take(hall, watts) {
+      const curve = cooling[hall]!;
+      const beforeW = itW[hall]!;
+      itW[hall] = beforeW + watts;
+      const atHall = curve.length === 1 ? cooledW(curve, watts) : cooledW(curve, itW[hall]) - cooledW(curve, beforeW);
+      hallLeft[hall]! -= atHall;
+      siteLeft -= atHall * withLosses;
+      for (const f of above[hall]!) feederLeft[f]! -= atHall * withLosses;
+    },
+    itW: (hall) => itW[hall]!,
+    alike: (hall, watts) =>
+      watts <= 0 ? Infinity : Math.max(1, Math.floor(alikeW(cooling[hall]!, itW[hall]!) / watts)),
+  };
 }
 
 /**
@@ -17,34 +80,24 @@ export interface Room {
  * @param mostW what the site draws less what it makes that is not to be exceeded beside the limits
  */
 export function roomBeside(problem: Problem, t: number, decision: Decision, mostW = Infinity): Room {
-  const { coolingPerW, limits } = problem.steps[t]!;
+  const { cooling, limits } = problem.steps[t]!;
   const { lossFraction } = problem.snapshot.connection;
-  const withLosses = 1 + lossFraction;
   const decided = decidedByHallW(problem, decision);
-  const loads = problem.halls.map((hall, h) => hallLoadW(hall, coolingPerW[h]!, decided[h]!));
-  const hallLeft = loads.map((load, h) => limits.hallW[h]! - load);
-  const feederLeft = problem.feeders.map(
-    ({ halls }, f) => limits.feederW[f]! - feederLoadW(halls, loads, lossFraction),
-  );
-  const above = problem.halls.map((_, h) =>
-    [...problem.feeders.keys()].filter((f) => problem.feeders[f]!.halls.includes(h)),
-  );
+  const loads = problem.halls.map((hall, h) => hallLoadW(hall, cooling[h]!, decided[h]!));
   const madeW = decision.generationW.reduce((sum, watts) => sum + watts, 0);
-  let left = Math.min(limits.connectionW, mostW) + madeW - loads.reduce((sum, load) => sum + load, 0) * withLosses;
-  return {
-    most(hall, watts) {
-      if (watts <= 0) return Infinity;
-      const atHall = watts * (1 + coolingPerW[hall]!);
-      const leftAbove = above[hall]!.reduce((least, f) => Math.min(least, feederLeft[f]!), left);
-      return Math.max(0, Math.min(hallLeft[hall]! / atHall, leftAbove / (atHall * withLosses)));
-    },
-    take(hall, watts) {
-      const atHall = watts * (1 + coolingPerW[hall]!);
-      hallLeft[hall]! -= atHall;
-      left -= atHall * withLosses;
-      for (const f of above[hall]!) feederLeft[f]! -= atHall * withLosses;
-    },
-  };
+  return roomWithin({
+    cooling,
+    itW: problem.halls.map((hall, h) => undecidedW(hall) + decided[h]!),
+    heatW: limits.heatW,
+    hallW: loads.map((load, h) => limits.hallW[h]! - load),
+    feederW: problem.feeders.map(({ halls }, f) => limits.feederW[f]! - feederLoadW(halls, loads, lossFraction)),
+    siteW:
+      Math.min(limits.connectionW, mostW) + madeW - loads.reduce((sum, load) => sum + load, 0) * (1 + lossFraction),
+    above: problem.halls.map((_, h) =>
+      [...problem.feeders.keys()].filter((f) => problem.feeders[f]!.halls.includes(h)),
+    ),
+    lossFraction,
+  });
 }
 
 /** GPUs of class `i` that the uplink of its hall still has room for beside `gpus`, a fraction included. */

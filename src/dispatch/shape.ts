@@ -1,10 +1,10 @@
-import type { Line, PlanStep } from '../model/index.ts';
+import { averagePerW, type Line, type PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
 import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
-import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
+import { type Decision, decidedByHallW, hallLoadW, type Problem, undecidedW } from './problem.ts';
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
@@ -73,9 +73,9 @@ function countsOf({ cohorts }: Problem, { machines }: Decision): Record<string, 
 
 /** Power of all halls with losses under a decision, in W. */
 export function loadOf(problem: Problem, t: number, decision: Decision): number {
-  const { coolingPerW } = problem.steps[t]!;
+  const { cooling } = problem.steps[t]!;
   const decided = decidedByHallW(problem, decision);
-  const halls = problem.halls.reduce((sum, hall, h) => sum + hallLoadW(hall, coolingPerW[h]!, decided[h]!), 0);
+  const halls = problem.halls.reduce((sum, hall, h) => sum + hallLoadW(hall, cooling[h]!, decided[h]!), 0);
   return halls * (1 + problem.snapshot.connection.lossFraction);
 }
 
@@ -92,9 +92,12 @@ function linesOf(
   decision: Decision,
   hostsW: readonly number[],
 ): Record<Exclude<Line, 'grid'>, number> {
-  const { coolingPerW } = problem.steps[t]!;
+  const { cooling } = problem.steps[t]!;
   const lines = { mining: 0, ai: 0, hpc: 0 };
-  const atMeter = (hall: number): number => (1 + coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
+  const decided = decidedByHallW(problem, decision);
+  // Whoever is in a hall bears its cooling alike.
+  const perW = problem.halls.map((hall, h) => averagePerW(cooling[h]!, undecidedW(hall) + decided[h]!));
+  const atMeter = (hall: number): number => (1 + perW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
   problem.cohorts.forEach((cohort, g) => {
     const machines = decision.machines[g]!;
     let watts = 0;

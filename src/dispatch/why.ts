@@ -1,10 +1,10 @@
 import type { Solution } from 'highs';
-import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
+import { type BindingLimit, type CohortWhy, marginalPerW, type PlanWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
 import { callsAt } from './calls.ts';
 import type { LinearProgram } from './lp.ts';
 import { withoutScenario } from './model-builder.ts';
-import type { Decision, Problem, ProblemCohort } from './problem.ts';
+import { type Decision, decidedByHallW, type Problem, type ProblemCohort, undecidedW } from './problem.ts';
 
 /**
  * Reads the reasons for the first step out of a proven solution. A row's dual is what one more of its right side would earn: of a
@@ -37,10 +37,17 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
     deadlines.reduce((sum, d) => sum + (meets(cohort, d) ? perHour('awards:held', String(d)) : 0), 0),
   );
   const limits = limitsOf(problem, perHour, peakUsdPerMw, { budgets, late });
+  const atMeter = perWattOfIt(problem, decision);
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
-    cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh[cohort.hall]! - reserveUsdPerMwh[g]!),
+    cohortWhy(
+      problem,
+      cohort,
+      decision.machines[g]!,
+      itUsdPerMwh[cohort.hall]! - reserveUsdPerMwh[g]!,
+      atMeter[cohort.hall]!,
+    ),
   );
-  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits) };
+  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits, atMeter) };
 }
 
 /** Below this a dual is noise of the solver. */
@@ -73,6 +80,7 @@ function limitsOf(
     limit('ballast:take', 'of miners that can take up load at once', 'MW', perHour('ballast:take')),
     ...problem.halls.flatMap(({ id }) => [
       limit(`hall:${id}`, `at hall ${id}`, 'MW', perHour('hall-breaker', id)),
+      limit(`cooling:${id}`, `of heat that the cooling of hall ${id} carries`, 'MW', perHour('heat-limit', id)),
       limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),
       limit(`uplink:${id}`, `of uplink at hall ${id}`, 'Gbit/s', perHour('uplink', id)),
     ]),
@@ -116,15 +124,21 @@ function limitsOf(
     .sort((a, b) => b.usdPerHour - a.usdPerHour);
 }
 
-/** Watts at the connection for each watt of IT in a hall. */
-const atMeter = (problem: Problem, hall: number): number =>
-  (1 + problem.steps[0]!.coolingPerW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
+/** Watts at the connection for one watt of IT more beside a decision, by hall. */
+function perWattOfIt(problem: Problem, decision: Decision): number[] {
+  const decided = decidedByHallW(problem, decision);
+  return problem.halls.map((hall, h) => {
+    const perW = marginalPerW(problem.steps[0]!.cooling[h]!, undecidedW(hall) + decided[h]!);
+    return (1 + perW) * (1 + problem.snapshot.connection.lossFraction);
+  });
+}
 
 function cohortWhy(
   problem: Problem,
-  { facts, modes, hall }: ProblemCohort,
+  { facts, modes }: ProblemCohort,
   machines: readonly number[],
   itUsdPerMwh: number,
+  atMeter: number,
 ): CohortWhy[] {
   if (facts.held || facts.machines === 0) return [];
   const m = machines.indexOf(Math.max(...machines));
@@ -132,11 +146,11 @@ function cohortWhy(
   if (!mode.offered) return [];
   const { usdPerThHour, facts: step } = problem.steps[0]!;
   /** What IT power of this cohort costs beside its energy, spread over the energy: limits and peaks, less what it earns in reserve. */
-  const beside = itUsdPerMwh - step.priceUsdPerMwh * atMeter(problem, hall);
+  const beside = itUsdPerMwh - step.priceUsdPerMwh * atMeter;
   const between = (low: typeof mode | undefined, high: typeof mode | undefined): number | undefined => {
     if (low === undefined || high === undefined || !low.offered || !high.offered) return undefined;
     const usdPerMwh = (usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / (high.powerW - low.powerW);
-    return (usdPerMwh - beside) / atMeter(problem, hall);
+    return (usdPerMwh - beside) / atMeter;
   };
   return [
     {
@@ -161,11 +175,18 @@ function changesOf(
   itUsdPerMwh: readonly number[],
   reserveUsdPerMwh: readonly number[],
   limits: readonly BindingLimit[],
+  atMeter: readonly number[],
 ): string[] {
   const price = problem.steps[0]!.facts.priceUsdPerMwh;
   const pressed = (hallId: string): string | undefined => {
     const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
-    const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
+    const keys = [
+      'connection',
+      'demand',
+      `hall:${hallId}`,
+      `cooling:${hallId}`,
+      ...above.map(({ facts }) => `feeder:${facts.id}`),
+    ];
     return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
   };
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
@@ -178,9 +199,9 @@ function changesOf(
     const watts = high.powerW - low.powerW;
     if (watts <= 0) return [];
     const earns =
-      (problem.steps[0]!.usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / watts / atMeter(problem, hall);
-    const reserve = reserveUsdPerMwh[g]! / atMeter(problem, hall);
-    const costs = itUsdPerMwh[hall]! / atMeter(problem, hall);
+      (problem.steps[0]!.usdPerThHour * (high.hashrateThs - low.hashrateThs) * 1e6) / watts / atMeter[hall]!;
+    const reserve = reserveUsdPerMwh[g]! / atMeter[hall]!;
+    const costs = itUsdPerMwh[hall]! / atMeter[hall]!;
     const what = most === 0 ? 'go to sleep' : from === 0 ? `wake to ${modes[most]!.key}` : `go to ${modes[most]!.key}`;
     return [
       {

@@ -4,6 +4,7 @@ export * from './catalogue.ts';
 export * from './clock.ts';
 export * from './command.ts';
 export * from './contracts.ts';
+export * from './cooling.ts';
 export * from './fault.ts';
 export * from './feeders.ts';
 export * from './generation.ts';

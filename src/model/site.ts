@@ -20,6 +20,24 @@ const coolingPoint = z.strictObject({
   marginalW: z.number().min(0).max(2).describe('watts of cooling per further watt of IT'),
 });
 
+const ascends = (points: readonly { readonly wetBulbC: number }[]): boolean =>
+  points.every(({ wetBulbC }, i) => i === 0 || points[i - 1]!.wetBulbC < wetBulbC);
+
+/** Part of a cooling plant; of all that a hall has, the one that takes fewest watts runs first. */
+const coolingStage = z.strictObject({
+  id,
+  heatMw: z.number().positive().describe('IT heat it carries at design'),
+  marginal: z
+    .array(
+      coolingPoint.extend({
+        heatPct: z.number().min(0).max(100).default(100).describe('what is left of heatMw at this wet bulb'),
+      }),
+    )
+    .min(1)
+    .refine(ascends, 'expected points in the order of their wet bulb, coldest first')
+    .describe('what it takes and carries, by weather'),
+});
+
 const hall = z.strictObject({
   id,
   name: z.string().min(1),
@@ -31,11 +49,29 @@ const hall = z.strictObject({
     .positive()
     .describe('what its breaker may carry'),
   marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
-  cooling: z.strictObject({
-    kind: z.enum(['air', 'hydro', 'chilled']),
-    baseKw: z.number().min(0).describe('what pumps, fans and lights draw with every machine off'),
-    marginal: z.array(coolingPoint).min(1).describe('what cooling adds, by weather'),
-  }),
+  cooling: z
+    .strictObject({
+      kind: z.enum(['air', 'hydro', 'chilled']),
+      baseKw: z.number().min(0).describe('what pumps, fans and lights draw with every machine off'),
+      marginal: z
+        .array(coolingPoint)
+        .min(1)
+        .optional()
+        .describe('what cooling adds, by weather, whatever the load; either this or stages'),
+      stages: z
+        .array(coolingStage)
+        .min(1)
+        .optional()
+        .describe('parts of a plant that runs the cheapest first; IT heat stays within what all of them carry'),
+    })
+    .refine(({ marginal, stages }) => marginal !== undefined || stages !== undefined, {
+      error: 'cooling needs its curve: expected marginal, or stages',
+      path: ['marginal'],
+    })
+    .refine(({ marginal, stages }) => marginal === undefined || stages === undefined, {
+      error: 'expected either marginal or stages, not both',
+      path: ['stages'],
+    }),
   space: z
     .strictObject({ racks: z.number().int().positive(), kwPerRack: z.number().positive() })
     .optional()

@@ -1,4 +1,5 @@
 import type { SiteMs } from './clock.ts';
+import type { CoolingFacts } from './cooling.ts';
 import type { ModePoint } from './machine.ts';
 import type { SeriesName } from './series.ts';
 import type { Line, WorkClassName } from './work.ts';
@@ -82,10 +83,7 @@ export interface HallFacts {
   readonly id: string;
   /** Breaker less margin: what a plan may draw through it, cooling included. */
   readonly usableW: number;
-  readonly cooling: {
-    readonly baseW: number;
-    readonly marginal: readonly { readonly wetBulbC: number; readonly marginalW: number }[];
-  };
+  readonly cooling: CoolingFacts;
   /** Draw that no decision changes: hosts and idle GPUs that answer. */
   readonly fixedW: number;
   /** Machines that stay silent still draw: each at the greater of last seen and nameplate. */

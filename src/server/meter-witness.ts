@@ -1,5 +1,6 @@
 import { judge } from '../control/meter-proof.ts';
 import type { Reconciler } from '../control/reconciler.ts';
+import { betweenPerW } from '../model/index.ts';
 import type { Fleet } from './fleet.ts';
 import type { Picture } from './picture.ts';
 
@@ -53,7 +54,7 @@ export function createMeterWitness(fleet: Fleet): MeterWitness {
             machinesBeforeW: baseline.machinesW,
             machinesNowW: h.machinesW.value,
             claimedW: seen.reduce((sum, [id, before]) => sum + powerOf(id) - before, 0),
-            coolingPerW: h.coolingPerW,
+            coolingPerW: betweenPerW(h.cooling, baseline.machinesW, h.machinesW.value),
           });
           if (verdict === 'contradicted') continue;
           if (verdict === 'confirmed') reconciler.confirmAtMeter(actId, hallId);

@@ -1,14 +1,19 @@
 import type { Reconciler } from '../control/reconciler.ts';
 import { wetBulbC } from '../dispatch/economics.ts';
-import { coolingPerWatt } from '../dispatch/problem.ts';
 import {
+  averagePerW,
   commitmentsOf,
+  cooledW,
+  coolingCurve,
+  coolingFacts,
   type Commitment,
+  type CoolingCurve,
   MACHINE_STATES,
   modeKey,
   pessimistic,
   sumCovered,
   valueAt,
+  worstCoolingCurve,
   type ClusterReading,
   type Covered,
   type Hall,
@@ -51,7 +56,8 @@ export interface HallPicture {
   readonly meterW: number | undefined;
   readonly meterAgeMs: number | undefined;
   readonly machinesW: Covered;
-  readonly coolingPerW: number;
+  /** Without weather the dearest there is. */
+  readonly cooling: CoolingCurve;
   readonly byState: Readonly<Record<MachineState, number>>;
   readonly hottestC: number | undefined;
   readonly silent: readonly FleetMachine[];
@@ -150,7 +156,7 @@ export function takePicture(sources: PictureSources): Picture {
 
 /** What the machines of a hall that answer, and its cooling, account for. */
 export const explainedW = (h: HallPicture): number =>
-  h.machinesW.value * (1 + h.coolingPerW) + h.hall.cooling.baseKw * 1000;
+  cooledW(h.cooling, h.machinesW.value) + h.hall.cooling.baseKw * 1000;
 
 function stateContext({ reconciler, staleMs }: PictureSources, id: string, wallNow: WallMs, at: SiteMs) {
   const change = reconciler.lastChange(id);
@@ -187,14 +193,13 @@ function hallPicture(
     if (t !== undefined && (hottestC === undefined || t > hottestC)) hottestC = t;
   }
   const meter = plant.hall(hall.id);
-  // Without weather the dearest cooling is assumed.
-  const dearest = Math.max(...hall.cooling.marginal.map((point) => point.marginalW));
+  const facts = coolingFacts(hall.cooling);
   return {
     hall,
     meterW: freshPowerW(meter, wall, METER_STALE_MS),
     meterAgeMs: ageMs(meter, wall, clock),
     machinesW: sumCovered(members.map((member) => (answers(member) ? member.reading?.powerW : undefined))),
-    coolingPerW: wetBulb === undefined ? dearest : coolingPerWatt(hall, wetBulb),
+    cooling: wetBulb === undefined ? worstCoolingCurve(facts) : coolingCurve(facts, wetBulb),
     byState,
     hottestC,
     silent: members.filter((member) => !answers(member)),
@@ -220,7 +225,7 @@ function linePowers(
   loss: number,
 ): Record<WorkLine, number | undefined> {
   const shares = serverShares(sources);
-  const factor = new Map(halls.map((h) => [h.hall.id, (1 + h.coolingPerW) * loss]));
+  const factor = new Map(halls.map((h) => [h.hall.id, (1 + averagePerW(h.cooling, h.machinesW.value)) * loss]));
   const sum: Record<WorkLine, number | undefined> = { mining: undefined, ai: undefined, hpc: undefined };
   const add = (line: WorkLine, watts: number) => {
     sum[line] = (sum[line] ?? 0) + watts;

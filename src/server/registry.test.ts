@@ -300,6 +300,35 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^ballast\.groups\.0: "\S+" has no miners, expected a group of kind asic$/,
   ],
   [
+    'a hall without a curve of its cooling',
+    (raw) => void (raw['halls']![0]!['cooling'] = { kind: 'air', baseKw: 1 }),
+    /^halls\.0\.cooling\.marginal: cooling needs its curve: expected marginal, or stages$/,
+  ],
+  [
+    'cooling with one slope and stages, too',
+    (raw) =>
+      void Object.assign(raw['halls']![0]!['cooling'] as object, {
+        stages: [{ id: 'dry', heatMw: 1, marginal: [{ wetBulbC: 10, marginalW: 0.1 }] }],
+      }),
+    /^halls\.0\.cooling\.stages: expected either marginal or stages, not both$/,
+  ],
+  [
+    'a stage whose points are not in order',
+    (raw) => {
+      const marginal = [20, 10].map((wetBulbC) => ({ wetBulbC, marginalW: 0.1 }));
+      raw['halls']![0]!['cooling'] = { kind: 'air', baseKw: 1, stages: [{ id: 'dry', heatMw: 1, marginal }] };
+    },
+    /^halls\.0\.cooling\.stages\.0\.marginal: expected points in the order of their wet bulb, coldest first$/,
+  ],
+  [
+    'two stages of one name',
+    (raw) => {
+      const stage = { id: 'dry', heatMw: 1, marginal: [{ wetBulbC: 10, marginalW: 0.1 }] };
+      raw['halls']![0]!['cooling'] = { kind: 'air', baseKw: 1, stages: [stage, stage] };
+    },
+    /^halls\.0\.cooling\.stages\.1\.id: "dry" is used twice in stages$/,
+  ],
+  [
     'two meters of one hall',
     (raw) => void (raw['meters']![2]!['measures'] = { hall: 'a' }),
     /^meters\.2\.measures: "meter-a" measures that already$/,

@@ -33,11 +33,11 @@ const SITE = siteSchema.parse({
 });
 
 /** @param hallsW what the halls' meters read, undefined where they are silent */
-function roomAt(hallsW: Readonly<Record<string, number | undefined>>): Room {
+function roomAt(hallsW: Readonly<Record<string, number | undefined>>, site = SITE, wetBulbC?: number): Room {
   const meter = (powerW: number | undefined) =>
     powerW === undefined ? undefined : { reading: { powerW }, readWall: wall.ms };
   const plant = { connection: meter(2e6), hall: (id: string) => meter(hallsW[id]) } as unknown as Plant;
-  return createRoom(SITE, plant);
+  return createRoom(site, plant, () => wetBulbC);
 }
 
 test('what halls below one feeder draw and were granted together stays within it', () => {
@@ -65,4 +65,26 @@ test('a feeder over its rating by the meters of its halls raises an alarm, and o
     { code: 'feeder-over-rating', subject: 'f1', message: '3.1 MW at a rating of 3.0 MW' },
   ]);
   expect(alarms(9e6, undefined)).toEqual([]);
+});
+
+test('a hall draws no more than its plant can carry in the weather there is, and in unknown weather in the worst', () => {
+  const points = [
+    { wetBulbC: 10, marginalW: 0.1 },
+    { wetBulbC: 30, marginalW: 0.2, heatPct: 50 },
+  ];
+  const stages = [{ id: 'dry', heatMw: 2, marginal: points }];
+  const staged = siteSchema.parse({
+    ...SITE,
+    halls: [{ ...hall('a'), cooling: { kind: 'air', baseKw: 100, stages } }],
+    feeders: [],
+  });
+  // At 20 C it carries 1.5 MW with 0.225 MW; 1 MW is there. Each MW more is taken to be cooled at the dearest.
+  const may = (deltaW: number, wetBulbC?: number): boolean =>
+    roomAt({ a: 1.25e6 }, staged, wetBulbC).mayIncrease('m', 'a', deltaW);
+  expect(may(0.47e6, 20)).toBe(true);
+  expect(may(0.49e6, 20)).toBe(false);
+  expect(may(0.75e6, 10)).toBe(true);
+  // Of unknown weather 1 MW is all, with 0.2 MW.
+  expect(may(0.04e6)).toBe(true);
+  expect(may(0.05e6)).toBe(false);
 });

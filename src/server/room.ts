@@ -1,5 +1,17 @@
 import type { Reconciler } from '../control/reconciler.ts';
-import { feederFacts, type Site, type WallMs } from '../model/index.ts';
+import {
+  cooledW,
+  coolingCurve,
+  coolingFacts,
+  feederFacts,
+  heatLimitW,
+  type CoolingCurve,
+  type CoolingFacts,
+  type Hall,
+  type Site,
+  type WallMs,
+  worstCoolingCurve,
+} from '../model/index.ts';
 import type { Plant } from './plant.ts';
 import { freshPowerW } from './plant.ts';
 import { METER_STALE_MS } from './picture.ts';
@@ -19,16 +31,28 @@ export interface Room {
 /** A meter is read once a second: what a machine just began to draw shows this late. */
 const METER_LAG_MS = 2_500;
 
+interface HallCooling {
+  readonly hall: Hall;
+  readonly facts: CoolingFacts;
+  readonly worst: CoolingCurve;
+}
+
 interface Grant {
   readonly hallId: string;
   readonly watts: number;
   endedAt: number | undefined;
 }
 
-export function createRoom(site: Site, plant: Plant): Room {
+/** @param wetBulbC the weather now; where it is unknown the worst is assumed of the heat a hall's cooling carries */
+export function createRoom(site: Site, plant: Plant, wetBulbC: () => number | undefined): Room {
   const grants = new Map<string, Grant>();
   const granted = new Map<string, number>();
-  const halls = new Map(site.halls.map((hall) => [hall.id, hall]));
+  const halls = new Map(
+    site.halls.map((hall) => {
+      const facts = coolingFacts(hall.cooling);
+      return [hall.id, { hall, facts, worst: worstCoolingCurve(facts) }];
+    }),
+  );
   const feeders = feederFacts(site);
   const lossFactor = 1 + site.connection.lossPct / 100;
   let total = 0;
@@ -47,6 +71,14 @@ export function createRoom(site: Site, plant: Plant): Room {
     });
   }
 
+  /** What a hall's meter may read, by its breaker and by the heat that its cooling carries. */
+  function mostHallW({ hall, facts, worst }: HallCooling): number {
+    if (facts.stages === undefined) return usableHallW(hall);
+    const weather = wetBulbC();
+    const curve = weather === undefined ? worst : coolingCurve(facts, weather);
+    return Math.min(usableHallW(hall), cooledW(curve, heatLimitW(curve)) + facts.baseW);
+  }
+
   return {
     mayIncrease(id, hallId, deltaW) {
       const hall = halls.get(hallId);
@@ -54,9 +86,8 @@ export function createRoom(site: Site, plant: Plant): Room {
       const importW = freshPowerW(plant.connection, now, METER_STALE_MS);
       const hallW = freshPowerW(plant.hall(hallId), now, METER_STALE_MS);
       if (hall === undefined || importW === undefined || hallW === undefined) return false;
-      const dearest = Math.max(...hall.cooling.marginal.map((point) => point.marginalW));
-      const watts = deltaW * (1 + dearest);
-      if (hallW + (granted.get(hallId) ?? 0) + watts > usableHallW(hall)) return false;
+      const watts = cooledW(hall.worst, deltaW);
+      if (hallW + (granted.get(hallId) ?? 0) + watts > mostHallW(hall)) return false;
       if (importW + (total + watts) * lossFactor > usableConnectionW(site)) return false;
       if (!fitsFeeders(hallId, watts, now)) return false;
       grants.set(id, { hallId, watts, endedAt: undefined });

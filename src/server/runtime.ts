@@ -191,7 +191,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   let previewer: Planner | undefined;
   const alarmBook = createAlarmBook();
-  let room = createRoom(site, plant);
+  let room = createRoom(site, plant, () => picture.wetBulbC);
   const journal: Journal = createJournal(store, events, log, { site: () => clock.now(), wall: wallNow });
   const people: People = await createPeople({
     store,
@@ -389,7 +389,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     devices.reload(site);
     pools.follow();
     books.follow(site);
-    room = createRoom(site, plant);
+    room = createRoom(site, plant, () => picture.wetBulbC);
     unexplained = createUnexplained(machines.length);
     picture = takePicture(sources);
     askPlan('the site file changed');

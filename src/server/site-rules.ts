@@ -43,6 +43,8 @@ export function crossIssues(site: unknown): SiteIssue[] {
   const issues: SiteIssue[] = [];
   const tell: Tell = (path, message) => issues.push({ path, message });
   for (const list of LISTS) doubles(site, list, tell);
+  for (const { index, entry } of entries(site, 'halls'))
+    if (isRaw(entry['cooling'])) doubles(entry['cooling'], 'stages', tell, ['halls', index, 'cooling']);
   references(site, tell);
   feederTree(site, tell);
   generatorSeries(site, tell);
@@ -56,11 +58,11 @@ export function crossIssues(site: unknown): SiteIssue[] {
   return issues;
 }
 
-function doubles(site: Raw, list: string, tell: Tell): void {
+function doubles(site: Raw, list: string, tell: Tell, at: Path = []): void {
   const seen = new Set<unknown>();
   for (const { index, entry } of entries(site, list)) {
     if (typeof entry['id'] !== 'string') continue;
-    if (seen.has(entry['id'])) tell([list, index, 'id'], `"${entry['id']}" is used twice in ${list}`);
+    if (seen.has(entry['id'])) tell([...at, list, index, 'id'], `"${entry['id']}" is used twice in ${list}`);
     seen.add(entry['id']);
   }
 }

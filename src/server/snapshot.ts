@@ -3,7 +3,9 @@ import {
   ballastOf,
   blockOf,
   coincidentUsdPerMw,
+  coolingFacts,
   CATALOGUE,
+  fitting,
   programCallFacts,
   feederFacts,
   generatorFacts,
@@ -110,13 +112,15 @@ function hallFacts(sources: PictureSources, h: HallPicture, picture: Picture, wo
     (sum, one) => sum + (one.hallId === hall.id ? one.runningGpus * one.marginalWPerGpu : 0),
     0,
   );
+  const silentW = h.silent.reduce((sum, member) => sum + worstCaseW(member), 0);
   return {
     id: hall.id,
     usableW: usableHallW(hall),
-    cooling: { baseW: hall.cooling.baseKw * 1000, marginal: hall.cooling.marginal },
+    cooling: coolingFacts(hall.cooling),
     // What the meter shows and nothing explains is load all the same; brought from the meter back to the machines.
-    fixedW: Math.max(0, serversW - jobsW) + sources.unexplainedW(hall.id) / (1 + h.coolingPerW),
-    silent: { machines: h.silent.length, powerW: h.silent.reduce((sum, member) => sum + worstCaseW(member), 0) },
+    fixedW:
+      Math.max(0, serversW - jobsW) + fitting(h.cooling, h.machinesW.value + silentW, 1, sources.unexplainedW(hall.id)),
+    silent: { machines: h.silent.length, powerW: silentW },
     wakesPerMinute: hall.wakesPerMinute,
     uplinkMbps: sources.uplinks.capacityMbps(hall.id),
   };

@@ -11,7 +11,7 @@ const picture = (meterW: number | undefined, machinesW: number): Picture =>
       {
         hall: { id: 'a', breakerMw: 10, cooling: { baseKw: 100 } },
         meterW,
-        coolingPerW: 0.1,
+        cooling: [{ heatW: Infinity, perW: 0.1 }],
         machinesW: { value: machinesW, of: 1, total: 1 },
         silent: [],
         byState: { starting: 0 },
@@ -43,4 +43,16 @@ test('a hall that moves, or whose meter is silent, teaches nothing; a great gap 
   expect(unexplained.hallW('a')).toBe(0);
   unexplained.look(picture(9e6, 1e6), still);
   expect(unexplained.hallW('a')).toBe(1e6);
+});
+
+test('on a plant in stages what is known costs the stages it fills', () => {
+  const unexplained = createUnexplained(1000);
+  const one = picture(6.4e6, 5e6);
+  const cooling = [
+    { heatW: 4e6, perW: 0.05 },
+    { heatW: 4e6, perW: 0.4 },
+  ];
+  unexplained.look({ ...one, halls: one.halls.map((hall) => ({ ...hall, cooling })) }, still);
+  // 5 MW take 0.2 and 0.4 MW of cooling, and the base is 0.1 MW.
+  expect(unexplained.hallW('a')).toBeCloseTo(0.7e6, 0);
 });

@@ -1,4 +1,5 @@
 import type { Reconciler } from '../control/reconciler.ts';
+import { cooledW } from '../model/index.ts';
 import { worstCaseW } from './fleet.ts';
 import type { HallPicture, Picture } from './picture.ts';
 
@@ -39,5 +40,5 @@ export function createUnexplained(machines: number): Unexplained {
 /** Silent machines count at their worst here as they do in the plan, or they would be counted twice. */
 function knownW(h: HallPicture): number {
   const silentW = h.silent.reduce((sum, member) => sum + worstCaseW(member), 0);
-  return (h.machinesW.value + silentW) * (1 + h.coolingPerW) + h.hall.cooling.baseKw * 1000;
+  return cooledW(h.cooling, h.machinesW.value + silentW) + h.hall.cooling.baseKw * 1000;
 }

@@ -9,6 +9,7 @@ import {
   CATALOGUE,
   dayStart,
   fromMicroUsd,
+  marginalPerW,
   isoUtc,
   modeKey,
   powerText,
@@ -316,8 +317,9 @@ function breakEven(
 ): number | undefined {
   const model = CATALOGUE.get(modelId);
   if (model?.kind !== 'asic') return undefined;
-  const cooling = picture.halls.find((h) => h.hall.id === hallId)?.coolingPerW ?? 0;
-  const siteMultiplier = (1 + cooling) * (1 + site.connection.lossPct / 100);
+  const hall = picture.halls.find((h) => h.hall.id === hallId);
+  const coolingPerW = hall === undefined ? 0 : marginalPerW(hall.cooling, hall.machinesW.value);
+  const siteMultiplier = (1 + coolingPerW) * (1 + site.connection.lossPct / 100);
   return breakEvenUsdPerMwh(hashprice, keptFraction(site), model.nameplateW / model.nameplateThs, siteMultiplier);
 }
 

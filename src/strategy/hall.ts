@@ -1,6 +1,12 @@
 import {
   addressesOf,
+  averagePerW,
   CATALOGUE,
+  cooledW,
+  coolingCurve,
+  coolingFacts,
+  heatLimitW,
+  mostItW,
   type AsicModel,
   type GpuServerModel,
   type Hall,
@@ -62,13 +68,14 @@ export function hallCases(
   studies: Readonly<Record<string, HallStudy>>,
   machines?: readonly Machine[],
 ): HallCase[] {
-  const usable = (hall: Hall) => hall.breakerMw * (1 - hall.marginPct / 100);
+  const usable = (hall: Hall) => loadedMw(hall).usableMw;
   const allUsable = site.halls.reduce((total, hall) => total + usable(hall), 0);
   const blockMw = site.tariff.kind === 'block-and-real-time' ? site.tariff.blockMw : 0;
-  const chilled = site.halls.find((hall) => hall.cooling.kind === 'chilled')?.cooling.marginal;
+  const chilled = site.halls.find((hall) => hall.cooling.kind === 'chilled');
   const perGroup = machines === undefined ? undefined : Map.groupBy(machines, ({ groupId }) => groupId);
   return site.halls.map((hall) => {
     const told = studies[hall.id];
+    const { usableMw, curve } = loadedMw(hall);
     const groups = site.machines
       .filter((group) => group.hall === hall.id)
       .map((group) => ({
@@ -85,10 +92,11 @@ export function hallCases(
       id: hall.id,
       name: hall.name,
       cooling: hall.cooling.kind,
-      curve: hall.cooling.marginal,
-      aiCurve: hall.cooling.kind === 'chilled' ? hall.cooling.marginal : (chilled ?? AI_COOLING.marginal),
+      curve,
+      aiCurve:
+        hall.cooling.kind === 'chilled' ? curve : chilled === undefined ? AI_COOLING.marginal : loadedMw(chilled).curve,
       baseMw: hall.cooling.baseKw / 1000,
-      usableMw: usable(hall),
+      usableMw,
       fleet: joinFleets(asics.map(({ count, model }) => fleetOf(model, count))),
       fleetNames: asics.map(({ count, model }) => `${count.toLocaleString('en-US')} ${model.name}`),
       gpusToday: servers.map(({ count, model }) => gpusOf(model, count)),
@@ -99,6 +107,28 @@ export function hallCases(
       options: told?.options,
     };
   });
+}
+
+/**
+ * What may be drawn through a hall, and its cooling by wet bulb, whatever the load: of a plant in stages the average with the hall
+ * full, which is more than it takes at any lower load, and no more power than its heat limit leaves in any weather.
+ */
+function loadedMw({ breakerMw, marginPct, cooling }: Hall): {
+  readonly usableMw: number;
+  readonly curve: CoolingCurve;
+} {
+  const breakerW = breakerMw * 1e6 * (1 - marginPct / 100);
+  const { baseW, marginal, stages } = coolingFacts(cooling);
+  if (stages === undefined) return { usableMw: breakerMw * (1 - marginPct / 100), curve: marginal! };
+  const weather = [...new Set(stages.flatMap((stage) => stage.marginal.map(({ wetBulbC }) => wetBulbC)))];
+  const curves = weather
+    .sort((a, b) => a - b)
+    .map((wetBulbC) => ({ wetBulbC, curve: coolingCurve({ baseW, stages }, wetBulbC) }));
+  const mostW = Math.min(breakerW - baseW, ...curves.map(({ curve }) => cooledW(curve, heatLimitW(curve))));
+  return {
+    usableMw: (baseW + mostW) / 1e6,
+    curve: curves.map(({ wetBulbC, curve }) => ({ wetBulbC, marginalW: averagePerW(curve, mostItW(curve, mostW)) })),
+  };
 }
 
 /** Operating points on the upper concave envelope of power and hash, as steps from sleep upwards. */

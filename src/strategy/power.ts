@@ -1,20 +1,11 @@
-import type { Site } from '../model/index.ts';
+import { byWetBulb, type CoolingPoint, type Site } from '../model/index.ts';
 import type { Bucket, Replay } from './replay.ts';
 
-/** Marginal cooling: watts per further watt of IT at a wet bulb, linear between the points and flat outside. */
-export type CoolingCurve = readonly { readonly wetBulbC: number; readonly marginalW: number }[];
+/** Watts of cooling per watt of IT, by wet bulb, whatever the load. */
+export type CoolingCurve = readonly CoolingPoint[];
 
-export function marginalCooling(curve: CoolingCurve, wetBulbC: number): number {
-  const first = curve[0];
-  if (first === undefined || wetBulbC <= first.wetBulbC) return first?.marginalW ?? 0;
-  for (let i = 1; i < curve.length; i++) {
-    const [low, high] = [curve[i - 1]!, curve[i]!];
-    if (wetBulbC > high.wetBulbC) continue;
-    const share = (wetBulbC - low.wetBulbC) / (high.wetBulbC - low.wetBulbC);
-    return low.marginalW + share * (high.marginalW - low.marginalW);
-  }
-  return curve.at(-1)!.marginalW;
-}
+export const marginalCooling = (curve: CoolingCurve, wetBulbC: number): number =>
+  byWetBulb(curve, wetBulbC, ({ marginalW }) => marginalW);
 
 /**
  * The intervals of a bucket in ascending order of what one MWh of IT costs in them, cooling and losses included, with

@@ -413,3 +413,30 @@ describe('a whole study', () => {
     for (const { source } of result.hardware) expect(source.length).toBeGreaterThan(20);
   });
 });
+
+test('a plant in stages enters a study at its average with the hall full, and no fuller than its stages carry', () => {
+  const stages = [
+    {
+      id: 'dry',
+      heatMw: 4,
+      marginal: [
+        { wetBulbC: 10, marginalW: 0.05 },
+        { wetBulbC: 20, marginalW: 0.1, heatPct: 0 },
+      ],
+    },
+    { id: 'chillers', heatMw: 4, marginal: [{ wetBulbC: 10, marginalW: 0.3 }] },
+  ];
+  const halls = DEMO.halls.map(({ cooling, ...hall }) =>
+    hall.id === 'e' ? { ...hall, cooling: { kind: 'chilled', baseKw: 100, stages } } : { ...hall, cooling },
+  );
+  const hall = hallCases(siteSchema.parse({ ...DEMO, halls }), {}).find(({ id }) => id === 'e')!;
+  // In the heat the chillers carry 4 MW of IT with 1.2 MW, and the breaker more than that.
+  expect(hall.usableMw).toBeCloseTo(5.3, 9);
+  // 5.2 MW are, in the cold, 4 MW of IT with 0.2 MW and 1 MW on chillers.
+  const itMw = 4 + 1 / 1.3;
+  expect(hall.curve).toEqual([
+    { wetBulbC: 10, marginalW: expect.closeTo(5.2 / itMw - 1, 9) },
+    { wetBulbC: 20, marginalW: expect.closeTo(0.3, 9) },
+  ]);
+  expect(hall.aiCurve).toBe(hall.curve);
+});

@@ -30,7 +30,16 @@ function fixture() {
   const tariff = { ...snapshot.tariff, demand: { ...demand, monthEndsAt }, coincidentUsdPerMw: 16_000 };
   const forecast = demoForecast();
   const steps = forecast.steps.map((step, t) => ({ ...step, coincidentProbability: t > 30 && t < 40 ? 0.2 : 0 }));
-  const halls = snapshot.halls.map((hall) => ({ ...hall, uplinkMbps: 10_000 }));
+  const stage = { heatW: 5e6, marginal: [{ wetBulbC: 20, marginalW: 0.1 }] };
+  const stages = [
+    { ...stage, id: 'dry' },
+    { ...stage, id: 'chillers', marginal: [{ wetBulbC: 20, marginalW: 0.3 }] },
+  ];
+  const halls = snapshot.halls.map(({ cooling, ...hall }) => ({
+    ...hall,
+    uplinkMbps: 10_000,
+    cooling: hall.id === 'd' ? { baseW: cooling.baseW, stages } : cooling,
+  }));
   const feeders = [{ id: 'f1', usableW: 20e6, hallIds: ['a', 'b', 'c'] }];
   const spans = [{ from: snapshot.at, until: siteMs(snapshot.at + DAY) }];
   const award = { awardedW: 5e6, usdPerMwHour: 12, shortfallUsdPerMwh: 100, responseSeconds: 600, spans };

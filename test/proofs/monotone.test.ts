@@ -110,6 +110,14 @@ const WIDER: Readonly<Record<string, (site: AnySite) => AnySite>> = {
     ...site,
     feederW: site.feederW && [site.feederW[0] + 100_000, site.feederW[1] + 250_000],
   }),
+  // A stage dearer than all others, so that what these carry is cooled as before.
+  heat: (site) => ({
+    ...site,
+    halls: changed(site, (hall) => ({
+      ...hall,
+      stages: hall.stages && [...hall.stages, { heatW: 400_000, coldPerW: 0.6, hotPerW: 0.6, hotPct: 100 }],
+    })),
+  }),
   calls: (site) => ({ ...site, calls: site.calls.map((call) => ({ ...call, firmW: call.firmW + 200_000 })) }),
   generation: (site) => ({
     ...site,
@@ -161,7 +169,9 @@ test.each(Object.keys(WIDER))('wider, the %s never lower what is earned', (what)
     fc.property(what === 'band' ? anySite : calm, (any) => {
       const site = START[what]?.(any) ?? any;
       // Where the connection cannot be kept, what can be made has to be, at whatever it costs.
-      if (what === 'generation') fc.pre(pose(snapshotOf(site), forecastOfSite(site)).exceeded.length === 0);
+      // What no stage carries and is there all the same is cooled at the dearest.
+      if (what === 'generation' || what === 'heat')
+        fc.pre(pose(snapshotOf(site), forecastOfSite(site)).exceeded.length === 0);
       const [narrow, wide] = [best(site), best(WIDER[what]!(site))];
       expect(wide.objectiveUsd).toBeGreaterThanOrEqual(narrow.objectiveUsd - blurUsd(narrow, wide));
       if (wide.objectiveUsd > narrow.objectiveUsd + blurUsd(narrow, wide)) better += 1;

@@ -4,7 +4,7 @@ import type { ModelData } from 'highs';
 const digits = (value: number): string => String(value === 0 ? 0 : value);
 
 /**
- * A linear program to be maximised as free MPS for solvers that minimise: costs are negated, the constant is left out.
+ * A program to be maximised, its whole numbers 0 or 1, as free MPS for solvers that minimise: costs are negated, the constant is left out.
  * Column `i` is called `C<i>` and row `i` `R<i>`; the objective is row `COST`.
  * @throws Error on a row that limits nothing, which no model here has, or on a matrix that is not stored by rows.
  */
@@ -17,6 +17,7 @@ export function toFreeMps({
   rowLower,
   rowUpper,
   matrix,
+  integrality,
 }: ModelData): string {
   if (matrix.format !== 'csr') throw new Error('a matrix by rows is expected');
   const rows: string[] = [];
@@ -32,7 +33,11 @@ export function toFreeMps({
     for (let at = matrix.starts[row]!; at < matrix.starts[row + 1]!; at += 1)
       entries[matrix.indices[at]!]!.push(` C${matrix.indices[at]!} R${row} ${digits(matrix.values[at]!)}`);
   }
-  const bounds = Array.from({ length: numCols }, (_, column) => boundsOf(column, colLower[column]!, colUpper[column]!));
+  const bounds = Array.from({ length: numCols }, (_, column) =>
+    (integrality?.[column] ?? 0) === 0
+      ? boundsOf(column, colLower[column]!, colUpper[column]!)
+      : [` BV BND C${column}`],
+  );
   return [
     'NAME PLAN FREE',
     'ROWS',

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { bareHall, S19K, shortForecast } from '../../src/dispatch/fixture.ts';
 import {
+  type CoolingFacts,
   type Forecast,
   HOUR,
   MINUTE,
@@ -19,12 +20,19 @@ export const POINTS = S19K.filter((_, i) => i % 6 === 0);
 export const GPU_W = 550;
 export const PART_GPUS = 400;
 
+const anyStage = fc.record({
+  heatW: int(100_000, 1_500_000),
+  coldPerW: int(0, 300).map((thousandths) => thousandths / 1000),
+  hotPerW: int(0, 500).map((thousandths) => thousandths / 1000),
+  hotPct: fc.constantFrom(100, 60, 0),
+});
 const anyHall = fc.record({
   usableW: int(200_000, 3_000_000),
   fixedW: int(0, 400_000),
   silentW: int(0, 300_000),
   baseW: int(0, 100_000),
   coolingPerW: some(0, 0.4),
+  stages: fc.option(fc.array(anyStage, { minLength: 1, maxLength: 3 }), { nil: undefined, freq: 2 }),
   wakesPerMinute: int(1, 60),
   uplinkMbps: fc.constantFrom(undefined, undefined, 203, 1_001),
 });
@@ -109,7 +117,7 @@ export const anySite = fc.record({
   minutes: fc.constantFrom(5, 15),
   steps: fc.array(
     fc.record({
-      priceUsdPerMwh: some(-100, 3000),
+      priceUsdPerMwh: fc.oneof({ weight: 3, arbitrary: some(-100, 3000) }, { weight: 1, arbitrary: int(-250, 0) }),
       wetBulbC: int(10, 26),
       /** Undefined where nobody tells. */
       solarMw: fc.option(some(0, 4), { nil: undefined }),
@@ -120,6 +128,27 @@ export const anySite = fc.record({
   hashpriceUsdPerPhDay: int(20, 120),
 });
 export type AnySite = typeof anySite extends fc.Arbitrary<infer T> ? T : never;
+
+const coolingOf = ({ baseW, coolingPerW, stages }: AnySite['halls'][number]): CoolingFacts => ({
+  baseW,
+  ...(stages === undefined
+    ? {
+        marginal: [
+          { wetBulbC: 10, marginalW: coolingPerW / 2 },
+          { wetBulbC: 26, marginalW: coolingPerW },
+        ],
+      }
+    : {
+        stages: stages.map(({ heatW, coldPerW, hotPerW, hotPct }, k) => ({
+          id: `s${k}`,
+          heatW,
+          marginal: [
+            { wetBulbC: 10, marginalW: coldPerW },
+            { wetBulbC: 26, marginalW: hotPerW, heatPct: hotPct },
+          ],
+        })),
+      }),
+});
 
 function tariffOf({ demand, coincidentUsdPerMw }: AnySite, at: number): TariffFacts {
   const tariff = { blockW: 1e6, blockUsdPerMwh: 38, coincidentUsdPerMw };
@@ -163,13 +192,7 @@ export function snapshotOf(site: AnySite): Snapshot {
       usableW: h.usableW,
       fixedW: h.fixedW,
       silent: { machines: 1, powerW: h.silentW },
-      cooling: {
-        baseW: h.baseW,
-        marginal: [
-          { wetBulbC: 10, marginalW: h.coolingPerW / 2 },
-          { wetBulbC: 26, marginalW: h.coolingPerW },
-        ],
-      },
+      cooling: coolingOf(h),
       wakesPerMinute: h.wakesPerMinute,
       uplinkMbps: h.uplinkMbps,
     })),

@@ -17,7 +17,7 @@ export const ballast = defineConstraint({
     );
     const halls = new Set(fast.map(([, { hall }]) => hall));
     const charges = peakChargesUsdPerMw(problem);
-    for (const [t, { facts: step, hours, pinned, coolingPerW, limits }] of problem.steps.entries()) {
+    for (const [t, { facts: step, hours, pinned, cooling, limits }] of problem.steps.entries()) {
       const short = model.column(
         ['ballast:short', '', step.start],
         -(USD_PER_MWH_SHORT * hours + charges),
@@ -50,10 +50,16 @@ export const ballast = defineConstraint({
         model.row(['ballast:asleep', id, step.start], -Infinity, -kept(riseW, inHall), [[taken, 1], ...negative]);
         // What is taken up in a hall goes through its breaker, even where the swing is in another.
         model.row(['ballast:breaker', id, step.start], -Infinity, limits.hallW[h]! / 1e6, [
-          [taken, 1 + coolingPerW[h]!],
+          // Wherever on the curve the hall is, what is taken up is cooled by its dearest segment at the most.
+          [taken, 1 + cooling[h]!.at(-1)!.perW],
           [columns.itMw[t]![h]!, 1],
           [columns.coolingMw[t]![h]!, 1],
         ]);
+        if (limits.heatW[h]! < Infinity)
+          model.row(['ballast:heat', id, step.start], -Infinity, limits.heatW[h]! / 1e6, [
+            [taken, 1],
+            [columns.itMw[t]![h]!, 1],
+          ]);
         return [taken, 1] as const;
       });
       model.row(['ballast:take', '', step.start], -facts.bandW / 1e6, Infinity, [...takes, ...swing, [short, 1]]);

@@ -11,6 +11,7 @@ import { deadline } from './deadline.ts';
 import { demandCharge } from './demand-charge.ts';
 import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
+import { heatLimit } from './heat-limit.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
 import { minimumTimes } from './minimum-times.ts';
@@ -37,6 +38,7 @@ export const constraints: readonly Constraint[] = [
   demandCharge,
   feederLimit,
   hallBreaker,
+  heatLimit,
   held,
   interruptCost,
   minimumTimes,

@@ -119,6 +119,65 @@ describe('with everything coupled', () => {
   });
 });
 
+describe('with a plant in stages', () => {
+  /** Dry coolers that carry the new miners on a cool night and nothing in the heat, and chillers for most of the rest. */
+  const stages = [
+    {
+      id: 'dry',
+      heatMw: 0.7,
+      marginal: [
+        { wetBulbC: 18, marginalW: 0.03 },
+        { wetBulbC: 24, marginalW: 0.05, heatPct: 0 },
+      ],
+    },
+    { id: 'chillers', heatMw: 0.6, marginal: [{ wetBulbC: 18, marginalW: 0.25 }] },
+  ];
+  const [hall] = uncoupledSite().halls;
+  const staged = uncoupledSite({ halls: [{ ...hall!, cooling: { kind: 'air', baseKw: 5, stages } }] });
+  const facts = siteCase(staged);
+  const truth = truthOf(facts, HISTORY, JUNE, JULY);
+
+  test('no policy runs more than it carries, and every watt of its cooling is paid', async () => {
+    const policies: Decide[] = [
+      plannerPolicy(await loadHighs(), facts, truth, { failures: [] }),
+      foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, failures: [] }),
+      rulePolicy(facts, () => false),
+      ({ conditions, wanted, usdPerGpuHour }) => ({ running: fillUp(facts, conditions, wanted, usdPerGpuHour) }),
+    ];
+    const profits: number[] = [];
+    for (const policy of policies) {
+      let energyUsd = 0;
+      let fullest = 0;
+      const onStep = (at: SiteMs, running: Running, load: Load): void => {
+        const { wetBulbC, priceUsdPerMwh } = truth.at(at);
+        const itW =
+          200 * 25 +
+          100 * 20 +
+          3_475 * (running.cohorts['new']!['default'] ?? 0) +
+          3_230 * (100 - (running.cohorts['old']!['sleep'] ?? 0));
+        const dryW = 0.7e6 * Math.min(1, Math.max(0, (24 - wetBulbC) / 6));
+        const dryPerW = 0.03 + 0.02 * Math.min(1, Math.max(0, (wetBulbC - 18) / 6));
+        expect(itW).toBeLessThanOrEqual(dryW + 0.6e6 + 1e-3);
+        fullest = Math.max(fullest, itW / (dryW + 0.6e6));
+        const coolingW = Math.min(dryW, itW) * dryPerW + Math.max(0, itW - dryW) * 0.25;
+        expect(load.importW).toBeCloseTo(itW + coolingW + 5_000, 3);
+        expect(load.miningW).toBeCloseTo(itW + coolingW, 3);
+        energyUsd += (load.importW / 1e6) * priceUsdPerMwh * 0.25;
+      };
+      const { ledger } = await walk({ facts, truth, ...DAYS, onStep }, policy);
+      const outcome = ledger.outcome();
+      expect(outcome.energyUsd).toBeCloseTo(energyUsd, 6);
+      expect(outcome.profitUsd).toBeCloseTo(outcome.miningUsd - energyUsd, 6);
+      expect(fullest).toBeGreaterThan(0.95);
+      profits.push(outcome.profitUsd);
+    }
+    const [plan, foresight, rule, always] = profits;
+    for (const profit of [plan, rule, always]) expect(profit).toBeLessThanOrEqual(foresight! + 0.01);
+    // Who counts each stage at its own watts earns more than who takes the plant at its average.
+    expect(plan).toBeGreaterThan(rule!);
+  });
+});
+
 test('practice switches off in the late afternoon of days that look like a peak', () => {
   const facts = siteCase(coupledSite());
   const truth = truthOf(facts, HISTORY, JUNE, JULY);

@@ -4,6 +4,7 @@ import {
   blockOf,
   CATALOGUE,
   commitmentsOf,
+  coolingFacts,
   feederFacts,
   MINUTE,
   type AsicModel,
@@ -86,7 +87,7 @@ export function siteCase(site: Site, machines?: readonly Machine[]): SiteCase {
     return {
       id: hall.id,
       usableW: hall.breakerMw * MW * (1 - hall.marginPct / 100),
-      cooling: { baseW: hall.cooling.baseKw * 1000, marginal: hall.cooling.marginal },
+      cooling: coolingFacts(hall.cooling),
       fixedW: servers.reduce((sum, one) => sum + (one.hall === index ? one.count * idleW(one.model) : 0), 0),
       silent: { machines: 0, powerW: 0 },
       wakesPerMinute: hall.wakesPerMinute,

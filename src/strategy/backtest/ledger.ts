@@ -1,7 +1,9 @@
-import { coolingPerWatt, hallLoadW } from '../../dispatch/problem.ts';
+import { hallLoadW, undecidedW } from '../../dispatch/problem.ts';
 import { usdPerThHour } from '../../dispatch/economics.ts';
 import {
+  averagePerW,
   blockOf,
+  coolingCurve,
   deadlineTermAt,
   HOUR,
   MINUTE,
@@ -43,10 +45,15 @@ export function loadOf(facts: SiteCase, running: Running, wetBulbC: number): Loa
       hashrateThs += machines * (point?.hashrateThs ?? 0);
     }
   }
-  const perW = facts.halls.map((hall) => coolingPerWatt(hall, wetBulbC));
-  const minersW = itW.reduce((sum, watts, h) => sum + watts * (1 + perW[h]!), 0);
+  const minersItW = [...itW];
   for (const { id, hall, marginalWPerGpu } of facts.work) itW[hall]! += running.gpus[id]! * marginalWPerGpu;
-  const hallW = facts.halls.map((hall, h) => hallLoadW(hall, perW[h]!, itW[h]!));
+  const cooling = facts.halls.map((hall) => coolingCurve(hall.cooling, wetBulbC));
+  const hallW = facts.halls.map((hall, h) => hallLoadW(hall, cooling[h]!, itW[h]!));
+  // Whoever is in a hall bears its cooling alike.
+  const minersW = minersItW.reduce(
+    (sum, watts, h) => sum + watts * (1 + averagePerW(cooling[h]!, undecidedW(facts.halls[h]!) + itW[h]!)),
+    0,
+  );
   const withLosses = 1 + facts.lossFraction;
   return {
     importW: hallW.reduce((sum, watts) => sum + watts, 0) * withLosses,

@@ -1,6 +1,7 @@
 import { breakEvenUsdPerMwh } from '../../dispatch/economics.ts';
-import { coolingPerWatt, feederLoadW, hallLoadW } from '../../dispatch/problem.ts';
-import { DAY, HOUR, siteMs, type Site, type SiteMs } from '../../model/index.ts';
+import { feederLoadW, hallLoadW, undecidedW } from '../../dispatch/problem.ts';
+import { roomWithin } from '../../dispatch/round.ts';
+import { betweenPerW, coolingCurve, DAY, heatLimitW, HOUR, siteMs, type Site, type SiteMs } from '../../model/index.ts';
 import type { CohortCase, Running, SiteCase, Wanted } from './facts.ts';
 import { monthCalendar } from './ledger.ts';
 import type { Conditions, Truth } from './truth.ts';
@@ -18,28 +19,28 @@ export function fillUp(
   runs: (cohort: CohortCase) => boolean = () => true,
 ): Running {
   const { halls, feeders, cohorts, work, lossFraction } = facts;
-  const perW = halls.map((hall) => coolingPerWatt(hall, wetBulbC));
+  const cooling = halls.map((hall) => coolingCurve(hall.cooling, wetBulbC));
   const asleepW = halls.map((_, h) =>
     cohorts.reduce((sum, { hall, machines, sleepW }) => sum + (hall === h ? machines * sleepW : 0), 0),
   );
-  const least = halls.map((hall, h) => hallLoadW(hall, perW[h]!, asleepW[h]!));
-  const hallLeftW = halls.map(({ usableW }, h) => usableW - least[h]!);
-  let leftW = facts.usableW - least.reduce((sum, watts) => sum + watts, 0) * (1 + lossFraction);
-  const feederLeftW = feeders.map(({ usableW, hallIds }) => {
-    const below = halls.flatMap(({ id }, h) => (hallIds.includes(id) ? [h] : []));
-    return usableW - feederLoadW(below, least, lossFraction);
+  const least = halls.map((hall, h) => hallLoadW(hall, cooling[h]!, asleepW[h]!));
+  const room = roomWithin({
+    cooling,
+    itW: halls.map((hall, h) => undecidedW(hall) + asleepW[h]!),
+    heatW: cooling.map(heatLimitW),
+    hallW: halls.map(({ usableW }, h) => usableW - least[h]!),
+    feederW: feeders.map(({ usableW, hallIds }) => {
+      const below = halls.flatMap(({ id }, h) => (hallIds.includes(id) ? [h] : []));
+      return usableW - feederLoadW(below, least, lossFraction);
+    }),
+    siteW: facts.usableW - least.reduce((sum, watts) => sum + watts, 0) * (1 + lossFraction),
+    above: halls.map(({ id }) => [...feeders.keys()].filter((f) => feeders[f]!.hallIds.includes(id))),
+    lossFraction,
   });
-  const above = halls.map(({ id }) => [...feeders.keys()].filter((f) => feeders[f]!.hallIds.includes(id)));
   /** How many things of so many watts of IT still fit, `most` at the most; they are taken. */
   const take = (hall: number, wattsEach: number, most: number): number => {
-    const atHallW = wattsEach * (1 + perW[hall]!);
-    const atMeterW = atHallW * (1 + lossFraction);
-    const aboveW = above[hall]!.reduce((room, f) => Math.min(room, feederLeftW[f]!), leftW);
-    const fits = atHallW <= 0 ? most : Math.min(hallLeftW[hall]! / atHallW, aboveW / atMeterW);
-    const count = Math.max(0, Math.min(most, Math.floor(fits + 1e-9)));
-    hallLeftW[hall]! -= count * atHallW;
-    leftW -= count * atMeterW;
-    for (const f of above[hall]!) feederLeftW[f]! -= count * atMeterW;
+    const count = Math.max(0, Math.min(most, Math.floor(room.most(hall, wattsEach) + 1e-9)));
+    room.take(hall, wattsEach * count);
     return count;
   };
 
@@ -72,8 +73,13 @@ const joulePerTh = ({ stock }: CohortCase): number => stock.powerW / stock.hashr
 
 /** Price in $/MWh at the connection above which a cohort at stock earns more asleep: what it draws beyond sleep no longer pays. */
 export function breakEvenOf(facts: SiteCase, cohort: CohortCase, conditions: Conditions): number {
-  const multiplier = (1 + coolingPerWatt(facts.halls[cohort.hall]!, conditions.wetBulbC)) * (1 + facts.lossFraction);
-  const joules = (cohort.stock.powerW - cohort.sleepW) / cohort.stock.hashrateThs;
+  const { hall, machines, stock, sleepW } = cohort;
+  const alwaysW = undecidedW(facts.halls[hall]!);
+  const cooling = coolingCurve(facts.halls[hall]!.cooling, conditions.wetBulbC);
+  // A rule of thumb: as if nothing else that can be decided ran in the hall.
+  const perW = betweenPerW(cooling, alwaysW + machines * sleepW, alwaysW + machines * stock.powerW);
+  const multiplier = (1 + perW) * (1 + facts.lossFraction);
+  const joules = (stock.powerW - sleepW) / stock.hashrateThs;
   return breakEvenUsdPerMwh(conditions.hashpriceUsdPerPhDay, facts.keptFraction, joules, multiplier);
 }
 
