@@ -91,7 +91,9 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       ...snapshot.cohorts.flatMap((c) => brokenCohort(c, plan, t)),
       ...snapshot.work.map((w) => {
         const gpus = step.work[w.id]!;
-        const fits = gpus >= 0 && gpus <= w.runningGpus + w.queuedGpus + 1e-4 && (t > 0 || Number.isInteger(gpus));
+        const told = t === 0 ? undefined : forecast.steps[t]!.wantedGpus?.[w.id];
+        const wanted = told ?? w.runningGpus + w.queuedGpus;
+        const fits = gpus >= 0 && gpus <= wanted + 1e-4 && (t > 0 || Number.isInteger(gpus));
         return !fits && `work ${w.id} at ${t}: ${gpus}`;
       }),
     ].filter((what) => what !== false);

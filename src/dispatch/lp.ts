@@ -72,7 +72,7 @@ function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Colum
 
 function decisionColumns(model: Model, problem: Problem): Columns {
   const { exportLimitW } = problem.snapshot.connection;
-  const rows = problem.steps.map((step) => columnsOfStep(model, problem, step));
+  const rows = problem.steps.map((step, t) => columnsOfStep(model, problem, step, t));
   const exportMw = rows.map((row) => row.exportMw).filter((column) => column !== undefined);
   return {
     machines: rows.map((row) => row.machines),
@@ -92,6 +92,7 @@ function columnsOfStep(
   model: Model,
   { snapshot, halls, cohorts, work, generators }: Problem,
   { facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW }: ProblemStep,
+  t: number,
 ) {
   const { exportLimitW, exportAdderUsdPerMwh = 0 } = snapshot.connection;
   const machines: number[][] = [];
@@ -110,7 +111,7 @@ function columnsOfStep(
     wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
     gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
     unserved: work.map(({ facts, reservedGpus }) =>
-      reservedGpus === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
+      reservedGpus[t] === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
     ),
     itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),

@@ -108,12 +108,12 @@ function changedLately(
 /** Work that may not be interrupted keeps its GPUs, as far as the physical limits and all that can be made on site leave room. */
 function keepRunning(problem: Problem, t: number, { machines, gpus }: { machines: number[][]; gpus: number[] }): void {
   const room = roomBeside(problem, t, { machines, gpus, generationW: problem.steps[t]!.availableW });
-  problem.work.forEach(({ facts, hall }, i) => {
+  problem.work.forEach(({ facts, hall, demandGpus }, i) => {
     if (facts.preemptible !== false) return;
     const part = problem.parts.find(({ work }) => work.includes(i))!;
     const free = part.gpus - part.work.reduce((sum, j) => sum + gpus[j]!, 0);
     const fits = Math.min(free, uplinkRoomGpus(problem, i, gpus), room.most(hall, facts.marginalWPerGpu));
-    gpus[i] = Math.floor(Math.min(facts.runningGpus, fits));
+    gpus[i] = Math.floor(Math.min(facts.runningGpus, demandGpus[t]!, fits));
     room.take(hall, facts.marginalWPerGpu * gpus[i]);
   });
 }
@@ -194,7 +194,7 @@ function workOffers(problem: Problem, t: number, gpus: number[], earlier: readon
       ) > 0;
     const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
     const { penaltyUsdPerGpuHour } = facts;
-    return [offer(reservedGpus, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus, usdPerGpuHour)];
+    return [offer(reservedGpus[t]!, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus[t]!, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);
 }

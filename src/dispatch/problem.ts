@@ -31,9 +31,10 @@ export interface ProblemCohort {
 export interface ProblemWork {
   readonly facts: WorkFacts;
   readonly hall: number;
-  readonly demandGpus: number;
-  /** GPUs whose absence a contract penalises. */
-  readonly reservedGpus: number;
+  /** GPUs wanted, by step. */
+  readonly demandGpus: readonly number[];
+  /** GPUs whose absence a contract penalises, by step. */
+  readonly reservedGpus: readonly number[];
 }
 
 /** What a step allows: a limit, or what no decision can shed where that is already more. */
@@ -96,8 +97,11 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
   const feeders = (snapshot.feeders ?? []).map((facts) => ({ facts, halls: facts.hallIds.map(hallIndex) }));
   const cohorts = snapshot.cohorts.map((facts) => poseCohort(facts, hallIndex(facts.hallId)));
   const work = snapshot.work.map((facts): ProblemWork => {
-    const demandGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
-    const reservedGpus = Math.min(facts.committedGpus, demandGpus);
+    const nowGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
+    const demandGpus = forecast.steps.map(({ wantedGpus }, t) =>
+      t === 0 ? nowGpus : (wantedGpus?.[facts.id] ?? nowGpus),
+    );
+    const reservedGpus = demandGpus.map((gpus) => Math.min(facts.committedGpus, gpus));
     return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus };
   });
   const generators = snapshot.generation ?? [];
@@ -282,6 +286,10 @@ function heldUpBy(snapshot: Snapshot, cohorts: readonly ProblemCohort[], halls?:
     release === undefined ? '' : `; releasing ${release.release} frees ${mw(release.watts)} of IT power`
   }`;
 }
+
+/** GPUs that are wanted no more from step `t` on: as many are taken to end by themselves, which interrupts nothing. */
+export const endedGpus = ({ demandGpus }: ProblemWork, t: number): number =>
+  t === 0 ? 0 : Math.max(0, demandGpus[t - 1]! - demandGpus[t]!);
 
 /** Machines of a hall that may be woken during a step. */
 export const wakesAllowed = (hall: HallFacts, step: ProblemStep): number =>

@@ -99,7 +99,8 @@ function placeGpus(problem: Problem, wanted: Decision, gpus: number[], room: Roo
     const { facts, hall, demandGpus } = problem.work[owner]!;
     const shared = problem.parts.find(({ work }) => work.includes(owner))!;
     const used = shared.work.reduce((sum, i) => sum + gpus[i]!, 0);
-    if (used >= shared.gpus || gpus[owner]! >= demandGpus || room.most(hall, facts.marginalWPerGpu) < 1) continue;
+    if (used >= shared.gpus || gpus[owner]! + 1 > demandGpus[0]! + NEARLY || room.most(hall, facts.marginalWPerGpu) < 1)
+      continue;
     if (uplinkRoomGpus(problem, owner, gpus) < 1) continue;
     gpus[owner]! += 1;
     room.take(hall, facts.marginalWPerGpu);

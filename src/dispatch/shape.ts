@@ -4,7 +4,7 @@ import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
-import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
+import { type Decision, decidedByHallW, endedGpus, hallLoadW, type Problem } from './problem.ts';
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
@@ -147,10 +147,11 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
         usd -= Math.max(0, into) * mining.retuneUsdPerMachine;
       }
     });
-    problem.work.forEach(({ facts, reservedGpus }, i) => {
+    problem.work.forEach((work, i) => {
+      const { facts, reservedGpus } = work;
       const gpus = decision.gpus[i]!;
-      perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
-      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
+      perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus[t]! - gpus);
+      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - endedGpus(work, t) - gpus);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
   });
@@ -158,7 +159,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     usd += sparedUsd(
       problem,
       i,
-      decisions.map(({ gpus }) => Math.max(0, reservedGpus - gpus[i]!)),
+      decisions.map(({ gpus }, t) => Math.max(0, reservedGpus[t]! - gpus[i]!)),
     );
   });
   problem.work.forEach((_, i) => {

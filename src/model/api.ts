@@ -283,7 +283,8 @@ export const forecastScores = z.object({
   at: time,
   scores: z.array(
     z.object({
-      what: z.enum(['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay']),
+      what: z.enum(['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay', 'wantedGpus']),
+      workClass: z.string().optional().describe('of `wantedGpus`: which class of work'),
       leadHours: z.number().describe('hours ahead'),
       samples: z.number().int(),
       meanAbsoluteError: z.number().describe('in the unit of what was forecast'),

@@ -213,6 +213,16 @@ export interface ForecastStep {
   readonly coincidentProbability?: number;
   /** What generators can make, by the series that tells; one that is silent is absent. */
   readonly availableMw?: Readonly<Partial<Record<SeriesName, number>>>;
+  /** GPUs that classes of work want, by id; a class that is absent wants what it wants now. The first step is now, whatever this says. */
+  readonly wantedGpus?: Readonly<Record<string, number>>;
+}
+
+/** GPUs that a class of work wanted in a quarter-hour: running, queued and held, on the mean of what was seen. */
+export interface WantedPoint {
+  readonly start: SiteMs;
+  readonly gpus: number;
+  /** Share of the quarter-hour that was seen, 0 to 1. */
+  readonly coverage: number;
 }
 
 export interface Forecast {

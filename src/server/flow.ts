@@ -59,6 +59,7 @@ export function flowOf(
     leaseCostUsdPerHour: leases.reduce((sum, lease) => sum + lease.chips * lease.costUsdPerChipHour, 0),
     planImportW: step?.importW,
     served: servedOf(site, picture),
+    wanted: wantedOf(picture),
   };
 }
 
@@ -73,6 +74,13 @@ const servedOf = (site: Site, { work }: Picture): Record<string, ServedFlow> =>
           ? { gpus: one.runningGpus, unservedGpus: unservedGpus(one) }
           : { gpus: 0, unservedGpus: one.workClass.committedGpus },
       ]),
+  );
+
+const wantedOf = ({ work }: Picture): Record<string, number> =>
+  Object.fromEntries(
+    work
+      .filter(({ answers }) => answers)
+      .map(({ workClass, runningGpus, queuedGpus, heldGpus }) => [workClass.id, runningGpus + queuedGpus + heldGpus]),
   );
 
 function unservedGpus({ workClass, runningGpus, queuedGpus, heldGpus }: WorkPicture): number {

@@ -43,6 +43,8 @@ const anyWork = fc.record({
   gpuModel: fc.constantFrom('x', 'y'),
   runningGpus: int(0, 300),
   queuedGpus: int(0, 300),
+  /** What will be wanted, as a share of what is wanted now, by step; the last holds on. Empty: as much as now. */
+  wantedShares: fc.array(some(0, 2), { maxLength: 3 }),
   committedGpus: int(0, 300),
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
@@ -228,7 +230,15 @@ export function snapshotOf(site: AnySite): Snapshot {
   };
 }
 
-export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite): Forecast {
+export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay, work }: AnySite): Forecast {
+  const wantedGpus = (t: number): Record<string, number> =>
+    Object.fromEntries(
+      work.flatMap(({ runningGpus, queuedGpus, wantedShares }, i) =>
+        wantedShares.length === 0
+          ? []
+          : [[`w${i}`, (runningGpus + queuedGpus) * wantedShares[Math.min(t, wantedShares.length - 1)]!]],
+      ),
+    );
   const plain = shortForecast(
     steps.map(({ priceUsdPerMwh }) => priceUsdPerMwh),
     minutes,
@@ -238,7 +248,12 @@ export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite
     ...plain,
     steps: plain.steps.map((step, t) => {
       const { solarMw, ...values } = steps[t]!;
-      return { ...step, ...values, availableMw: solarMw === undefined ? {} : { 'availableMw.solar': solarMw } };
+      return {
+        ...step,
+        ...values,
+        wantedGpus: wantedGpus(t),
+        availableMw: solarMw === undefined ? {} : { 'availableMw.solar': solarMw },
+      };
     }),
   };
 }

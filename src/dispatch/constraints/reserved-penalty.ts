@@ -11,7 +11,7 @@ export const reservedPenalty = defineConstraint({
         if (unserved === undefined) continue;
         const name: Name = ['reserved-penalty', work.facts.id, step.facts.start];
         model.price(unserved, -step.hours * work.facts.penaltyUsdPerGpuHour);
-        model.row(name, work.reservedGpus, Infinity, [
+        model.row(name, work.reservedGpus[t]!, Infinity, [
           [unserved, 1],
           [columns.gpus[t]![i]!, 1],
         ]);
