@@ -112,9 +112,10 @@ test('what a class wanted is the mean of what was seen, over a crash too, and ab
   const second = createBook(TARIFF, first.checkpoint());
   feed(second, QUARTER / 3, (2 * QUARTER) / 3, 30 * SECOND, { ...FLOW, wanted: { chat: 80 } });
   feed(second, (2 * QUARTER) / 3 + 30 * SECOND, 2 * QUARTER + MINUTE, 30 * SECOND, { ...FLOW, wanted: {} });
+  // What a look saw holds until the next: of the first look that saw nothing the 30 s before it.
   const [half, none] = second.close(at(2 * QUARTER + MINUTE), price);
   expect(half!.wanted).toEqual([
-    { workClass: 'chat', gpus: expect.closeTo(60, 0), coverage: expect.closeTo(2 / 3, 1) },
+    { workClass: 'chat', gpus: expect.closeTo((300 * 40 + 330 * 80) / 630, 6), coverage: 0.7 },
   ]);
   expect(none!.coverage).toBe(1);
   expect(none!.wanted).toBeUndefined();

@@ -1,5 +1,6 @@
 import { type Columns, type Constraint } from './constraint.ts';
 import { constraints as allConstraints } from './constraints/index.ts';
+import { leaseColumns } from './leases.ts';
 import { createModel, type Model, scenarioOf } from './model-builder.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
@@ -58,7 +59,13 @@ function addProblem(model: Model, problem: Problem, constraints: readonly Constr
   return columns;
 }
 
-function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Columns, other: Columns, s: number): void {
+function decideAlike(
+  model: Model,
+  { steps, cohorts, work, leases }: Problem,
+  one: Columns,
+  other: Columns,
+  s: number,
+): void {
   const { start } = steps[0]!.facts;
   const alike = (of: string, a: number, b: number): void =>
     void model.row(['scenario', `${of}@${s}`, start], 0, 0, [
@@ -68,6 +75,8 @@ function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Colum
   for (const [g, { modeNames }] of cohorts.entries())
     for (const [m, name] of modeNames.entries()) alike(name, one.machines[0]![g]![m]!, other.machines[0]![g]![m]!);
   for (const [i, { facts }] of work.entries()) alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+  for (const [l, { gpus }] of one.leases[0]!.entries())
+    if (gpus !== undefined) alike(leases[l]!.facts.id, gpus, other.leases[0]![l]!.gpus!);
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
@@ -83,6 +92,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     coolingMw: rows.map((row) => row.coolingMw),
     importMw: rows.map((row) => row.importMw),
     exportMw: exportLimitW === undefined ? undefined : exportMw,
+    leases: problem.steps.map((_, t) => (problem.leases.length === 0 ? [] : leaseColumns(model, problem, t))),
     generationMw: rows.map((row) => row.generationMw),
   };
 }

@@ -2,6 +2,7 @@ import { type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.
 import { worthUpToW } from './calls.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
+import { heldLeases, leasedGpus, leaseProposals } from './leases.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
@@ -39,6 +40,7 @@ export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: 
     objectiveUsd: moneyOf(problem, decisions),
     steps: shapeSteps(problem, decisions),
     notes: [...notes, ...problem.exceeded],
+    ...(problem.leases.length === 0 ? {} : { proposals: leaseProposals(problem, decisions) }),
   };
 }
 
@@ -82,7 +84,11 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     if (shortW <= 0) break;
     if (offer.wattsEach > 0) run(offer, Math.ceil(shortW / atMeterW(problem, t, offer.hall, offer.wattsEach)));
   }
-  return { ...decision, generationW: withinUse(problem, loadOf(problem, t, decision), generationW) };
+  return {
+    ...decision,
+    ...heldLeases(problem, t, gpus),
+    generationW: withinUse(problem, loadOf(problem, t, decision), generationW),
+  };
 }
 
 /** Machines that this plan woke, and put to sleep, too lately for them to change again at `start`. */
@@ -190,7 +196,7 @@ function workOffers(problem: Problem, t: number, gpus: number[], earlier: readon
       counts &&
       lateUsd(
         deadline,
-        earlier.map((one) => one.gpus[i]!),
+        earlier.map((one) => one.gpus[i]! + leasedGpus(problem, one, i)),
       ) > 0;
     const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
     const { penaltyUsdPerGpuHour } = facts;

@@ -5,6 +5,7 @@ import {
   type ForecastStep,
   type GeneratorFacts,
   type HallFacts,
+  type LeaseFacts,
   HOUR,
   isoUtc,
   MINUTE,
@@ -35,6 +36,12 @@ export interface ProblemWork {
   readonly demandGpus: readonly number[];
   /** GPUs whose absence a contract penalises, by step. */
   readonly reservedGpus: readonly number[];
+}
+
+/** A lease, with the index of the class of work that it serves; undefined where it serves none that can be priced. */
+export interface ProblemLease {
+  readonly facts: LeaseFacts;
+  readonly work: number | undefined;
 }
 
 /** What a step allows: a limit, or what no decision can shed where that is already more. */
@@ -71,6 +78,7 @@ export interface Problem {
   readonly generators: readonly GeneratorFacts[];
   readonly cohorts: readonly ProblemCohort[];
   readonly work: readonly ProblemWork[];
+  readonly leases: readonly ProblemLease[];
   /** Indices of `work` that share one part's GPUs. */
   readonly parts: readonly { readonly gpus: number; readonly work: readonly number[] }[];
   readonly steps: readonly ProblemStep[];
@@ -83,6 +91,15 @@ export interface Decision {
   readonly machines: readonly (readonly number[])[];
   readonly gpus: readonly number[];
   readonly generationW: readonly number[];
+  /** By lease; absent where there are none. */
+  readonly leases?: readonly LeaseDecision[];
+}
+
+/** What is decided of a lease; see `LeaseColumns`. */
+export interface LeaseDecision {
+  readonly keptChips: number;
+  readonly moreChips: number;
+  readonly gpus: number;
 }
 
 /** @throws Error where the snapshot contradicts itself: that is a bug of whoever built it. */
@@ -123,6 +140,10 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
     generators,
     cohorts,
     work,
+    leases: (snapshot.leases ?? []).map((facts) => {
+      const index = work.findIndex((one) => one.facts.id === facts.serves?.work);
+      return { facts, work: index < 0 ? undefined : index };
+    }),
     parts: partsOf(work),
     steps,
     exceeded: [...exceeded.values()],
@@ -285,6 +306,15 @@ function heldUpBy(snapshot: Snapshot, cohorts: readonly ProblemCohort[], halls?:
   return `: ${drawing.map(({ watts, words }) => `${mw(watts)} is ${words}`).join(', ')}${
     release === undefined ? '' : `; releasing ${release.release} frees ${mw(release.watts)} of IT power`
   }`;
+}
+
+/** Steps that began less than `ms` before step `t`, itself included. */
+export function stepsWithin({ steps }: Problem, ms: number, t: number): number[] {
+  const at = steps[t]?.facts.start;
+  if (at === undefined || ms <= 0) return [];
+  const found = [t];
+  for (let s = t - 1; s >= 0 && steps[s]!.facts.start > at - ms; s -= 1) found.unshift(s);
+  return found;
 }
 
 /** GPUs that are wanted no more from step `t` on: as many are taken to end by themselves, which interrupts nothing. */

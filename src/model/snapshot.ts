@@ -46,6 +46,8 @@ export interface Snapshot {
   /** Calls of curtailment programs, under way and to come; absent: none. */
   readonly programCalls?: readonly ProgramCallFacts[];
   readonly work: readonly WorkFacts[];
+  /** Leases of which something is to be decided; absent: none. */
+  readonly leases?: readonly LeaseFacts[];
 }
 
 /** Swings of AI and HPC load within a minute, and who moves against them. Powers are IT. */
@@ -181,6 +183,33 @@ export interface WorkFacts {
   readonly curtailment?: CurtailmentFacts | undefined;
   /** Absent: nothing of it has to be done by a deadline. */
   readonly deadline?: DeadlineFacts | undefined;
+}
+
+/** Chips rented elsewhere. Busbar rents none itself: what a plan has beyond those held is a proposal. */
+export interface LeaseFacts {
+  readonly id: string;
+  /** Committed to, and paid for whether used or not. */
+  readonly chips: number;
+  readonly costUsdPerChipHour: number;
+  /** What the customer pays to whom they are sold on; 0 where they serve a class of work. */
+  readonly soldUsdPerChipHour: number;
+  /** From then on chips may lapse; undefined: nobody tells when. */
+  readonly endsAt: SiteMs | undefined;
+  /** The class of work whose GPUs they stand for, and how many of them one chip does. */
+  readonly serves: { readonly work: string; readonly gpusPerChip: number } | undefined;
+  readonly more: LeaseMoreFacts | undefined;
+}
+
+/** Chips that can be rented beyond those committed to. */
+export interface LeaseMoreFacts {
+  readonly chips: number;
+  readonly costUsdPerChipHour: number;
+  /** A chip that was rented is paid for at least so long. */
+  readonly minimumMs: number;
+  /** Held now. */
+  readonly rentedChips: number;
+  /** Until then they cannot be given back; undefined: any time. */
+  readonly keptUntil: SiteMs | undefined;
 }
 
 /** Work to be done by a deadline. */

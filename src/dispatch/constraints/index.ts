@@ -13,6 +13,7 @@ import { feederLimit } from './feeder-limit.ts';
 import { hallBreaker } from './hall-breaker.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
+import { lease } from './lease.ts';
 import { minimumTimes } from './minimum-times.ts';
 import { nonPreemptible } from './non-preemptible.ts';
 import { pinned } from './pinned.ts';
@@ -39,6 +40,7 @@ export const constraints: readonly Constraint[] = [
   hallBreaker,
   held,
   interruptCost,
+  lease,
   minimumTimes,
   nonPreemptible,
   pinned,

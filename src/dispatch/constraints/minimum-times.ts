@@ -1,31 +1,33 @@
 import { defineConstraint } from '../constraint.ts';
-import type { Problem } from '../problem.ts';
+import { stepsWithin } from '../problem.ts';
 
 export const minimumTimes = defineConstraint({
   name: 'minimum-times',
   about:
     'A miner that was woken runs for a while, and one that was put to sleep stays so: of those that run, at least as many as were woken lately.',
   add(model, { problem, columns }) {
+    // A step alone says nothing that its own balance does not.
     const { minimumOnMs = 0, minimumOffMs = 0 } = problem.snapshot.mining;
     for (const [g, { facts, now }] of problem.cohorts.entries()) {
       // A person holds these: what they do is not the plan's.
       if (facts.held) continue;
       const asleep = (t: number): number => columns.machines[t]![g]![0]!;
       const slept = problem.steps.map(({ facts: { start } }, t) => {
-        if (within(problem, minimumOffMs, t).length < 2 && within(problem, minimumOffMs, t + 1).length < 2) return -1;
+        if (stepsWithin(problem, minimumOffMs, t).length < 2 && stepsWithin(problem, minimumOffMs, t + 1).length < 2)
+          return -1;
         const column = model.column(['minimum-times:slept', facts.id, start], 0, 0, Infinity);
         const terms = [[column, 1], [asleep(t), -1], ...(t === 0 ? [] : [[asleep(t - 1), 1] as const])] as const;
         model.row(['minimum-times:slept', facts.id, start], t === 0 ? -now[0]! : 0, Infinity, terms);
         return column;
       });
       for (const [t, { facts: step }] of problem.steps.entries()) {
-        const on = within(problem, minimumOnMs, t);
+        const on = stepsWithin(problem, minimumOnMs, t);
         if (on.length > 1)
           model.row(['minimum-times:on', facts.id, step.start], -Infinity, facts.machines, [
             ...on.map((s) => [columns.wakes[s]![g]!, 1] as const),
             [asleep(t), 1],
           ]);
-        const off = within(problem, minimumOffMs, t);
+        const off = stepsWithin(problem, minimumOffMs, t);
         if (off.length > 1)
           model.row(['minimum-times:off', facts.id, step.start], -Infinity, 0, [
             ...off.map((s) => [slept[s]!, 1] as const),
@@ -35,12 +37,3 @@ export const minimumTimes = defineConstraint({
     }
   },
 });
-
-/** Steps that began less than `ms` before step `t`, itself included: alone, it says nothing that its own balance does not. */
-function within({ steps }: Problem, ms: number, t: number): number[] {
-  const at = steps[t]?.facts.start;
-  if (at === undefined || ms <= 0) return [];
-  const found = [t];
-  for (let s = t - 1; s >= 0 && steps[s]!.facts.start > at - ms; s -= 1) found.unshift(s);
-  return found;
-}

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import { leasedTerms } from '../leases.ts';
 import type { Name } from '../model-builder.ts';
 
 export const reservedPenalty = defineConstraint({
@@ -14,6 +15,7 @@ export const reservedPenalty = defineConstraint({
         model.row(name, work.reservedGpus[t]!, Infinity, [
           [unserved, 1],
           [columns.gpus[t]![i]!, 1],
+          ...leasedTerms(problem, columns.leases[t]!, i),
         ]);
       }
     }

@@ -200,6 +200,7 @@ function assumptions({ site, work }: SiteCase, { wanted }: Truth): string[] {
   if (site.awards.length > 0)
     notes.push('ancillary awards are left out: how fast machines respond is measured on the site alone');
   if (site.programs.length > 0) notes.push('calls of curtailment programs are left out');
+  if (site.leases.length > 0) notes.push('leases are left out: what they cost and earn is in no figure');
   if (site.generation.length > 0) notes.push('on-site generation is left out');
   return notes;
 }
