@@ -13,7 +13,7 @@ import { loadOf, type Ledger, type Load } from './ledger.ts';
 import { rulePolicy } from './part.ts';
 import { plannerPolicy } from './planned.ts';
 import { truthOf, type Truth } from './truth.ts';
-import type { WantedSeries } from './types.ts';
+import { NO_GPU_PRICES, type WantedSeries } from './types.ts';
 import { fillUp, likelyPeaks } from './yardsticks.ts';
 
 const DAYS = { from: siteMs(JUNE + 9 * DAY), to: siteMs(JUNE + 11 * DAY) };
@@ -68,7 +68,7 @@ describe('with everything coupled', () => {
       expect(before(other!)).toEqual(before(one!));
       expect(other!.steps).not.toEqual(one!.steps);
     }
-  });
+  }, 60_000);
 
   test('demand follows its file: nobody serves more than is wanted, and what is wanted no more is no interruption', async () => {
     const truth = truthFor(undefined, [madeUpDemand()]);
@@ -162,6 +162,19 @@ test('practice switches off in the late afternoon of days that look like a peak'
   expect(hours(5)).toEqual([16, 17]);
   // May is not charged.
   expect(hours(-3)).toEqual([]);
+});
+
+test('that a price of GPUs is held constant is told once', () => {
+  const none = {
+    ...HISTORY,
+    series: HISTORY.series.filter(({ name }) => !name.startsWith('gpu')),
+    warnings: [NO_GPU_PRICES],
+  };
+  const notes = (site: Site) => truthOf(siteCase(site), none, JUNE, JULY).notes.filter((note) => note.includes('GPU'));
+  expect(notes(coupledSite())).toEqual([
+    expect.stringMatching(/^no price of a100 was recorded: held constant at the list price of \$[\d.]+ per GPU-hour$/),
+  ]);
+  expect(notes(uncoupledSite())).toEqual([NO_GPU_PRICES]);
 });
 
 test('an empty period, and one without prices, are refused in words', async () => {

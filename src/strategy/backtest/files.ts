@@ -11,7 +11,7 @@ import {
 } from '../../model/index.ts';
 import { readRows, type HistoryFile, type ReadRows, type Row, type Shape } from './rows.ts';
 import { missingText, spanText } from './times.ts';
-import type { History, SystemLoad, WantedSeries } from './types.ts';
+import { NO_GPU_PRICES, type History, type SystemLoad, type WantedSeries } from './types.ts';
 
 export type { HistoryFile } from './rows.ts';
 
@@ -174,7 +174,7 @@ export function readHistory(files: HistoryFiles, period: Period, classes: readon
     if (told !== undefined) warnings.push(...uncovered(told, SHAPES[kind].what, period));
   }
   if (files.weather.length === 0) warnings.push('no weather is given: what cooling draws is not known for the period');
-  if (gpuPrices === undefined) warnings.push('no GPU prices are given: they are held constant over the period');
+  if (gpuPrices === undefined) warnings.push(NO_GPU_PRICES);
   else warnings.push(...silences(gpuPrices, period));
   return {
     series: [

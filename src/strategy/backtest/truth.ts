@@ -15,7 +15,7 @@ import type { Series, SeriesName, Site, SiteMs, WantedPoint } from '../../model/
 import { GPU_PARTS } from '../hardware.ts';
 import { marginalPrice } from '../power.ts';
 import type { SiteCase } from './facts.ts';
-import type { History, WantedSeries } from './types.ts';
+import { NO_GPU_PRICES, type History, type WantedSeries } from './types.ts';
 
 /** Where no price was ever recorded GPUs are sold at the rent that the study of conversions takes, with its sources there. */
 const LIST_USD_PER_GPU_HOUR: ReadonlyMap<string, number> = new Map(
@@ -68,7 +68,9 @@ export interface Truth {
  */
 export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: SiteMs): Truth {
   const { site } = facts;
-  const notes: string[] = [...history.warnings];
+  const isQuoted = facts.work.some(({ config: { usdPerGpuHour } }) => typeof usdPerGpuHour !== 'number');
+  // Of the prices that are asked for it is told one by one below.
+  const notes = history.warnings.filter((warning) => !isQuoted || warning !== NO_GPU_PRICES);
   const series = history.series.map((one) =>
     one.name === 'priceUsdPerMwh'
       ? tariffPrices(byQuarters(one, notes), site)

@@ -1,5 +1,8 @@
 import type { Series, SiteMs } from '../../model/index.ts';
 
+/** Said of a history without GPU prices, unless it is said of each price that is held. */
+export const NO_GPU_PRICES = 'no GPU prices are given: they are held constant over the period';
+
 /** What the world told over time, read whole. Whoever plans is handed what was known at that moment and nothing later. */
 export interface History {
   /** `priceUsdPerMwh` always; weather, network and GPU prices where files tell them. Ascending by start, without gaps or doubles. */
