@@ -157,3 +157,13 @@ test('a site without leases has no column and no row for them', () => {
   expect(kinds(site()).length).toBeGreaterThan(0);
   expect(kinds({ ...site(), leases: [] })).toEqual([]);
 });
+
+test('what leased chips serve now is the same in every scenario', () => {
+  const low = { ...HOURS, steps: HOURS.steps.map((step) => ({ ...step, priceUsdPerMwh: 8_000 })) };
+  const now = { ...low, steps: low.steps.map((step, t) => (t === 0 ? HOURS.steps[0]! : step)) };
+  const plan = planWith(highs, site(), HOURS, { scenarios: [{ probability: 0.4, forecast: now }] });
+  const [alone, dear] = [HOURS, now].map((forecast) => planWith(highs, site(), forecast));
+  // The first hour is alike in both, and what is decided later depends on which it is: their mean is reached.
+  expect(plan.steps[0]!.leases).toEqual(alone!.steps[0]!.leases);
+  expect(plan.objectiveUsd).toBeCloseTo(0.6 * alone!.objectiveUsd + 0.4 * dear!.objectiveUsd, 4);
+});
