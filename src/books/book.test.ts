@@ -16,6 +16,7 @@ const FLOW: Flow = {
     hpc: { powerW: 1e6, revenueUsdPerHour: 100, quantity: 400, penaltyUsdPerHour: 0 },
   },
   leaseCostUsdPerHour: 312,
+  wanted: { chat: 40 },
   planImportW: 36e6,
 };
 const line = (interval: Interval, name: string) => interval.lines.find((one) => one.line === name)!;
@@ -103,6 +104,21 @@ test('half an interval watched is half covered', () => {
   const [interval] = book.close(at(QUARTER + MINUTE), price);
   expect(interval!.coverage).toBeCloseTo(0.5, 2);
   expect(interval!.unattributedWh).toBeUndefined();
+});
+
+test('what a class wanted is the mean of what was seen, over a crash too, and absent where nobody saw', () => {
+  const first = createBook(TARIFF);
+  feed(first, 0, QUARTER / 3);
+  const second = createBook(TARIFF, first.checkpoint());
+  feed(second, QUARTER / 3, (2 * QUARTER) / 3, 30 * SECOND, { ...FLOW, wanted: { chat: 80 } });
+  feed(second, (2 * QUARTER) / 3 + 30 * SECOND, 2 * QUARTER + MINUTE, 30 * SECOND, { ...FLOW, wanted: {} });
+  // What a look saw holds until the next: of the first look that saw nothing the 30 s before it.
+  const [half, none] = second.close(at(2 * QUARTER + MINUTE), price);
+  expect(half!.wanted).toEqual([
+    { workClass: 'chat', gpus: expect.closeTo((300 * 40 + 330 * 80) / 630, 6), coverage: 0.7 },
+  ]);
+  expect(none!.coverage).toBe(1);
+  expect(none!.wanted).toBeUndefined();
 });
 
 describe('a crash', () => {

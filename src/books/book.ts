@@ -28,6 +28,7 @@ const lineSum = z.object({
   revenueMs: z.number(),
 });
 const servedSum = z.object({ gpuHours: z.number(), unservedGpuHours: z.number() });
+const wantedSum = z.object({ gpuMs: z.number(), ms: z.number() });
 const quarterSum = z.object({
   observedMs: z.number(),
   lines: z.object({ mining: lineSum, ai: lineSum, hpc: lineSum }),
@@ -37,6 +38,7 @@ const quarterSum = z.object({
   wakes: z.number(),
   /** By class of work; absent in a checkpoint of a release that did not count it. */
   served: z.record(z.string(), servedSum).default({}),
+  wanted: z.record(z.string(), wantedSum).default({}),
 });
 const counterReading = z.object({ at: z.number(), importWh: z.number(), powerW: z.number().optional() });
 const state = z.object({
@@ -57,6 +59,7 @@ const emptyQuarter = (): QuarterSum => ({
   planMs: 0,
   wakes: 0,
   served: {},
+  wanted: {},
 });
 
 /**
@@ -180,6 +183,11 @@ function add(sum: QuarterSum, flow: Flow, ms: number): void {
     into.gpuHours += gpus * hours;
     into.unservedGpuHours += unservedGpus * hours;
   }
+  for (const [workClass, gpus] of Object.entries(flow.wanted ?? {})) {
+    const into = (sum.wanted[workClass] ??= { gpuMs: 0, ms: 0 });
+    into.gpuMs += gpus * ms;
+    into.ms += ms;
+  }
   for (const line of WORK_LINES) {
     const into = sum.lines[line];
     const { powerW, revenueUsdPerHour, quantity, penaltyUsdPerHour } = flow.lines[line];
@@ -246,6 +254,11 @@ function toInterval(
     penalty: 0,
   });
   const served = Object.entries(sum.served).map(([workClass, hours]) => ({ workClass, ...hours }));
+  const wanted = Object.entries(sum.wanted).map(([workClass, { gpuMs, ms }]) => ({
+    workClass,
+    gpus: gpuMs / ms,
+    coverage: Math.min(1, ms / QUARTER),
+  }));
   const attributed = WORK_LINES.map((line) => (sum.lines[line].powerMs > 0 ? sum.lines[line].energyWh : undefined));
   const known = importWh !== undefined && sum.observedMs >= 0.9 * QUARTER && attributed.every((wh) => wh !== undefined);
   return {
@@ -261,6 +274,7 @@ function toInterval(
     planImportWh: sum.planMs > 0 ? (sum.planWh * QUARTER) / sum.planMs : undefined,
     wakes: sum.wakes,
     ...(served.length === 0 ? {} : { served }),
+    ...(wanted.length === 0 ? {} : { wanted }),
   };
 }
 

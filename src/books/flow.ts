@@ -11,6 +11,8 @@ export interface Flow {
   readonly planImportW: number | undefined;
   /** By class of work, of classes whose contracts count what was served; where nobody tells, all that is committed counts as unserved. */
   readonly served?: Readonly<Record<string, ServedFlow>>;
+  /** GPUs wanted by class of work, of classes whose scheduler answers. */
+  readonly wanted?: Readonly<Record<string, number>>;
 }
 
 export interface ServedFlow {

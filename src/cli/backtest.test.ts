@@ -134,7 +134,7 @@ test('completion knows the verb and its options', async () => {
   completionVerb(program);
   await program.parseAsync(['node', 'busbar', 'completion', 'bash']);
   expect(out.join('')).toMatch(
-    /backtest\) words="--site --prices --weather --network --day-ahead --gpu-prices --load --from --to --report --regret --jobs --resume --json"/,
+    /backtest\) words="--site --prices --weather --network --day-ahead --gpu-prices --load --gpu-demand --from --to --report --regret --jobs --resume --json"/,
   );
 });
 

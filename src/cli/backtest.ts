@@ -49,6 +49,11 @@ export function addBacktest(program: Command, run?: BacktestRun): void {
     )
     .option('--gpu-prices <csv or folder>', 'time_utc,gpu_model,usd_per_gpu_hour; absent: held constant', another)
     .option('--load <csv or folder>', 'hour_start_utc,load_mw, of the whole power system', another)
+    .option(
+      '--gpu-demand <csv or folder>',
+      'interval_start_utc,class,gpus, of classes of work of the site; absent: constant',
+      another,
+    )
     .requiredOption('--from <day>', 'first day, UTC')
     .requiredOption('--to <day>', 'day after the last one, UTC')
     .option('--report <out.html>', 'write a report, one file')

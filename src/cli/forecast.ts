@@ -6,7 +6,7 @@ import { print, printJson, table } from './output.ts';
 export function forecastVerb(program: Command): void {
   program
     .command('forecast')
-    .description('how far the forecasts of price, weather and hash were off over the last week')
+    .description('how far the forecasts of price, weather, hash and GPUs wanted were off over the last week')
     .option('--json', 'the scores as the API gives them')
     .option('--server <url>', 'address of the server', defaultServer())
     .action(async ({ json, server }: { json?: boolean; server: string }) => {
@@ -20,6 +20,7 @@ const WORDS = {
   priceUsdPerMwh: 'price, $/MWh',
   wetBulbC: 'wet bulb, C',
   hashpriceUsdPerPhDay: 'hash, $/PH/day',
+  wantedGpus: 'GPUs wanted',
 } as const;
 const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(2)}`;
 
@@ -27,7 +28,7 @@ function scoresText({ from, at, scores }: ForecastScoresView): string {
   const head = `forecasts made since ${from}, held against what came until ${at}`;
   if (scores.length === 0) return `${head}\nnothing to compare yet: an hour of prices or weather has to pass first`;
   const rows = scores.map((one) => [
-    WORDS[one.what],
+    one.workClass === undefined ? WORDS[one.what] : `${WORDS[one.what]}, ${one.workClass}`,
     `${one.leadHours} h`,
     one.meanAbsoluteError.toFixed(2),
     signed(one.bias),

@@ -30,7 +30,13 @@ function whyText(view: PlanView): string {
   const notes = view.notes.map((note) => `note: ${note}`);
   const { why } = view;
   if (why === null)
-    return [head, ...notes, '', 'why: unknown, as this plan is not a solution that the optimiser proved'].join('\n');
+    return [
+      head,
+      ...notes,
+      ...proposalsOf(view),
+      '',
+      'why: unknown, as this plan is not a solution that the optimiser proved',
+    ].join('\n');
   const list = (title: string, lines: readonly string[], none: string): string[] => [
     '',
     title,
@@ -47,6 +53,7 @@ function whyText(view: PlanView): string {
   return [
     head,
     ...notes,
+    ...proposalsOf(view),
     ...list('what changes now', why.changes, 'nothing'),
     ...list(
       'limits that bind',
@@ -58,6 +65,10 @@ function whyText(view: PlanView): string {
     'market prices, with the limits and the hours to come as they are; what a wake costs is not in them',
   ].join('\n');
 }
+
+/** Nobody but a person rents. */
+const proposalsOf = ({ proposals = [] }: PlanView): string[] =>
+  proposals.map((one) => `proposal, for a person to carry out: ${one}`);
 
 function planText(view: PlanView, steps: number): string {
   const head = ['start', 'min', '$/MWh', 'import', 'mining', 'ai', 'hpc', 'other', 'sold', 'worth of a limit'];
@@ -82,6 +93,7 @@ function planText(view: PlanView, steps: number): string {
     `plan ${view.id}, made ${view.madeAt}: ${view.status} by ${view.solver} in ${Math.round(view.solveMs)} ms; ${view.steps.length} steps`,
     next === null ? 'no change planned in the next day' : `next change ${next.at}, ${watts(next.deltaW)}: ${next.why}`,
     ...view.notes.map((note) => `note: ${note}`),
+    ...proposalsOf(view),
     '',
     table(head, rows, [1, 2, 3, 4, 5, 6, 7, 8]),
     'MW at the connection; * marks a forecast price',

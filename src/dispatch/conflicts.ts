@@ -58,6 +58,8 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'deadline',
   'non-preemptible',
   'program-call',
+  'lease:capacity',
+  'lease:taken',
   'awards:award',
   'awards:held',
   'ballast:asleep',

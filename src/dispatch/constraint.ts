@@ -21,8 +21,17 @@ export interface Columns {
   readonly importMw: readonly number[];
   /** `[step]`: power fed into the grid; undefined where nothing may be. */
   readonly exportMw: readonly number[] | undefined;
+  /** `[step][lease]`; empty where there are none. */
+  readonly leases: readonly (readonly LeaseColumns[])[];
   /** `[step][generator]`: power made on site. */
   readonly generationMw: readonly (readonly number[])[];
+}
+
+/** Chips of a lease: committed to or kept on, rented beyond, and GPUs of its class of work that they serve. */
+export interface LeaseColumns {
+  readonly kept: number;
+  readonly more: number | undefined;
+  readonly gpus: number | undefined;
 }
 
 export interface ConstraintContext {

@@ -123,7 +123,7 @@ function until(series: Series, at: SiteMs): Series | undefined {
 }
 
 /** How many points start at or before `t`. */
-function countUntil(points: readonly Point[], t: number): number {
+export function countUntil(points: readonly { readonly start: number }[], t: number): number {
   let low = 0;
   let high = points.length;
   while (low < high) {
@@ -136,7 +136,8 @@ function countUntil(points: readonly Point[], t: number): number {
 
 type Curve = (t: SiteMs) => number;
 
-function meanOver(curve: Curve, start: SiteMs, durationMs: number): number {
+/** Mean of a curve over a span, by its quarter-hours. */
+export function meanOver(curve: Curve, start: SiteMs, durationMs: number): number {
   if (durationMs <= QUARTER) return curve(start);
   const quarters = Math.round(durationMs / QUARTER);
   let sum = 0;
@@ -251,7 +252,7 @@ function weekProfile(past: readonly Point[], weighs: number): Float64Array {
  * Mean by hour of day, of all hours while one has been seen for less than an hour.
  * @param sum values times how long they held, by hour of the day or of the week; at least one held
  */
-function dayMeans(sum: Float64Array, ms: Float64Array): Float64Array {
+export function dayMeans(sum: Float64Array, ms: Float64Array): Float64Array {
   const daySum = new Float64Array(24);
   const dayMs = new Float64Array(24);
   for (const [hour, total] of sum.entries()) {

@@ -298,6 +298,11 @@ test('at any site the money of the decisions is the objective of the program', (
         machines: columns.machines[t]!.map((modes) => modes.map(at)),
         gpus: columns.gpus[t]!.map(at),
         generationW: columns.generationMw[t]!.map((column) => 1e6 * at(column)),
+        leases: columns.leases[t]!.map(({ kept, more, gpus }) => ({
+          keptChips: at(kept),
+          moreChips: more === undefined ? 0 : at(more),
+          gpus: gpus === undefined ? 0 : at(gpus),
+        })),
       }));
       expect(Math.abs(moneyOf(problem, decisions) - objectiveUsd)).toBeLessThan(
         1e-6 * Math.max(10, Math.abs(objectiveUsd)),

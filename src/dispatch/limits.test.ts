@@ -1,7 +1,15 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anySite, forecastOfSite, GPU_W, PART_GPUS, POINTS, snapshotOf } from '../../test/support/random-site.ts';
-import { byWetBulb, type CoolingFacts, type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import {
+  byWetBulb,
+  type CoolingFacts,
+  type Forecast,
+  type LeaseFacts,
+  MINUTE,
+  type Plan,
+  type Snapshot,
+} from '../model/index.ts';
 import { constraints } from './constraints/index.ts';
 import { loadHighs } from './highs.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
@@ -126,9 +134,15 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
       Math.abs(step.importW - importW) > TOLERANCE_W && `import at ${t}`,
       Math.abs(mining + ai + hpc + step.otherW - loadW) > TOLERANCE_W && `lines at ${t}`,
       ...snapshot.cohorts.flatMap((c) => brokenCohort(c, plan, t)),
+      ...(snapshot.leases ?? []).flatMap((one) => brokenLease(one, snapshot, plan, t)),
       ...snapshot.work.map((w) => {
         const gpus = step.work[w.id]!;
-        const fits = gpus >= 0 && gpus <= w.runningGpus + w.queuedGpus + 1e-4 && (t > 0 || Number.isInteger(gpus));
+        const told = t === 0 ? undefined : forecast.steps[t]!.wantedGpus?.[w.id];
+        const wanted = told ?? w.runningGpus + w.queuedGpus;
+        const leased = sum(
+          (snapshot.leases ?? []).map((one) => (one.serves?.work === w.id ? step.leases![one.id]!.gpus : 0)),
+        );
+        const fits = gpus >= 0 && gpus + leased <= wanted + 1e-3 && (t > 0 || Number.isInteger(gpus));
         return !fits && `work ${w.id} at ${t}: ${gpus}`;
       }),
     ].filter((what) => what !== false);
@@ -144,6 +158,30 @@ function brokenCohort(cohort: Snapshot['cohorts'][number], plan: Plan, t: number
     Math.abs(sum(all) - cohort.machines) > 1e-4 && `conservation ${cohort.id} at ${t}`,
     all.some((n) => n < 0 || (t === 0 && !Number.isInteger(n))) && `counts ${cohort.id} at ${t}`,
     Object.entries(kept).some(([key, n]) => (counts[key] ?? 0) < n - 1e-4) && `pinned or held ${cohort.id} at ${t}`,
+  ];
+}
+
+/** Chips that are held or can be had, none rented now by a plan, those rented kept, those that lapsed gone, and GPUs that they can stand for. */
+function brokenLease(lease: LeaseFacts, { work }: Snapshot, plan: Plan, t: number): (string | false)[] {
+  const of = (s: number) => plan.steps[s]!.leases![lease.id]!;
+  const { start } = plan.steps[t]!;
+  const { chips, moreChips, gpus } = of(t);
+  const { more, serves, endsAt = Infinity } = lease;
+  const isPriced = work.some(({ id }) => id === serves?.work);
+  const lately = plan.steps.flatMap((step, s) =>
+    s > 0 && s <= t && step.start > start - (more?.minimumMs ?? 0)
+      ? [Math.max(0, of(s).moreChips - of(s - 1).moreChips)]
+      : [],
+  );
+  const kept = more !== undefined && start < (more.keptUntil ?? 0) ? more.rentedChips : 0;
+  return [
+    (chips < -1e-4 || chips > lease.chips + 1e-4) && `chips of ${lease.id} at ${t}`,
+    start < endsAt && Math.abs(chips - lease.chips) > 1e-4 && `committed chips of ${lease.id} at ${t}`,
+    t > 0 && chips > of(t - 1).chips + 1e-4 && `lapsed chips of ${lease.id} at ${t}`,
+    (moreChips < 0 || moreChips > (more?.chips ?? 0) + 1e-4) && `rented chips of ${lease.id} at ${t}`,
+    t === 0 && moreChips !== (more?.rentedChips ?? 0) && `chips of ${lease.id} rented now`,
+    (more?.minimumMs ?? 0) > 0 && sum(lately) + kept > moreChips + 1e-3 && `minimum time of ${lease.id} at ${t}`,
+    gpus > (isPriced ? serves!.gpusPerChip : 0) * (chips + moreChips) + 1e-3 && `capacity of ${lease.id} at ${t}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { type Columns, type Constraint } from './constraint.ts';
 import { constraints as allConstraints } from './constraints/index.ts';
+import { leaseColumns } from './leases.ts';
 import { createModel, type Model, scenarioOf } from './model-builder.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
@@ -84,7 +85,13 @@ function addProblem(model: Model, problem: Problem, constraints: readonly Constr
   return columns;
 }
 
-function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Columns, other: Columns, s: number): void {
+function decideAlike(
+  model: Model,
+  { steps, cohorts, work, leases }: Problem,
+  one: Columns,
+  other: Columns,
+  s: number,
+): void {
   const { start } = steps[0]!.facts;
   const alike = (of: string, a: number, b: number): void =>
     void model.row(['scenario', `${of}@${s}`, start], 0, 0, [
@@ -94,11 +101,13 @@ function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Colum
   for (const [g, { modeNames }] of cohorts.entries())
     for (const [m, name] of modeNames.entries()) alike(name, one.machines[0]![g]![m]!, other.machines[0]![g]![m]!);
   for (const [i, { facts }] of work.entries()) alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+  for (const [l, { gpus }] of one.leases[0]!.entries())
+    if (gpus !== undefined) alike(leases[l]!.facts.id, gpus, other.leases[0]![l]!.gpus!);
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
   const { exportLimitW } = problem.snapshot.connection;
-  const rows = problem.steps.map((step) => columnsOfStep(model, problem, step));
+  const rows = problem.steps.map((step, t) => columnsOfStep(model, problem, step, t));
   const exportMw = rows.map((row) => row.exportMw).filter((column) => column !== undefined);
   return {
     machines: rows.map((row) => row.machines),
@@ -110,6 +119,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     heatMw: rows.map((row) => row.heatMw),
     importMw: rows.map((row) => row.importMw),
     exportMw: exportLimitW === undefined ? undefined : exportMw,
+    leases: problem.steps.map((_, t) => (problem.leases.length === 0 ? [] : leaseColumns(model, problem, t))),
     generationMw: rows.map((row) => row.generationMw),
   };
 }
@@ -121,6 +131,7 @@ function columnsOfStep(
   model: Model,
   { snapshot, halls, cohorts, work, generators }: Problem,
   { facts: { start, priceUsdPerMwh }, hours, usdPerThHour, availableW, cooling }: ProblemStep,
+  t: number,
 ) {
   const { exportLimitW, exportAdderUsdPerMwh = 0 } = snapshot.connection;
   const machines: number[][] = [];
@@ -139,7 +150,7 @@ function columnsOfStep(
     wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
     gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
     unserved: work.map(({ facts, reservedGpus }) =>
-      reservedGpus === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
+      reservedGpus[t] === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
     ),
     itMw: halls.map(({ id }) => model.column(['it', id, start], 0, 0, Infinity)),
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),

@@ -2,6 +2,7 @@ import { betweenPerW, type Forecast, MINUTE, type Plan, type Snapshot } from '..
 import { worthUpToW } from './calls.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
+import { heldLeases, leasedGpus, leaseProposals } from './leases.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
@@ -41,6 +42,7 @@ export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: 
     objectiveUsd: moneyOf(problem, decisions),
     steps: shapeSteps(problem, decisions),
     notes: [...notes, ...problem.exceeded],
+    ...(problem.leases.length === 0 ? {} : { proposals: leaseProposals(problem, decisions) }),
   };
 }
 
@@ -107,7 +109,11 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
         Math.ceil(Math.max(0, ramp.leastW - netOf(problem, t, decision)) / atMeterW(offer.hall, offer.wattsEach)),
       );
   }
-  return { ...decision, generationW: withinUse(problem, loadOf(problem, t, decision), generationW) };
+  return {
+    ...decision,
+    ...heldLeases(problem, t, gpus),
+    generationW: withinUse(problem, loadOf(problem, t, decision), generationW),
+  };
 }
 
 /** Machines that this plan woke, and put to sleep, too lately for them to change again at `start`. */
@@ -133,12 +139,12 @@ function changedLately(
 /** Work that may not be interrupted keeps its GPUs, as far as the physical limits and all that can be made on site leave room. */
 function keepRunning(problem: Problem, t: number, { machines, gpus }: { machines: number[][]; gpus: number[] }): void {
   const room = roomBeside(problem, t, { machines, gpus, generationW: problem.steps[t]!.availableW });
-  problem.work.forEach(({ facts, hall }, i) => {
+  problem.work.forEach(({ facts, hall, demandGpus }, i) => {
     if (facts.preemptible !== false) return;
     const part = problem.parts.find(({ work }) => work.includes(i))!;
     const free = part.gpus - part.work.reduce((sum, j) => sum + gpus[j]!, 0);
     const fits = Math.min(free, uplinkRoomGpus(problem, i, gpus), room.most(hall, facts.marginalWPerGpu));
-    gpus[i] = Math.floor(Math.min(facts.runningGpus, fits));
+    gpus[i] = Math.floor(Math.min(facts.runningGpus, demandGpus[t]!, fits));
     room.take(hall, facts.marginalWPerGpu * gpus[i]);
   });
 }
@@ -209,11 +215,11 @@ function workOffers(problem: Problem, t: number, gpus: number[], earlier: readon
       counts &&
       lateUsd(
         deadline,
-        earlier.map((one) => one.gpus[i]!),
+        earlier.map((one) => one.gpus[i]! + leasedGpus(problem, one, i)),
       ) > 0;
     const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
     const { penaltyUsdPerGpuHour } = facts;
-    return [offer(reservedGpus, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus, usdPerGpuHour)];
+    return [offer(reservedGpus[t]!, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus[t]!, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);
 }

@@ -1,12 +1,13 @@
 import type { Highs, Solution } from 'highs';
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { keepBasis, useBasis, type WarmStart } from './basis.ts';
-import type { Columns } from './constraint.ts';
+import type { Columns, LeaseColumns } from './constraint.ts';
 import { conflictsOf, conflictsText } from './conflicts.ts';
 import { buildLp, type LinearProgram } from './lp.ts';
 import { withoutScenario } from './model-builder.ts';
+import { leaseProposals } from './leases.ts';
 import { planId } from './plan-id.ts';
-import { type Decision, pose, type Problem } from './problem.ts';
+import { type Decision, type LeaseDecision, pose, type Problem } from './problem.ts';
 import { roundFirst } from './round.ts';
 import { moneyOf, shapeSteps } from './shape.ts';
 import { solveTight, type Tightened } from './tight-cooling.ts';
@@ -68,6 +69,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
     objectiveUsd,
     steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
     notes: [...(options.notes ?? []), ...problem.exceeded],
+    ...(problem.leases.length === 0 || options.why === false ? {} : { proposals: leaseProposals(problem, decisions) }),
     why: solved.proven && options.why !== false ? whyOf(problem, program, solved.solution, decisions[0]!) : undefined,
   };
 }
@@ -138,8 +140,15 @@ function decisionAt(problem: Problem, columns: Columns, { colValue }: Solution, 
     machines: problem.cohorts.map((_, g) => columns.machines[t]![g]!.map(read)),
     gpus: columns.gpus[t]!.map(read),
     generationW: columns.generationMw[t]!.map((column) => 1e6 * read(column)),
+    ...(problem.leases.length === 0 ? {} : { leases: columns.leases[t]!.map((one) => leaseAt(one, read)) }),
   };
 }
+
+const leaseAt = ({ kept, more, gpus }: LeaseColumns, read: (column: number) => number): LeaseDecision => ({
+  keptChips: read(kept),
+  moreChips: more === undefined ? 0 : read(more),
+  gpus: gpus === undefined ? 0 : read(gpus),
+});
 
 /** Below this a dual is solver noise. */
 const NO_VALUE_USD_PER_MWH = 1e-4;

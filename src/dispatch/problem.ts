@@ -9,6 +9,7 @@ import {
   type GeneratorFacts,
   type HallFacts,
   heatLimitW,
+  type LeaseFacts,
   HOUR,
   isoUtc,
   MINUTE,
@@ -35,9 +36,16 @@ export interface ProblemCohort {
 export interface ProblemWork {
   readonly facts: WorkFacts;
   readonly hall: number;
-  readonly demandGpus: number;
-  /** GPUs whose absence a contract penalises. */
-  readonly reservedGpus: number;
+  /** GPUs wanted, by step. */
+  readonly demandGpus: readonly number[];
+  /** GPUs whose absence a contract penalises, by step. */
+  readonly reservedGpus: readonly number[];
+}
+
+/** A lease, with the index of the class of work that it serves; undefined where it serves none that can be priced. */
+export interface ProblemLease {
+  readonly facts: LeaseFacts;
+  readonly work: number | undefined;
 }
 
 /** What a step allows: a limit, or what no decision can shed where that is already more. */
@@ -76,6 +84,7 @@ export interface Problem {
   readonly generators: readonly GeneratorFacts[];
   readonly cohorts: readonly ProblemCohort[];
   readonly work: readonly ProblemWork[];
+  readonly leases: readonly ProblemLease[];
   /** Indices of `work` that share one part's GPUs. */
   readonly parts: readonly { readonly gpus: number; readonly work: readonly number[] }[];
   readonly steps: readonly ProblemStep[];
@@ -88,6 +97,15 @@ export interface Decision {
   readonly machines: readonly (readonly number[])[];
   readonly gpus: readonly number[];
   readonly generationW: readonly number[];
+  /** By lease; absent where there are none. */
+  readonly leases?: readonly LeaseDecision[];
+}
+
+/** What is decided of a lease; see `LeaseColumns`. */
+export interface LeaseDecision {
+  readonly keptChips: number;
+  readonly moreChips: number;
+  readonly gpus: number;
 }
 
 /** @throws Error where the snapshot contradicts itself: that is a bug of whoever built it. */
@@ -102,8 +120,11 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
   const feeders = (snapshot.feeders ?? []).map((facts) => ({ facts, halls: facts.hallIds.map(hallIndex) }));
   const cohorts = snapshot.cohorts.map((facts) => poseCohort(facts, hallIndex(facts.hallId)));
   const work = snapshot.work.map((facts): ProblemWork => {
-    const demandGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
-    const reservedGpus = Math.min(facts.committedGpus, demandGpus);
+    const nowGpus = facts.runningGpus + facts.queuedGpus + facts.heldGpus;
+    const demandGpus = forecast.steps.map(({ wantedGpus }, t) =>
+      t === 0 ? nowGpus : (wantedGpus?.[facts.id] ?? nowGpus),
+    );
+    const reservedGpus = demandGpus.map((gpus) => Math.min(facts.committedGpus, gpus));
     return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus };
   });
   const generators = snapshot.generation ?? [];
@@ -125,6 +146,10 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
     generators,
     cohorts,
     work,
+    leases: (snapshot.leases ?? []).map((facts) => {
+      const index = work.findIndex((one) => one.facts.id === facts.serves?.work);
+      return { facts, work: index < 0 ? undefined : index };
+    }),
     parts: partsOf(work),
     steps,
     exceeded: [...exceeded.values()],
@@ -279,6 +304,19 @@ function heldUpBy(snapshot: Snapshot, cohorts: readonly ProblemCohort[], halls?:
     release === undefined ? '' : `; releasing ${release.release} frees ${mw(release.watts)} of IT power`
   }`;
 }
+
+/** Steps that began less than `ms` before step `t`, itself included. */
+export function stepsWithin({ steps }: Problem, ms: number, t: number): number[] {
+  const at = steps[t]?.facts.start;
+  if (at === undefined || ms <= 0) return [];
+  const found = [t];
+  for (let s = t - 1; s >= 0 && steps[s]!.facts.start > at - ms; s -= 1) found.unshift(s);
+  return found;
+}
+
+/** GPUs that are wanted no more from step `t` on: as many are taken to end by themselves, which interrupts nothing. */
+export const endedGpus = ({ demandGpus }: ProblemWork, t: number): number =>
+  t === 0 ? 0 : Math.max(0, demandGpus[t - 1]! - demandGpus[t]!);
 
 /** Machines of a hall that may be woken during a step. */
 export const wakesAllowed = (hall: HallFacts, step: ProblemStep): number =>

@@ -1,6 +1,7 @@
 import { alikeW, cooledW, type CoolingCurve, fitting } from '../model/index.ts';
 import { callsAt } from './calls.ts';
 import { withinUse } from './generation.ts';
+import { leasedGpus } from './leases.ts';
 import { loadOf, netOf } from './shape.ts';
 import {
   type Decision,
@@ -126,7 +127,7 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
     return whole;
   });
   const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
-  const whole: Decision = { machines, gpus, generationW: decision.generationW };
+  const whole: Decision = { ...decision, machines, gpus };
   const { tariff, connection } = problem.snapshot;
   // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
   const isBound =
@@ -152,7 +153,12 @@ function placeGpus(problem: Problem, wanted: Decision, gpus: number[], room: Roo
     const { facts, hall, demandGpus } = problem.work[owner]!;
     const shared = problem.parts.find(({ work }) => work.includes(owner))!;
     const used = shared.work.reduce((sum, i) => sum + gpus[i]!, 0);
-    if (used >= shared.gpus || gpus[owner]! >= demandGpus || room.most(hall, facts.marginalWPerGpu) < 1) continue;
+    if (
+      used >= shared.gpus ||
+      gpus[owner]! + 1 > demandGpus[0]! - leasedGpus(problem, wanted, owner) + NEARLY ||
+      room.most(hall, facts.marginalWPerGpu) < 1
+    )
+      continue;
     if (uplinkRoomGpus(problem, owner, gpus) < 1) continue;
     gpus[owner]! += 1;
     room.take(hall, facts.marginalWPerGpu);

@@ -6,7 +6,9 @@ const SCORED = ['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay'] as const;
 
 /** How far a forecast was off, so many hours ahead. */
 export interface ForecastScore {
-  readonly what: (typeof SCORED)[number];
+  readonly what: (typeof SCORED)[number] | 'wantedGpus';
+  /** Of `wantedGpus`: which class of work. */
+  readonly workClass?: string;
   readonly leadHours: number;
   /** Forecasts compared with what came. */
   readonly samples: number;
@@ -18,7 +20,7 @@ export interface ForecastScore {
   readonly persistenceError: number;
 }
 
-const LEADS_HOURS = [1, 4, 12, 23];
+export const LEADS_HOURS = [1, 4, 12, 23];
 /** Forecasts are made again at every so many hours of the past. */
 const EVERY_MS = HOUR;
 

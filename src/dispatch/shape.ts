@@ -4,7 +4,8 @@ import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
-import { type Decision, decidedByHallW, hallLoadW, type Problem, undecidedW } from './problem.ts';
+import { leasedGpus, leasesOf, leaseUsd } from './leases.ts';
+import { type Decision, decidedByHallW, endedGpus, hallLoadW, type Problem, undecidedW } from './problem.ts';
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
@@ -35,6 +36,7 @@ export function shapeSteps(
       cohorts: countsOf(problem, decision),
       work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
       ...reserveOf(problem, t, decision),
+      ...leasesOf(problem, decision),
       shadowUsdPerMwh: shadows[t] ?? {},
     };
   });
@@ -150,10 +152,13 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
         usd -= Math.max(0, machines[m]! - machinesBefore[m]!) * mining.retuneUsdPerMachine;
       }
     });
-    problem.work.forEach(({ facts, reservedGpus }, i) => {
+    problem.work.forEach((work, i) => {
+      const { facts, reservedGpus } = work;
       const gpus = decision.gpus[i]!;
-      perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
-      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
+      perHour +=
+        facts.usdPerGpuHour * gpus -
+        facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus[t]! - gpus - leasedGpus(problem, decision, i));
+      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - endedGpus(work, t) - gpus);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
   });
@@ -161,7 +166,9 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     usd += sparedUsd(
       problem,
       i,
-      decisions.map(({ gpus }) => Math.max(0, reservedGpus - gpus[i]!)),
+      decisions.map((decision, t) =>
+        Math.max(0, reservedGpus[t]! - decision.gpus[i]! - leasedGpus(problem, decision, i)),
+      ),
     );
   });
   problem.work.forEach((_, i) => {
@@ -169,9 +176,10 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     if (part !== undefined)
       usd -= lateUsd(
         part,
-        decisions.map(({ gpus }) => gpus[i]!),
+        decisions.map((decision) => decision.gpus[i]! + leasedGpus(problem, decision, i)),
       );
   });
+  if (problem.leases.length > 0) for (const t of problem.steps.keys()) usd += leaseUsd(problem, t, decisions);
   const demand = demandOf(problem);
   const hours = problem.steps.map((step) => step.hours);
   return usd - coincidentUsd(problem, importW) - (demand === undefined ? 0 : demandUsd(demand, hours, importW));

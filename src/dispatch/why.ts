@@ -84,6 +84,9 @@ function limitsOf(
       limit(`wakes:${id}`, `in hall ${id}`, 'wake', perHour('wake-rate', id)),
       limit(`uplink:${id}`, `of uplink at hall ${id}`, 'Gbit/s', perHour('uplink', id)),
     ]),
+    ...problem.leases.map(({ facts: { id, serves } }) =>
+      limit(`lease:${id}`, `of lease ${id}`, 'chip', (serves?.gpusPerChip ?? 0) * perHour('lease:capacity', id)),
+    ),
     ...problem.parts.map(({ work }, p) => {
       const { gpuModel, hallId } = problem.work[work[0]!]!.facts;
       const where = `of ${gpuModel} in hall ${hallId}`;

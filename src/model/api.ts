@@ -237,6 +237,10 @@ export const planStep = z.object({
   cohorts: z.record(z.string(), z.record(z.string(), z.number())),
   work: z.record(z.string(), z.number()),
   reserveW: z.record(z.string(), z.number()).optional(),
+  leases: z
+    .record(z.string(), z.object({ chips: z.number(), moreChips: z.number(), gpus: z.number() }))
+    .optional()
+    .describe('leased chips; those beyond what is held, after the first step, are a proposal'),
   shadowUsdPerMwh: z.record(z.string(), z.number()),
 });
 
@@ -246,7 +250,7 @@ const planWhy = z.object({
       z.object({
         key: z.string(),
         usdPerHour: z.number().describe('what one unit more would earn'),
-        unit: z.enum(['MW', 'wake', 'Gbit/s', 'GPU', 'GPU-hour']),
+        unit: z.enum(['MW', 'wake', 'Gbit/s', 'GPU', 'GPU-hour', 'chip']),
         sentence: z.string(),
       }),
     )
@@ -272,6 +276,10 @@ export const plan = z.object({
   solveMs: z.number(),
   objectiveUsd: z.number(),
   notes: z.array(z.string()),
+  proposals: z
+    .array(z.string())
+    .optional()
+    .describe('what a person would have to rent, give back or let lapse; Busbar does none of it'),
   nextChange: nextChange.nullable(),
   why: unknown(planWhy),
   steps: z.array(planStep),
@@ -283,7 +291,8 @@ export const forecastScores = z.object({
   at: time,
   scores: z.array(
     z.object({
-      what: z.enum(['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay']),
+      what: z.enum(['priceUsdPerMwh', 'wetBulbC', 'hashpriceUsdPerPhDay', 'wantedGpus']),
+      workClass: z.string().optional().describe('of `wantedGpus`: which class of work'),
       leadHours: z.number().describe('hours ahead'),
       samples: z.number().int(),
       meanAbsoluteError: z.number().describe('in the unit of what was forecast'),

@@ -94,6 +94,12 @@ export function monthStart(t: SiteMs, timezone: string): SiteMs {
   return localMidnight(Date.UTC(year, month - 1, 1), timezone);
 }
 
+/** When a local calendar day, `2026-11-30`, is over. */
+export function dateEnd(date: string, timezone: string): SiteMs {
+  const [year = 0, month = 0, day = 0] = date.split('-').map(Number);
+  return localMidnight(Date.UTC(year, month - 1, day + 1), timezone);
+}
+
 function localMonth(t: number, timezone: string): { year: number; month: number } {
   const [year = 0, month = 0] = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' })
     .format(t)

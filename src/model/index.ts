@@ -10,6 +10,7 @@ export * from './feeders.ts';
 export * from './generation.ts';
 export * from './interval.ts';
 export * from './io.ts';
+export * from './leases.ts';
 export * from './machine.ts';
 export * from './orders-api.ts';
 export * from './parts.ts';

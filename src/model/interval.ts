@@ -22,6 +22,16 @@ export interface Interval {
   readonly wakes: number;
   /** Of classes of work whose contracts count what was served; seen in `coverage` of the interval. */
   readonly served?: readonly IntervalServed[];
+  /** Of classes of work whose scheduler answered. */
+  readonly wanted?: readonly IntervalWanted[];
+}
+
+/** GPUs that a class of work wanted, on the mean of what was seen; what was not seen is not in it. */
+export interface IntervalWanted {
+  readonly workClass: string;
+  readonly gpus: number;
+  /** Share of the interval in which its scheduler answered, above 0. */
+  readonly coverage: number;
 }
 
 export interface IntervalServed {

@@ -16,6 +16,8 @@ export interface Plan {
   readonly objectiveUsd: number;
   readonly steps: readonly PlanStep[];
   readonly notes: readonly string[];
+  /** What a person would have to rent, give back or let lapse for the plan to come true, a sentence each; Busbar does none of it. Absent where the site leases nothing that is to be decided. */
+  readonly proposals?: readonly string[];
   /** Why the step that runs is as it is; absent where no proven solution told. */
   readonly why?: PlanWhy | undefined;
 }
@@ -30,11 +32,11 @@ export interface PlanWhy {
 }
 
 export interface BindingLimit {
-  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`, `curtailment:<class>`, `non-preemptible:<class>`, `deadline:<class>`, `ballast:shed`, `ballast:take`. */
+  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`, `curtailment:<class>`, `non-preemptible:<class>`, `deadline:<class>`, `ballast:shed`, `ballast:take`, `lease:<id>`. */
   readonly key: string;
   /** What one `unit` more of it would earn each hour. */
   readonly usdPerHour: number;
-  readonly unit: 'MW' | 'wake' | 'Gbit/s' | 'GPU' | 'GPU-hour';
+  readonly unit: 'MW' | 'wake' | 'Gbit/s' | 'GPU' | 'GPU-hour' | 'chip';
   /** `1 MW more at hall c is worth $31.20 an hour now`. */
   readonly sentence: string;
 }
@@ -70,6 +72,10 @@ export interface PlanStep {
   readonly work: Readonly<Record<string, number>>;
   /** Held for each award that the step falls into, by its id; absent where there is none. */
   readonly reserveW?: Readonly<Record<string, number>>;
+  /** By lease: chips committed to or kept on, chips rented beyond them, which after the first step is a proposal, and GPUs' worth of work they serve. */
+  readonly leases?: Readonly<
+    Record<string, { readonly chips: number; readonly moreChips: number; readonly gpus: number }>
+  >;
   /** What one more MW of a binding limit would be worth, in $/MWh; limits with no value are absent. */
   readonly shadowUsdPerMwh: Readonly<Record<string, number>>;
 }

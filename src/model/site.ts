@@ -362,11 +362,38 @@ const lease = z.strictObject({
   id,
   name: z.string(),
   chip: z.string(),
-  chips: z.number().int().positive(),
-  customer: z.string(),
+  chips: z.number().int().positive().describe('committed to: paid for whether used or not'),
+  customer: z.string().describe('who they are sold on to, or serve'),
   line: z.enum(['ai', 'hpc']),
   costUsdPerChipHour: z.number().min(0),
-  revenueUsdPerChipHour: z.number().min(0),
+  revenueUsdPerChipHour: z
+    .number()
+    .min(0)
+    .describe('what the customer pays for each; 0 where they serve a class of work, which has a price of its own'),
+  until: z.iso
+    .date()
+    .optional()
+    .describe('last day they are committed to, in the time zone of the site; then they may lapse'),
+  serves: id.optional().describe('class of work that they stand in for, wherever its own GPUs stand; absent: sold on'),
+  gpusPerChip: z.number().positive().optional().describe("how many of that class's GPUs one chip stands for"),
+  more: z
+    .strictObject({
+      chips: z.number().int().positive().describe('that can be had beyond those committed to'),
+      costUsdPerChipHour: z.number().min(0),
+      minimumHours: z.number().min(0).default(1).describe('for which a chip that was rented is paid at least'),
+      rented: z
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .describe('of them, held now: whoever rents or gives back some writes it down here, as Busbar rents none'),
+      rentedAt: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .describe('since when; absent: they may be given back at any time'),
+    })
+    .optional()
+    .describe('chips on demand, for a lease that serves a class of work; plans propose when to rent them'),
 });
 
 /** A fixed price, the market's own, or a block bought ahead with the rest (and what is sold back) at the market's price. */
@@ -574,6 +601,7 @@ export type Pool = Site['pools'][number];
 export type PlantDevice = Site['plant'][number];
 export type Contract = Site['contracts'][number];
 export type Award = Site['awards'][number];
+export type Lease = Site['leases'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];

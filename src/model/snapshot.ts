@@ -47,6 +47,8 @@ export interface Snapshot {
   /** Calls of curtailment programs, under way and to come; absent: none. */
   readonly programCalls?: readonly ProgramCallFacts[];
   readonly work: readonly WorkFacts[];
+  /** Leases of which something is to be decided; absent: none. */
+  readonly leases?: readonly LeaseFacts[];
 }
 
 /** Swings of AI and HPC load within a minute, and who moves against them. Powers are IT. */
@@ -181,6 +183,33 @@ export interface WorkFacts {
   readonly deadline?: DeadlineFacts | undefined;
 }
 
+/** Chips rented elsewhere. Busbar rents none itself: what a plan has beyond those held is a proposal. */
+export interface LeaseFacts {
+  readonly id: string;
+  /** Committed to, and paid for whether used or not. */
+  readonly chips: number;
+  readonly costUsdPerChipHour: number;
+  /** What the customer pays to whom they are sold on; 0 where they serve a class of work. */
+  readonly soldUsdPerChipHour: number;
+  /** From then on chips may lapse; undefined: nobody tells when. */
+  readonly endsAt: SiteMs | undefined;
+  /** The class of work whose GPUs they stand for, and how many of them one chip does. */
+  readonly serves: { readonly work: string; readonly gpusPerChip: number } | undefined;
+  readonly more: LeaseMoreFacts | undefined;
+}
+
+/** Chips that can be rented beyond those committed to. */
+export interface LeaseMoreFacts {
+  readonly chips: number;
+  readonly costUsdPerChipHour: number;
+  /** A chip that was rented is paid for at least so long. */
+  readonly minimumMs: number;
+  /** Held now. */
+  readonly rentedChips: number;
+  /** Until then they cannot be given back; undefined: any time. */
+  readonly keptUntil: SiteMs | undefined;
+}
+
 /** Work to be done by a deadline. */
 export interface DeadlineFacts {
   /** Still to be done; time of which nobody knows what was done counts as idle. */
@@ -211,6 +240,16 @@ export interface ForecastStep {
   readonly coincidentProbability?: number;
   /** What generators can make, by the series that tells; one that is silent is absent. */
   readonly availableMw?: Readonly<Partial<Record<SeriesName, number>>>;
+  /** GPUs that classes of work want, by id; a class that is absent wants what it wants now. The first step is now, whatever this says. */
+  readonly wantedGpus?: Readonly<Record<string, number>>;
+}
+
+/** GPUs that a class of work wanted in a quarter-hour: running, queued and held, on the mean of what was seen. */
+export interface WantedPoint {
+  readonly start: SiteMs;
+  readonly gpus: number;
+  /** Share of the quarter-hour that was seen, 0 to 1. */
+  readonly coverage: number;
 }
 
 export interface Forecast {

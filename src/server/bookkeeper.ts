@@ -19,6 +19,7 @@ import type { Markets } from './markets.ts';
 import type { Picture } from './picture.ts';
 import type { Plant } from './plant.ts';
 import type { RuntimeEvents } from './runtime.ts';
+import { createWantedHistory, type WantedHistory } from './wanted.ts';
 import { createShadowBook, plannedFlow, shadowOf } from './shadow.ts';
 
 /** Keeps the ledger, and in shadow beside it the book of what the plan would have earned. */
@@ -32,6 +33,8 @@ export interface Bookkeeper {
   curtailment(workClass: Commitment, at: SiteMs): CurtailmentFacts | undefined;
   /** What a class of work has still to do by its deadline; undefined where no term of it runs. */
   deadline(workClass: Commitment, at: SiteMs): DeadlineFacts | undefined;
+  /** What classes of work wanted lately. */
+  readonly wanted: WantedHistory;
   /** Everything not yet booked, so that a crash loses none of it. */
   checkpoint(): void;
   /** The site file or the trust in the site changed. */
@@ -60,7 +63,9 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
   let site = first;
   let shadow = createShadowBook(site);
   const book = createBook(blockOf(site.tariff), await store.getMeta(BOOK_KEY), await store.lastBooked());
-  const billing = createBilling(await store.intervals(BILLED_QUARTERS));
+  const before = await store.intervals(BILLED_QUARTERS);
+  const billing = createBilling(before);
+  const wanted = createWantedHistory(before);
   const priceAt = (start: SiteMs): number | undefined => markets.value('priceUsdPerMwh', start);
   const checkpoint = (): void => store.setMeta(BOOK_KEY, book.checkpoint());
 
@@ -82,6 +87,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
       for (const closed of book.close(picture.at, priceAt)) {
         billing.booked(closed);
         const interval = billing.withLateWork(site, closed);
+        wanted.booked(interval);
         // Told when it is on disk; while the disk takes nothing, the site runs on.
         const booked = store.bookInterval(interval);
         void booked.then(
@@ -94,6 +100,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
     woke: (at, machines) => book.woke(at, machines),
     demand: (at) => billing.demand(site, at, (from) => book.metered(from)),
     curtailment,
+    wanted,
     deadline: (workClass, at) => billing.deadline(workClass, at, book.unbooked(workClass.id)),
     checkpoint,
     follow(next) {

@@ -42,7 +42,7 @@ test('what a contract lets the site curtail is owed for once it is used up; a cl
         at: AT,
         hashrateThs: { of: 0 },
         linePowerW: {},
-        work: [{ workClass, told, runningGpus: 70, queuedGpus: 10, heldGpus: 10, usdPerGpuHour: 1 }],
+        work: [{ workClass, told, answers: told, runningGpus: 70, queuedGpus: 10, heldGpus: 10, usdPerGpuHour: 1 }],
       } as unknown as Picture,
       { series: new Map(), value: () => undefined } as unknown as Markets,
       undefined,
@@ -54,4 +54,7 @@ test('what a contract lets the site curtail is owed for once it is used up; a cl
   expect(flow(true, 1).served).toEqual({ w: { gpus: 70, unservedGpus: 20 } });
   expect(flow(false, 1).served).toEqual({ w: { gpus: 0, unservedGpus: 100 } });
   expect(flow(true, undefined, []).served).toEqual({});
+  // Nor is what it wants known, least of all nothing.
+  expect(flow(true, 1).wanted).toEqual({ w: 90 });
+  expect(flow(false, 1).wanted).toEqual({});
 });

@@ -2,6 +2,7 @@ import type { Flow, LineFlow, ServedFlow, WorkLine } from '../books/flow.ts';
 import { hashpriceUsdPerPhDay } from '../dispatch/economics.ts';
 import {
   countsServed,
+  leasesHeld,
   type Commitment,
   type CurtailmentFacts,
   type Plan,
@@ -43,7 +44,6 @@ export function flowOf(
   const hashprice = hashpriceNow(markets, picture.at);
   const phs = picture.hashrateThs.of === 0 ? undefined : picture.hashrateThs.value / 1000;
   const step = plan?.steps.find(({ start, durationMs }) => start <= picture.at && picture.at < start + durationMs);
-  const leases = site.leases;
   return {
     lines: {
       mining: {
@@ -56,9 +56,10 @@ export function flowOf(
       ai: workFlow(site, picture, 'ai', curtailment),
       hpc: workFlow(site, picture, 'hpc', curtailment),
     },
-    leaseCostUsdPerHour: leases.reduce((sum, lease) => sum + lease.chips * lease.costUsdPerChipHour, 0),
+    leaseCostUsdPerHour: leasesHeld(site, picture.at).reduce((sum, { costUsdPerHour }) => sum + costUsdPerHour, 0),
     planImportW: step?.importW,
     served: servedOf(site, picture),
+    wanted: wantedOf(picture),
   };
 }
 
@@ -75,6 +76,13 @@ const servedOf = (site: Site, { work }: Picture): Record<string, ServedFlow> =>
       ]),
   );
 
+const wantedOf = ({ work }: Picture): Record<string, number> =>
+  Object.fromEntries(
+    work
+      .filter(({ answers }) => answers)
+      .map(({ workClass, runningGpus, queuedGpus, heldGpus }) => [workClass.id, runningGpus + queuedGpus + heldGpus]),
+  );
+
 function unservedGpus({ workClass, runningGpus, queuedGpus, heldGpus }: WorkPicture): number {
   const demand = runningGpus + queuedGpus + heldGpus;
   return Math.max(0, Math.min(workClass.committedGpus, demand) - runningGpus);
@@ -86,8 +94,8 @@ function workFlow(
   line: Exclude<WorkLine, 'mining'>,
   curtailment: CurtailmentOf,
 ): LineFlow {
-  const leased = site.leases.filter((lease) => lease.line === line);
-  const leasedUsd = leased.reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
+  const leased = leasesHeld(site, picture.at).filter(({ lease }) => lease.line === line);
+  const leasedUsd = leased.reduce((sum, { revenueUsdPerHour }) => sum + revenueUsdPerHour, 0);
   const work = picture.work.filter((one) => one.workClass.line === line);
   const told = work.every((one) => one.told);
   const known = told && work.every((one) => one.usdPerGpuHour !== undefined);

@@ -1,7 +1,9 @@
 import { scoreForecasts } from '../dispatch/score.ts';
+import { scoreWanted } from '../dispatch/wanted.ts';
 import type { ForecastScoresView } from '../model/api.ts';
 import { DAY, HOUR, isoUtc, siteMs } from '../model/index.ts';
 import type { Runtime } from './runtime.ts';
+import { wantedClasses } from './wanted.ts';
 
 const SCORED_MS = 7 * DAY;
 
@@ -15,7 +17,11 @@ export function scoresNow(runtime: Runtime): ForecastScoresView {
   const known = told.get(runtime);
   if (known?.hour === hour) return known.view;
   const from = siteMs(at - SCORED_MS);
-  const scores = scoreForecasts([...runtime.markets.series.values()], from, at);
+  const { site, markets, wanted } = runtime;
+  const scores = [
+    ...scoreForecasts([...markets.series.values()], from, at),
+    ...scoreWanted(site.timezone, wantedClasses(site, wanted), from, at),
+  ];
   const view = { from: isoUtc(from), at: isoUtc(at), scores };
   told.set(runtime, { hour, view });
   return view;

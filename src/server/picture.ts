@@ -75,6 +75,8 @@ export interface WorkPicture {
   readonly hallId: string;
   /** False until its scheduler has answered once: its counts are then unknown, not zero. */
   readonly told: boolean;
+  /** False while its scheduler does not answer: the counts are then those it told last. */
+  readonly answers: boolean;
   readonly runningGpus: number;
   readonly queuedGpus: number;
   readonly heldGpus: number;
@@ -88,7 +90,10 @@ export interface PictureSources {
   readonly plant: Plant;
   readonly markets: Markets;
   readonly uplinks: Uplinks;
-  readonly clusters: ReadonlyMap<string, { readonly reading: ClusterReading | undefined }>;
+  readonly clusters: ReadonlyMap<
+    string,
+    { readonly reading: ClusterReading | undefined; readonly failure?: string | undefined }
+  >;
   readonly reconciler: Pick<Reconciler, 'desired' | 'commandOf' | 'lastChange'>;
   /** Watts at a hall's meter that nothing known explains. */
   unexplainedW(hallId: string): number;
@@ -289,6 +294,7 @@ function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): 
         clusterId: cluster.id,
         hallId: cluster.hall,
         told: clusters.get(cluster.id)?.reading !== undefined,
+        answers: clusters.get(cluster.id)?.reading !== undefined && clusters.get(cluster.id)?.failure === undefined,
         runningGpus: gpus('running'),
         queuedGpus: gpus('pending'),
         heldGpus: gpus('held'),

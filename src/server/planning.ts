@@ -5,6 +5,7 @@ import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Scenario } from '../dispatch/plan.ts';
 import type { Planner } from '../dispatch/planner.ts';
+import { createWantedForecaster, type WantedForecaster } from '../dispatch/wanted.ts';
 import { type PriceErrors, priceErrors, priceScenarios } from '../dispatch/scenarios.ts';
 import {
   HOUR,
@@ -12,6 +13,7 @@ import {
   type Forecast,
   type Plan,
   type Series,
+  type Site,
   type SiteClock,
   type SiteMs,
   type Snapshot,
@@ -32,6 +34,7 @@ import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
+import { wantedClasses, type WantedHistory } from './wanted.ts';
 
 /** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
 export interface Planning {
@@ -86,10 +89,12 @@ export function createPlanning(options: {
   demand(at: SiteMs): DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
   readonly deadline: DeadlineOf;
+  readonly wanted: WantedHistory;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust } = options;
   const facing = createPeakWatch();
   const mayGo = createScenarios();
+  const wants = createWanted();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let planWall: number | undefined;
@@ -164,11 +169,12 @@ export function createPlanning(options: {
       responseMs: (id, machines) => options.responses.sleepMs(id, machines),
       deadline: options.deadline,
     });
-    const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], faced.forecast);
+    const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
+    const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
       snapshot: withOrders(facts, orders),
-      forecast: faced.forecast,
-      notes: [...built.notes, ...faced.notes, ...notes],
+      forecast: wanted.forecast,
+      notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
       scenarios,
     };
   }
@@ -210,6 +216,25 @@ export function createPlanning(options: {
     plan: () => plan,
     planned: () => planned,
     ageMs: () => (planWall === undefined ? undefined : wallNow() - planWall),
+  };
+}
+
+/** The forecast with what classes of work are expected to want; one whose scheduler does not answer is planned for as it told last. */
+function createWanted() {
+  let kept: { readonly timezone: string; readonly forecaster: WantedForecaster } | undefined;
+  return (site: Site, history: WantedHistory, { work }: Picture, forecast: Forecast) => {
+    const { timezone } = site;
+    if (kept?.timezone !== timezone) kept = { timezone, forecaster: createWantedForecaster(timezone) };
+    const now = new Map(
+      work
+        .filter(({ answers }) => answers)
+        .map((one) => [one.workClass.id, one.runningGpus + one.queuedGpus + one.heldGpus]),
+    );
+    const classes = wantedClasses(site, history).flatMap((one) => {
+      const nowGpus = now.get(one.id);
+      return nowGpus === undefined ? [] : [{ ...one, nowGpus }];
+    });
+    return kept.forecaster.add(forecast, classes);
   };
 }
 

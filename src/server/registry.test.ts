@@ -275,6 +275,42 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^contracts\.0\.curtailment: the class of work "h100-reserved" commits \d+ GPUs itself, expected 0$/,
   ],
   [
+    'a lease that serves a class of work that is not there',
+    (raw) => void Object.assign(raw['leases']![0]!, { serves: 'h900', gpusPerChip: 1, revenueUsdPerChipHour: 0 }),
+    /^leases\.0\.serves: no class of work "h900", expected one of: h100-reserved/m,
+  ],
+  [
+    'a lease that serves without saying how much',
+    (raw) => void Object.assign(raw['leases']![0]!, { serves: 'h100-reserved', revenueUsdPerChipHour: 0 }),
+    /^leases\.0\.serves: expected gpusPerChip beside it$/m,
+  ],
+  [
+    'a lease that serves and is sold on',
+    (raw) => void Object.assign(raw['leases']![0]!, { serves: 'h100-reserved', gpusPerChip: 1 }),
+    /^leases\.0\.revenueUsdPerChipHour: is sold on and serves a class of work: expected 0 beside serves$/m,
+  ],
+  [
+    'chips on demand that nobody wants',
+    (raw) => void Object.assign(raw['leases']![0]!, { more: { chips: 8, costUsdPerChipHour: 2 } }),
+    /^leases\.0\.more: has nobody to serve: expected serves, a class of work, beside it$/m,
+  ],
+  [
+    'more chips rented than there are',
+    (raw) =>
+      void Object.assign(raw['leases']![0]!, {
+        serves: 'h100-reserved',
+        gpusPerChip: 1,
+        revenueUsdPerChipHour: 0,
+        more: { chips: 8, costUsdPerChipHour: 2, rented: 9 },
+      }),
+    /^leases\.0\.more\.rented: more than can be had: expected at most 8$/m,
+  ],
+  [
+    'a lease until a day that is none',
+    (raw) => void Object.assign(raw['leases']![0]!, { until: '2026-02-30' }),
+    /^leases\.0\.until: /m,
+  ],
+  [
     'preemptible work that may not be interrupted',
     (raw) => {
       const { classes } = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };

@@ -36,6 +36,7 @@ import { createPools, type Pools } from './pools/pools.ts';
 import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from './secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
+import type { WantedHistory } from './wanted.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
@@ -141,6 +142,8 @@ export interface Runtime {
   picture(): Picture;
   plan(): Plan | undefined;
   readonly curtailment: CurtailmentOf;
+  /** What classes of work wanted lately. */
+  readonly wanted: WantedHistory;
   alarms(): readonly StandingAlarm[];
   lagMs(): number;
   readonly people: People;
@@ -306,6 +309,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     demand: (at) => books.demand(at),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
     deadline: (workClass, at) => books.deadline(workClass, at),
+    wanted: books.wanted,
   });
 
   /** Plans at once. The first cause given is the one told. */
@@ -508,6 +512,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     picture: () => picture,
     plan: () => planning.plan(),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
+    wanted: books.wanted,
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,

@@ -45,6 +45,28 @@ test('the plan is valued by its own counts: hash by machines and points, work by
   expect(plannedFlow(site, snapshot, plan, siteMs(AT), undefined)!.lines.mining.revenueUsdPerHour).toBeUndefined();
 });
 
+test('what is owed is less by what leased chips serve; what is booked is what the site file says is held', () => {
+  const lease = {
+    id: 'pod',
+    line: 'ai',
+    chips: 4,
+    costUsdPerChipHour: 3,
+    revenueUsdPerChipHour: 0,
+    until: '2026-05-01',
+  };
+  const more = { chips: 8, costUsdPerChipHour: 5, minimumHours: 1, rented: 2 };
+  const leasing = {
+    ...site,
+    timezone: 'UTC',
+    leases: [{ ...lease, serves: 'w', gpusPerChip: 1, more }],
+  } as unknown as Site;
+  const held = { ...snapshot, leases: [{ id: 'pod', serves: { work: 'w', gpusPerChip: 1 } }] } as unknown as Snapshot;
+  const step = { ...plan.steps[0]!, leases: { pod: { chips: 4, moreChips: 2, gpus: 6 } } };
+  const flow = plannedFlow(leasing, held, { ...plan, steps: [step] }, siteMs(AT), 48)!;
+  expect(flow.lines.ai).toMatchObject({ quantity: 50, revenueUsdPerHour: 100, penaltyUsdPerHour: 4 });
+  expect(flow.leaseCostUsdPerHour).toBe(4 * 3 + 2 * 5);
+});
+
 test('a quarter-hour in shadow settles as the real books would: block at its price, the rest sold', () => {
   const book = createShadowBook(site);
   for (let t = AT; t <= AT + QUARTER; t += 10_000)

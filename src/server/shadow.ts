@@ -3,6 +3,7 @@ import type { Flow } from '../books/flow.ts';
 import { WORK_LINES } from '../books/flow.ts';
 import {
   blockOf,
+  leasesHeld,
   type Interval,
   type Plan,
   type PlanStep,
@@ -69,7 +70,7 @@ export function plannedFlow(
       ai: plannedWork(site, snapshot, step, 'ai'),
       hpc: plannedWork(site, snapshot, step, 'hpc'),
     },
-    leaseCostUsdPerHour: site.leases.reduce((sum, lease) => sum + lease.chips * lease.costUsdPerChipHour, 0),
+    leaseCostUsdPerHour: leasesHeld(site, at).reduce((sum, { costUsdPerHour }) => sum + costUsdPerHour, 0),
     planImportW: step.importW,
   };
 }
@@ -83,9 +84,9 @@ function plannedThs(snapshot: Snapshot, step: PlanStep): number {
 }
 
 function plannedWork(site: Site, snapshot: Snapshot, step: PlanStep, line: 'ai' | 'hpc'): Flow['lines']['ai'] {
-  const leased = site.leases
-    .filter((lease) => lease.line === line)
-    .reduce((sum, lease) => sum + lease.chips * lease.revenueUsdPerChipHour, 0);
+  const leased = leasesHeld(site, step.start)
+    .filter(({ lease }) => lease.line === line)
+    .reduce((sum, { revenueUsdPerHour }) => sum + revenueUsdPerHour, 0);
   let quantity = 0;
   let revenueUsdPerHour = leased;
   // What the plan would have used of a curtailment budget is not counted: every unserved hour is taken as owed.
@@ -96,7 +97,11 @@ function plannedWork(site: Site, snapshot: Snapshot, step: PlanStep, line: 'ai' 
     const wanted = Math.min(work.committedGpus, work.runningGpus + work.queuedGpus + work.heldGpus);
     quantity += gpus;
     revenueUsdPerHour += gpus * work.usdPerGpuHour;
-    penaltyUsdPerHour += Math.max(0, wanted - gpus) * work.penaltyUsdPerGpuHour;
+    // The step that runs counts on leased chips that are held, and on no proposal.
+    const leased = (snapshot.leases ?? [])
+      .filter(({ serves }) => serves?.work === work.id)
+      .reduce((sum, { id }) => sum + (step.leases?.[id]?.gpus ?? 0), 0);
+    penaltyUsdPerHour += Math.max(0, wanted - gpus - leased) * work.penaltyUsdPerGpuHour;
   }
   return { powerW: step.linePowerW[line], quantity, revenueUsdPerHour, penaltyUsdPerHour };
 }

@@ -52,6 +52,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   meterDoubles(site, tell);
   contractTerms(site, tell);
   programCalls(site, tell);
+  leaseTerms(site, tell);
   interruptions(site, tell);
   addresses(site, tell);
   listening(site, tell);
@@ -114,6 +115,8 @@ function references(site: Raw, tell: Tell): void {
   }
   for (const { index, entry } of entries(site, 'contracts'))
     want(classes, 'class of work', entry['work'], ['contracts', index, 'work']);
+  for (const { index, entry } of entries(site, 'leases'))
+    want(classes, 'class of work', entry['serves'], ['leases', index, 'serves']);
 }
 
 /** Every hall and every feeder hangs on one feeder at the most, and none on itself. */
@@ -213,6 +216,26 @@ function contractTerms(site: Raw, tell: Tell): void {
     const own = classes.find(({ entry: one }) => one['id'] === work)?.entry['committedGpus'];
     if (Number(own ?? 0) > 0)
       tell(path, `the class of work "${String(work)}" commits ${String(own)} GPUs itself, expected 0`);
+  }
+}
+
+/** A lease serves a class of work or is sold on; chips beyond it have nobody they could be sold to. */
+function leaseTerms(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'leases')) {
+    const { serves, gpusPerChip, revenueUsdPerChipHour, more } = entry;
+    const path = ['leases', index];
+    if (serves === undefined) {
+      if (gpusPerChip !== undefined) tell([...path, 'gpusPerChip'], 'stands for no GPUs: expected serves beside it');
+      if (more !== undefined)
+        tell([...path, 'more'], 'has nobody to serve: expected serves, a class of work, beside it');
+    } else {
+      if (gpusPerChip === undefined) tell([...path, 'serves'], 'expected gpusPerChip beside it');
+      if (typeof revenueUsdPerChipHour === 'number' && revenueUsdPerChipHour > 0)
+        tell([...path, 'revenueUsdPerChipHour'], 'is sold on and serves a class of work: expected 0 beside serves');
+    }
+    if (!isRaw(more) || typeof more['rented'] !== 'number' || typeof more['chips'] !== 'number') continue;
+    if (more['rented'] > more['chips'])
+      tell([...path, 'more', 'rented'], `more than can be had: expected at most ${more['chips']}`);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   programCallFacts,
   feederFacts,
   generatorFacts,
+  leaseFacts,
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
@@ -84,6 +85,7 @@ export function takeSnapshot(
     generation: generatorFacts(site),
     awards: awardFacts(site, picture.at),
     programCalls: programCallFacts(site, picture.at),
+    leases: leaseFacts(site, picture.at),
     cohorts: site.machines.flatMap((group) => {
       const facts = picture.groups.get(group.id);
       if (group.kind !== 'asic' || facts === undefined) return [];

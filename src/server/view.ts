@@ -11,6 +11,7 @@ import {
   fromMicroUsd,
   marginalPerW,
   isoUtc,
+  leasesHeld,
   modeKey,
   powerText,
   quarterStart,
@@ -114,12 +115,10 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
       committedGpus: workClass.committedGpus,
       usdPerGpuHour: orNull(usdPerGpuHour),
     })),
-    leases: site.leases.map(({ id, name, chips, revenueUsdPerChipHour, costUsdPerChipHour }) => ({
+    leases: leasesHeld(site, picture.at).map(({ lease: { id, name }, ...held }) => ({
       id,
       name,
-      chips,
-      revenueUsdPerHour: chips * revenueUsdPerChipHour,
-      costUsdPerHour: chips * costUsdPerChipHour,
+      ...held,
     })),
     cohorts: cohortViews(runtime, picture, plan),
     plan:
@@ -231,8 +230,8 @@ function workDetail({ site }: Runtime, picture: Picture, line: 'ai' | 'hpc'): st
   const told = mine.every((one) => one.told)
     ? `${gpus.toLocaleString('en-US')} GPUs at work`
     : 'the scheduler has not answered yet';
-  const leases = site.leases.filter((lease) => lease.line === line);
-  const leased = leases.map((lease) => `, ${lease.chips} leased ${lease.chip} chips`).join('');
+  const leases = leasesHeld(site, picture.at).filter(({ lease }) => lease.line === line);
+  const leased = leases.map(({ lease, chips }) => `, ${chips} leased ${lease.chip} chips`).join('');
   return `${told}${leased}`;
 }
 
@@ -393,6 +392,7 @@ export function planView(runtime: Runtime, plan: Plan): PlanView {
     solveMs: plan.solveMs,
     objectiveUsd: plan.objectiveUsd,
     notes: [...plan.notes],
+    ...(plan.proposals === undefined ? {} : { proposals: [...plan.proposals] }),
     nextChange: nextChangeView(runtime, plan),
     why: plan.why === undefined ? null : whyView(plan.why),
     steps: plan.steps.map(({ start, durationMs, ...step }) => ({

@@ -25,6 +25,7 @@ export interface Tables {
     penalty_microusd: number;
   };
   interval_served: { start_ms: number; work_class: string; gpu_hours: number; unserved_gpu_hours: number };
+  interval_wanted: { start_ms: number; work_class: string; gpus: number; coverage: number };
   plan: { id: string; made_ms: number; body: string };
   act: { id: string; at_ms: number; who: string; what: string; why: string };
   command: {
@@ -201,5 +202,14 @@ export const MIGRATIONS: readonly string[] = [
   create index audit_by_act on audit (act_id);
   create trigger audit_is_not_changed before update on audit begin select raise(abort, 'the audit log is only added to'); end;
   create trigger audit_is_not_cut before delete on audit begin select raise(abort, 'the audit log is only added to'); end;
+  `,
+  `
+  create table interval_wanted (
+    start_ms integer not null references interval (start_ms),
+    work_class text not null,
+    gpus real not null check (gpus >= 0),
+    coverage real not null check (coverage > 0 and coverage <= 1),
+    primary key (start_ms, work_class)
+  ) strict, without rowid;
   `,
 ];

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
+  DAY,
   siteMs,
   type Command,
   type CommandStage,
@@ -168,12 +169,17 @@ type Transaction = <T>(work: () => T) => T;
 const orNull = <T>(value: T | undefined): T | null => value ?? null;
 const orUndefined = <T>(value: T | null): T | undefined => value ?? undefined;
 
+/** What was wanted longer ago tells nothing that a forecast asks for. */
+const KEEP_WANTED_MS = 60 * DAY;
+
 function intervalStore(database: DatabaseSync, transaction: Transaction) {
   const insert = database.prepare(
     'insert into interval values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (start_ms) do nothing',
   );
   const insertLine = database.prepare('insert into interval_line values (?, ?, ?, ?, ?, ?, ?)');
   const insertServed = database.prepare('insert into interval_served values (?, ?, ?, ?)');
+  const insertWanted = database.prepare('insert into interval_wanted values (?, ?, ?, ?)');
+  const forgetWanted = database.prepare('delete from interval_wanted where start_ms < ?');
   const last = database.prepare('select max(start_ms) as start from interval');
   const wh = (value: number | undefined) => (value === undefined ? null : Math.round(value));
   const insertShadow = database.prepare(
@@ -222,6 +228,9 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
         }
         for (const { workClass, gpuHours, unservedGpuHours } of interval.served ?? [])
           insertServed.run(interval.start, workClass, gpuHours, unservedGpuHours);
+        for (const { workClass, gpus, coverage } of interval.wanted ?? [])
+          insertWanted.run(interval.start, workClass, gpus, coverage);
+        forgetWanted.run(interval.start - KEEP_WANTED_MS);
         return true;
       });
     },
@@ -246,6 +255,11 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
         sql.selectFrom('interval_served').selectAll().where('start_ms', '>=', first.start_ms),
       );
       const servedByStart = Map.groupBy(servedRows, (row) => row.start_ms);
+      const wantedRows = rowsOf(
+        database,
+        sql.selectFrom('interval_wanted').selectAll().where('start_ms', '>=', first.start_ms),
+      );
+      const wantedByStart = Map.groupBy(wantedRows, (row) => row.start_ms);
       return rows.map((row) => ({
         start: siteMs(row.start_ms),
         durationMs: row.duration_ms,
@@ -266,10 +280,16 @@ function intervalStore(database: DatabaseSync, transaction: Transaction) {
           penalty: line.penalty_microusd,
         })),
         ...servedOf(servedByStart.get(row.start_ms)),
+        ...wantedOf(wantedByStart.get(row.start_ms)),
       }));
     },
   };
 }
+
+const wantedOf = (rows: readonly Tables['interval_wanted'][] | undefined): Pick<Interval, 'wanted'> =>
+  rows === undefined
+    ? {}
+    : { wanted: rows.map(({ work_class: workClass, gpus, coverage }) => ({ workClass, gpus, coverage })) };
 
 const servedOf = (rows: readonly Tables['interval_served'][] | undefined): Pick<Interval, 'served'> =>
   rows === undefined

@@ -54,12 +54,13 @@ test('an interval comes back as it was booked, unknown figures still unknown', a
   const store = await openStore(file());
   await store.bookInterval(interval(0));
   const served = [{ workClass: 'h100-reserved', gpuHours: 399.5, unservedGpuHours: 0.5 }];
-  await store.bookInterval({ ...interval(1), importWh: undefined, energyCost: undefined, served });
+  const wanted = [{ workClass: 'h100-reserved', gpus: 1600.5, coverage: 0.75 }];
+  await store.bookInterval({ ...interval(1), importWh: undefined, energyCost: undefined, served, wanted });
   await store.close();
   const again = await openStore(file());
   expect(await again.intervals(10)).toEqual([
     interval(0),
-    { ...interval(1), importWh: undefined, energyCost: undefined, served },
+    { ...interval(1), importWh: undefined, energyCost: undefined, served, wanted },
   ]);
   expect(await again.lastBooked()).toBe(START + QUARTER);
   await again.close();

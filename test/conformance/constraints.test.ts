@@ -53,8 +53,11 @@ function fixture() {
   const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
   const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false }));
   const ballast = { bandW: 0.1e6, swingFraction: 0.5, cohorts: ['c-s19k', 'd-s21xp'] };
+  const lease = { id: 'pod', chips: 64, costUsdPerChipHour: 1, soldUsdPerChipHour: 0, endsAt: undefined };
+  const more = { chips: 32, costUsdPerChipHour: 2, minimumMs: 60 * MINUTE, rentedChips: 4, keptUntil: undefined };
+  const leases = [{ ...lease, serves: { work: work[0]!.id, gpusPerChip: 1 }, more }];
   return pose(
-    { ...snapshot, ballast, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
+    { ...snapshot, leases, ballast, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
     { ...forecast, steps },
   );
 }

@@ -51,6 +51,8 @@ const anyWork = fc.record({
   gpuModel: fc.constantFrom('x', 'y'),
   runningGpus: int(0, 300),
   queuedGpus: int(0, 300),
+  /** What will be wanted, as a share of what is wanted now, by step; the last holds on. Empty: as much as now. */
+  wantedShares: fc.array(some(0, 2), { maxLength: 3 }),
   committedGpus: int(0, 300),
   usdPerGpuHour: some(0, 3),
   interruptUsdPerGpu: fc.constantFrom(0, 0.5),
@@ -63,6 +65,26 @@ const anyWork = fc.record({
   curtailment: fc.option(
     fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
     { nil: undefined },
+  ),
+});
+const anyLease = fc.record({
+  chips: int(1, 60),
+  costUsdPerChipHour: some(0, 3),
+  soldUsdPerChipHour: some(0, 4),
+  endsInMinutes: fc.option(int(0, 60), { nil: undefined }),
+  serves: fc.option(fc.record({ work: int(0, 3), gpusPerChip: fc.constantFrom(1, 2.5, 8) }), {
+    nil: undefined,
+    freq: 3,
+  }),
+  more: fc.option(
+    fc.record({
+      chips: int(1, 60),
+      costUsdPerChipHour: some(0, 12),
+      minimumMinutes: fc.constantFrom(0, 12, 35, 180),
+      rentedShare: some(0, 1),
+      keptForMinutes: fc.option(int(-10, 60), { nil: undefined }),
+    }),
+    { nil: undefined, freq: 3 },
   ),
 });
 const anyAward = fc.record({
@@ -102,6 +124,7 @@ export const anySite = fc.record({
   feederW: fc.option(fc.tuple(int(300_000, 3_000_000), int(600_000, 5_000_000)), { nil: undefined }),
   importW: fc.option(int(0, 4_000_000), { nil: undefined }),
   rampWPerMinute: fc.option(int(20_000, 500_000), { nil: undefined }),
+  leases: fc.array(anyLease, { maxLength: 2 }),
   awards: fc.array(anyAward, { maxLength: 3 }),
   calls: fc.array(anyCall, { maxLength: 2 }),
   generation: fc.array(anyGenerator, { maxLength: 2 }),
@@ -208,6 +231,21 @@ export function snapshotOf(site: AnySite): Snapshot {
       const from = siteMs(at + fromMinutes * MINUTE);
       return { ...award, id: `k${i}`, spans: [{ from, until: siteMs(from + minutes * MINUTE) }] };
     }),
+    leases: site.leases.map(({ endsInMinutes, serves, more, soldUsdPerChipHour, ...lease }, i) => ({
+      ...lease,
+      id: `l${i}`,
+      endsAt: endsInMinutes === undefined ? undefined : siteMs(at + endsInMinutes * MINUTE),
+      soldUsdPerChipHour: serves === undefined ? soldUsdPerChipHour : 0,
+      serves: serves && { work: `w${serves.work}`, gpusPerChip: serves.gpusPerChip },
+      more: serves &&
+        more && {
+          chips: more.chips,
+          costUsdPerChipHour: more.costUsdPerChipHour,
+          minimumMs: more.minimumMinutes * MINUTE,
+          rentedChips: Math.floor(more.chips * more.rentedShare),
+          keptUntil: more.keptForMinutes === undefined ? undefined : siteMs(at + more.keptForMinutes * MINUTE),
+        },
+    })),
     programCalls: site.calls.map(({ fromMinutes, minutes, ...call }, i) => {
       const from = siteMs(at + fromMinutes * MINUTE);
       return { ...call, id: `p${i}`, from, until: siteMs(from + minutes * MINUTE) };
@@ -251,7 +289,15 @@ export function snapshotOf(site: AnySite): Snapshot {
   };
 }
 
-export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite): Forecast {
+export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay, work }: AnySite): Forecast {
+  const wantedGpus = (t: number): Record<string, number> =>
+    Object.fromEntries(
+      work.flatMap(({ runningGpus, queuedGpus, wantedShares }, i) =>
+        wantedShares.length === 0
+          ? []
+          : [[`w${i}`, (runningGpus + queuedGpus) * wantedShares[Math.min(t, wantedShares.length - 1)]!]],
+      ),
+    );
   const plain = shortForecast(
     steps.map(({ priceUsdPerMwh }) => priceUsdPerMwh),
     minutes,
@@ -261,7 +307,12 @@ export function forecastOfSite({ steps, minutes, hashpriceUsdPerPhDay }: AnySite
     ...plain,
     steps: plain.steps.map((step, t) => {
       const { solarMw, ...values } = steps[t]!;
-      return { ...step, ...values, availableMw: solarMw === undefined ? {} : { 'availableMw.solar': solarMw } };
+      return {
+        ...step,
+        ...values,
+        wantedGpus: wantedGpus(t),
+        availableMw: solarMw === undefined ? {} : { 'availableMw.solar': solarMw },
+      };
     }),
   };
 }

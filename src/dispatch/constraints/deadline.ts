@@ -1,5 +1,6 @@
 import { defineConstraint } from '../constraint.ts';
 import { deadlinePart } from '../deadline.ts';
+import { leasedTerms } from '../leases.ts';
 import type { Name } from '../model-builder.ts';
 
 export const deadline = defineConstraint({
@@ -11,7 +12,10 @@ export const deadline = defineConstraint({
       if (part === undefined) continue;
       const name: Name = ['deadline', facts.id, problem.steps[0]!.facts.start];
       const late = model.column(name, -part.usdPerGpuHour, 0, Infinity);
-      const done = part.hours.map((hours, t) => [columns.gpus[t]![i]!, hours] as const);
+      const done = part.hours.flatMap((hours, t) => [
+        [columns.gpus[t]![i]!, hours] as const,
+        ...leasedTerms(problem, columns.leases[t]!, i).map(([column]) => [column, hours] as const),
+      ]);
       model.row(name, part.gpuHours, Infinity, [[late, 1], ...done]);
     }
   },

@@ -14,6 +14,7 @@ import { hallBreaker } from './hall-breaker.ts';
 import { heatLimit } from './heat-limit.ts';
 import { held } from './held.ts';
 import { interruptCost } from './interrupt-cost.ts';
+import { lease } from './lease.ts';
 import { minimumTimes } from './minimum-times.ts';
 import { nonPreemptible } from './non-preemptible.ts';
 import { pinned } from './pinned.ts';
@@ -41,6 +42,7 @@ export const constraints: readonly Constraint[] = [
   heatLimit,
   held,
   interruptCost,
+  lease,
   minimumTimes,
   nonPreemptible,
   pinned,

@@ -8,12 +8,13 @@ export const nonPreemptible = defineConstraint({
   name: 'non-preemptible',
   about: 'Work that may not be interrupted keeps the GPUs it runs on, unless a physical limit leaves no other way.',
   add(model, { problem, columns }) {
-    for (const [i, { facts }] of problem.work.entries()) {
+    for (const [i, { facts, demandGpus }] of problem.work.entries()) {
       if (facts.preemptible !== false || facts.runningGpus === 0) continue;
       for (const [t, step] of problem.steps.entries()) {
         const name: Name = ['non-preemptible', facts.id, step.facts.start];
         const taken = model.column(name, -USD_PER_GPU_TAKEN, 0, Infinity);
-        model.row(name, facts.runningGpus, Infinity, [
+        // What is wanted no more ends by itself.
+        model.row(name, Math.min(facts.runningGpus, demandGpus[t]!), Infinity, [
           [columns.gpus[t]![i]!, 1],
           [taken, 1],
         ]);

@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import { leasedTerms } from '../leases.ts';
 import type { Name } from '../model-builder.ts';
 
 export const reservedPenalty = defineConstraint({
@@ -11,9 +12,10 @@ export const reservedPenalty = defineConstraint({
         if (unserved === undefined) continue;
         const name: Name = ['reserved-penalty', work.facts.id, step.facts.start];
         model.price(unserved, -step.hours * work.facts.penaltyUsdPerGpuHour);
-        model.row(name, work.reservedGpus, Infinity, [
+        model.row(name, work.reservedGpus[t]!, Infinity, [
           [unserved, 1],
           [columns.gpus[t]![i]!, 1],
+          ...leasedTerms(problem, columns.leases[t]!, i),
         ]);
       }
     }

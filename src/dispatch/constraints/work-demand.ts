@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import { leasedTerms } from '../leases.ts';
 
 export const workDemand = defineConstraint({
   name: 'work-demand',
@@ -7,7 +8,10 @@ export const workDemand = defineConstraint({
     for (const [t, step] of problem.steps.entries()) {
       const gpus = columns.gpus[t]!;
       for (const [i, work] of problem.work.entries()) {
-        model.row(['work-demand', work.facts.id, step.facts.start], -Infinity, work.demandGpus, [[gpus[i]!, 1]]);
+        model.row(['work-demand', work.facts.id, step.facts.start], -Infinity, work.demandGpus[t]!, [
+          [gpus[i]!, 1],
+          ...leasedTerms(problem, columns.leases[t]!, i),
+        ]);
       }
       for (const [p, part] of problem.parts.entries()) {
         const terms = part.work.map((i) => [gpus[i]!, 1] as const);

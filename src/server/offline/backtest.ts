@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { siteMs } from '../../model/index.ts';
+import { type Site, siteMs } from '../../model/index.ts';
 import { readHistory, type HistoryFile, type HistoryFiles } from '../../strategy/backtest/files.ts';
 import { runBacktest } from '../../strategy/backtest/index.ts';
 import { backtestHtml } from '../../strategy/backtest/report.ts';
@@ -26,6 +26,7 @@ export interface BacktestFiles {
   readonly network: readonly string[];
   readonly gpuPrices?: readonly string[] | undefined;
   readonly load?: readonly string[] | undefined;
+  readonly gpuDemand?: readonly string[] | undefined;
   /** First day, and the day after the last, `2025-01-01`. */
   readonly from: string;
   readonly to: string;
@@ -59,7 +60,7 @@ export async function backtestOffline(files: BacktestFiles, run: BacktestRun = r
     const [from, to] = [siteMs(dayStart(files.from, '--from')!), siteMs(dayStart(files.to, '--to')!)];
     if (from >= to) throw new Error(`--to: found ${files.to}, expected a day after ${files.from}`);
     files.onProgress?.(0, 'reading files');
-    const history = readHistory(await readFiles(files), { from, to });
+    const history = readHistory(await readFiles(files), { from, to }, classesOf(site));
     const { onProgress, regret, jobs = availableParallelism(), resume } = files;
     const runParts = partsSideBySide(jobs, resume);
     return { ok: true, result: await run({ site, machines, history, from, to, regret, onProgress, runParts }) };
@@ -67,6 +68,8 @@ export async function backtestOffline(files: BacktestFiles, run: BacktestRun = r
     throw new BacktestError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
+
+const classesOf = ({ clusters }: Site): string[] => clusters.flatMap(({ classes }) => classes.map(({ id }) => id));
 
 async function readFiles(files: BacktestFiles): Promise<HistoryFiles> {
   return {
@@ -76,6 +79,7 @@ async function readFiles(files: BacktestFiles): Promise<HistoryFiles> {
     network: await readAll(files.network),
     gpuPrices: await readAll(files.gpuPrices ?? []),
     load: await readAll(files.load ?? []),
+    gpuDemand: await readAll(files.gpuDemand ?? []),
   };
 }
 

@@ -6,19 +6,23 @@ import { loadHighs } from '../../dispatch/highs.ts';
 import { DAY, HOUR, siteMs, siteSchema, type Site, type SiteMs } from '../../model/index.ts';
 import { walk, type Decide } from './engine.ts';
 import { siteCase, wantedAt, type Running, type SiteCase } from './facts.ts';
-import { coupledSite, JULY, JUNE, madeUpHistory, uncoupledSite } from './fixture.ts';
+import { coupledSite, JULY, JUNE, madeUpDemand, madeUpHistory, uncoupledSite } from './fixture.ts';
 import { foresightPolicy } from './foresight.ts';
 import { runBacktest } from './index.ts';
-import { loadOf, type Load } from './ledger.ts';
+import { loadOf, type Ledger, type Load } from './ledger.ts';
 import { rulePolicy } from './part.ts';
 import { plannerPolicy } from './planned.ts';
 import { truthOf, type Truth } from './truth.ts';
+import { NO_GPU_PRICES, type WantedSeries } from './types.ts';
 import { fillUp, likelyPeaks } from './yardsticks.ts';
 
 const DAYS = { from: siteMs(JUNE + 9 * DAY), to: siteMs(JUNE + 11 * DAY) };
 const HISTORY = madeUpHistory();
 
+const SHORT = { from: DAYS.from, to: siteMs(DAYS.from + HOUR) };
+
 interface Recorded {
+  readonly ledger: Ledger;
   readonly profitUsd: number;
   readonly steps: { readonly at: SiteMs; readonly running: Running; readonly load: Load }[];
 }
@@ -27,7 +31,7 @@ async function record(facts: SiteCase, truth: Truth, decide: Decide, period = DA
   const steps: Recorded['steps'] = [];
   const onStep = (at: SiteMs, running: Running, load: Load): void => void steps.push({ at, running, load });
   const { ledger } = await walk({ facts, truth, ...period, onStep }, decide);
-  return { profitUsd: ledger.outcome().profitUsd, steps };
+  return { ledger, profitUsd: ledger.outcome().profitUsd, steps };
 }
 
 describe('with nothing coupled', () => {
@@ -45,24 +49,54 @@ describe('with nothing coupled', () => {
 describe('with everything coupled', () => {
   const facts = siteCase(coupledSite());
   // The month is whole, so that its peak is charged; two days of it are walked.
-  const truthFor = (after?: number): Truth => truthOf(facts, madeUpHistory(after), JUNE, JULY);
+  const truthFor = (after?: number, wanted?: WantedSeries[]): Truth =>
+    truthOf(facts, { ...madeUpHistory(after), wanted }, JUNE, JULY);
 
   test('what comes later changes nothing that was decided before', async () => {
     const moment = DAYS.from + DAY + HOUR / 2;
-    const policies: ((truth: Truth) => Promise<Decide> | Decide)[] = [
-      async (truth) => plannerPolicy(await loadHighs(), facts, truth, { failures: [] }),
-      (truth) => rulePolicy(facts, likelyPeaks(facts.site, truth)),
+    const planner = async (truth: Truth) => plannerPolicy(await loadHighs(), facts, truth, { failures: [] });
+    const policies: [(truth: Truth) => Promise<Decide> | Decide, Truth[]][] = [
+      [planner, [truthFor(), truthFor(moment)]],
+      [planner, [truthFor(undefined, [madeUpDemand()]), truthFor(undefined, [madeUpDemand(moment)])]],
+      [(truth) => rulePolicy(facts, likelyPeaks(facts.site, truth)), [truthFor(), truthFor(moment)]],
     ];
-    for (const policy of policies) {
-      const [one, other] = await Promise.all(
-        [truthFor(), truthFor(moment)].map(async (truth) => record(facts, truth, await policy(truth))),
-      );
+    for (const [policy, truths] of policies) {
+      const [one, other] = await Promise.all(truths.map(async (truth) => record(facts, truth, await policy(truth))));
       const before = (recorded: Recorded) =>
         recorded.steps.filter(({ at }) => at < moment).map(({ running }) => running);
       expect(before(one!).length).toBeGreaterThan(95);
       expect(before(other!)).toEqual(before(one!));
       expect(other!.steps).not.toEqual(one!.steps);
     }
+  }, 60_000);
+
+  test('demand follows its file: nobody serves more than is wanted, and what is wanted no more is no interruption', async () => {
+    const truth = truthFor(undefined, [madeUpDemand()]);
+    const interruptUsd: number[] = [];
+    const { at } = truth.wanted.get('reserved')!;
+    const policies: Decide[] = [
+      plannerPolicy(await loadHighs(), facts, truth, { failures: [] }),
+      foresightPolicy(await loadHighs(), facts, truth, { to: DAYS.to, failures: [] }),
+      rulePolicy(facts, () => false),
+    ];
+    for (const policy of policies) {
+      const { ledger, steps } = await record(facts, truth, policy);
+      const served = steps.map(({ running }) => running.gpus['reserved']!);
+      // Two in the morning, and ten.
+      for (const [hours, gpus] of [
+        [2, 30],
+        [10, 60],
+      ] as const)
+        expect(served[steps.findIndex(({ at: t }) => t === DAYS.from + hours * HOUR)]).toBe(gpus);
+      for (const [i, { at: t }] of steps.entries()) expect(served[i]).toBeLessThanOrEqual(at(t));
+      interruptUsd.push(ledger.outcome().interruptUsd);
+    }
+    // Every morning 12 of batch give way at $1. What ends every evening interrupts nothing.
+    expect(interruptUsd[2]).toBe(24);
+    const notes = (
+      await runBacktest({ site: coupledSite(), history: { ...HISTORY, wanted: [madeUpDemand()] }, ...SHORT })
+    ).notes;
+    expect(notes).toContainEqual(expect.stringMatching(/^demand for GPUs of batch is constant/));
   });
 
   test('no policy loads a breaker or the connection beyond what a plan may use, and machines stay whole', async () => {
@@ -187,6 +221,19 @@ test('practice switches off in the late afternoon of days that look like a peak'
   expect(hours(5)).toEqual([16, 17]);
   // May is not charged.
   expect(hours(-3)).toEqual([]);
+});
+
+test('that a price of GPUs is held constant is told once', () => {
+  const none = {
+    ...HISTORY,
+    series: HISTORY.series.filter(({ name }) => !name.startsWith('gpu')),
+    warnings: [NO_GPU_PRICES],
+  };
+  const notes = (site: Site) => truthOf(siteCase(site), none, JUNE, JULY).notes.filter((note) => note.includes('GPU'));
+  expect(notes(coupledSite())).toEqual([
+    expect.stringMatching(/^no price of a100 was recorded: held constant at the list price of \$[\d.]+ per GPU-hour$/),
+  ]);
+  expect(notes(uncoupledSite())).toEqual([NO_GPU_PRICES]);
 });
 
 test('an empty period, and one without prices, are refused in words', async () => {

@@ -1,5 +1,5 @@
 import { MINUTE, QUARTER, siteMs, type CurtailmentFacts, type DemandFacts, type SiteMs } from '../../model/index.ts';
-import { snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
+import { demandedAt, snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { createLedger, monthCalendar, sharesWithin, type Ledger, type Load, type Month } from './ledger.ts';
 import type { Conditions, Truth } from './truth.ts';
@@ -69,7 +69,8 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
   const dwell = createDwell(facts);
   const monthOf = monthCalendar(facts.site);
   const coincidentUsdPerMw = truth.peaks.length > 0 ? truth.coincidentUsdPerMw : undefined;
-  let wanted = wantedAt(facts, from);
+  let signed = wantedAt(facts, from);
+  let wanted = demandedAt(facts, signed, truth.wanted, from);
   let running = fillUp(facts, truth.at(from), wanted, truth.usdPerGpuHour(from));
   let importW: number | undefined;
   let peakCurtailedHours = 0;
@@ -81,7 +82,8 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
     const conditions = truth.at(at);
     const usdPerGpuHour = truth.usdPerGpuHour(at);
     // Contracts begin and end at midnight; midnights of all time zones are whole quarter-hours, and most are whole hours.
-    if ((at - from) % (60 * MINUTE) === 0) wanted = wantedAt(facts, at);
+    if ((at - from) % (60 * MINUTE) === 0) signed = wantedAt(facts, at);
+    wanted = demandedAt(facts, signed, truth.wanted, at);
     const askedFor = wanted;
     const feederW = importW;
     const decided = decide({

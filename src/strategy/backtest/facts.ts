@@ -164,6 +164,17 @@ export function wantedAt({ site, work }: SiteCase, t: SiteMs): Wanted[] {
   });
 }
 
+/** The same with the demand of classes of which a file tells. */
+export const demandedAt = (
+  { work }: SiteCase,
+  base: readonly Wanted[],
+  told: ReadonlyMap<string, { at(t: SiteMs): number }>,
+  t: SiteMs,
+): readonly Wanted[] =>
+  told.size === 0
+    ? base
+    : base.map((one, i) => ({ ...one, demandGpus: told.get(work[i]!.id)?.at(t) ?? one.demandGpus }));
+
 /** What changes from step to step and a planner may know. */
 export interface Moment {
   readonly at: SiteMs;

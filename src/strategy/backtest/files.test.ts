@@ -26,6 +26,13 @@ const gpu = () =>
     (line, i) => (i === 0 ? line : line.replace(/^[^,]+/, iso(FROM + Math.floor((i - 1) / 2) * 12 * HOUR))),
   );
 const load = () => lines('hour_start_utc,load_mw', HOUR, (i) => String(45_000 + i));
+/** Two classes, each in every hour. */
+const gpuDemand = () => [
+  'interval_start_utc,class,gpus',
+  ...lines('', HOUR, String)
+    .slice(1)
+    .flatMap((line, i) => [line.replace(/,.*/, `,chat,${100 + (i % 24)}`), line.replace(/,.*/, ',batch,40.5')]),
+];
 
 const good = {
   prices: prices(),
@@ -34,6 +41,7 @@ const good = {
   network: network(),
   gpuPrices: gpu(),
   load: load(),
+  gpuDemand: gpuDemand(),
 };
 const NAMES = {
   prices: 'p.csv',
@@ -42,8 +50,10 @@ const NAMES = {
   network: 'n.csv',
   gpuPrices: 'g.csv',
   load: 'l.csv',
+  gpuDemand: 'q.csv',
 } as const;
 type Kind = keyof HistoryFiles;
+const CLASSES = ['chat', 'batch'];
 
 const filesOf = (change: Partial<Record<Kind, readonly string[]>>): HistoryFiles => {
   const file = (kind: Kind) => [{ name: NAMES[kind], text: `${(change[kind] ?? good[kind]).join('\n')}\n` }];
@@ -54,10 +64,11 @@ const filesOf = (change: Partial<Record<Kind, readonly string[]>>): HistoryFiles
     network: file('network'),
     gpuPrices: file('gpuPrices'),
     load: file('load'),
+    gpuDemand: file('gpuDemand'),
   };
 };
 const read = (change: Partial<Record<Kind, readonly string[]>> = {}, period = PERIOD): History =>
-  readHistory(filesOf(change), period);
+  readHistory(filesOf(change), period, CLASSES);
 const faultsOf = (change: Partial<Record<Kind, readonly string[]>>): string[] => {
   try {
     read(change);
@@ -96,6 +107,16 @@ describe('good files', () => {
     expect(system!.points.at(-1)).toEqual({ start: FROM + 71 * HOUR, mw: 45_071 });
   });
 
+  test('GPU demand becomes a series for each class, and is absent where no file tells it', () => {
+    const { wanted } = read();
+    expect(wanted!.map(({ workClass, intervalMs, points }) => [workClass, intervalMs, points.length])).toEqual([
+      ['chat', HOUR, 72],
+      ['batch', HOUR, 72],
+    ]);
+    expect(wanted![0]!.points[5]).toEqual({ start: FROM + 5 * HOUR, gpus: 105 });
+    expect(readHistory({ ...filesOf({}), gpuDemand: [] }, PERIOD, CLASSES).wanted).toBeUndefined();
+  });
+
   test('times without Z are UTC, an offset is reckoned; a BOM, quotes, CRLF and another order of columns change nothing', () => {
     const expected = read().series[0]!.points;
     const bare = good.prices.map((line) => line.replace('Z', '').replace('T', ' '));
@@ -121,29 +142,29 @@ describe('good files', () => {
       text: [head, ...rows.slice(from, to)].join('\n'),
     });
     const files = { ...filesOf({}), prices: [part('b.csv', 100, 288), part('a.csv', 0, 100)] };
-    expect(readHistory(files, PERIOD).series[0]).toMatchObject({
+    expect(readHistory(files, PERIOD, CLASSES).series[0]).toMatchObject({
       source: 'a.csv, b.csv',
       points: read().series[0]!.points,
     });
     const hole = { ...files, prices: [part('a.csv', 0, 100), part('b.csv', 101, 288)] };
-    expect(() => readHistory(hole, PERIOD)).toThrow(
+    expect(() => readHistory(hole, PERIOD, CLASSES)).toThrow(
       'b.csv:2: found 2025-11-02T01:15:00Z after 2025-11-02T00:45:00Z of a.csv:101, expected every 15 minutes: 2025-11-02T01:00:00Z is missing',
     );
     const both = { ...files, prices: [part('a.csv', 0, 100), part('b.csv', 90, 288)] };
-    expect(() => readHistory(both, PERIOD)).toThrow(
+    expect(() => readHistory(both, PERIOD, CLASSES)).toThrow(
       'b.csv:2: found 2025-11-01T22:30:00Z, expected a time after 2025-11-02T00:45:00Z of a.csv:101: two files tell the same times',
     );
     const later = { from: siteMs(FROM + 2 * DAY), to: PERIOD.to };
     const years = { ...files, prices: [part('a.csv', 0, 90), part('b.csv', 101, 288)] };
-    expect(readHistory(years, later).warnings).toEqual([
+    expect(readHistory(years, later, CLASSES).warnings).toEqual([
       'b.csv: prices before 2025-11-02T01:15:00Z are not used: 2025-11-01T22:30:00Z to 2025-11-02T01:00:00Z (11) are missing',
     ]);
-    expect(readHistory(years, later).series[0]!.points).toHaveLength(187);
+    expect(readHistory(years, later, CLASSES).series[0]!.points).toHaveLength(187);
     const hourly = {
       ...files,
       prices: [part('a.csv', 0, 100), { name: 'h.csv', text: [head, rows[100], rows[104], rows[108]].join('\n') }],
     };
-    expect(() => readHistory(hourly, PERIOD)).toThrow(
+    expect(() => readHistory(hourly, PERIOD, CLASSES)).toThrow(
       'h.csv:2: found rows every 1 hour, expected every 15 minutes as in a.csv',
     );
   });
@@ -155,12 +176,12 @@ describe('good files', () => {
       text: [head, ...good.gpuPrices.filter((row) => row.includes(model))].join('\n'),
     });
     const files = { ...filesOf({}), gpuPrices: [only('h.csv', 'h100'), only('a.csv', 'A100')] };
-    expect(readHistory(files, PERIOD).series.slice(-2)).toMatchObject([
+    expect(readHistory(files, PERIOD, CLASSES).series.slice(-2)).toMatchObject([
       { points: read().series.at(-2)!.points, source: 'h.csv, a.csv' },
       { points: read().series.at(-1)!.points },
     ]);
     const twice = { ...files, gpuPrices: [only('h.csv', 'h100'), only('b.csv', 'h100')] };
-    expect(() => readHistory(twice, PERIOD)).toThrow(
+    expect(() => readHistory(twice, PERIOD, CLASSES)).toThrow(
       'b.csv:2: found h100 at 2025-11-01T00:00:00Z, expected it once: h.csv:2 tells it too',
     );
   });
@@ -172,7 +193,7 @@ describe('good files', () => {
       { name: 'a.csv', text: [head, ...rows.slice(0, 40)].join('\n') },
       { name: 'b.csv', text: [head, ...later].join('\n') },
     ];
-    expect(() => readHistory({ ...filesOf({}), weather }, PERIOD)).toThrow(
+    expect(() => readHistory({ ...filesOf({}), weather }, PERIOD, CLASSES)).toThrow(
       'b.csv:2: found 2025-11-02T16:20:00Z, expected whole steps of 1 hour from 2025-11-02T15:00:00Z of a.csv:41',
     );
   });
@@ -357,6 +378,46 @@ describe('faults, each with its file and line', () => {
     expect(told[21]).toMatch(/^l\.csv:3:/);
   });
 
+  test.each<[string, (rows: string[]) => string[], string]>([
+    [
+      'a class nobody knows',
+      (rows) => rows.with(3, rows[3]!.replace('chat', 'chut')),
+      'q.csv:4: found "chut" as class, expected one of chat, batch',
+    ],
+    [
+      'less than nothing',
+      (rows) => rows.with(2, rows[2]!.replace('40.5', '-1')),
+      'q.csv:3: found -1 as gpus, expected GPUs wanted, not below 0',
+    ],
+    [
+      'no number',
+      (rows) => rows.with(2, rows[2]!.replace('40.5', 'NaN')),
+      'q.csv:3: found "NaN" as gpus, expected GPUs wanted, not below 0',
+    ],
+    [
+      'an interval missing of one class',
+      (rows) => rows.toSpliced(5, 1),
+      'q.csv:7: found 2025-11-01T03:00:00Z after 2025-11-01T01:00:00Z, expected every 1 h',
+    ],
+    [
+      'an interval told twice',
+      (rows) => rows.toSpliced(3, 0, rows[1]!),
+      'q.csv:4: found 2025-11-01T00:00:00Z a second time (first in line 2), expected one row for an interval',
+    ],
+    [
+      'rows out of order',
+      (rows) => rows.with(1, rows[3]!).with(3, rows[1]!),
+      'q.csv:3: found 2025-11-01T00:00:00Z, expected a time after 2025-11-01T01:00:00Z of line 2',
+    ],
+    [
+      'a class that ends early',
+      (rows) => rows.slice(0, -2),
+      'q.csv: found GPU demand of chat from 2025-11-01T00:00:00Z to 2025-11-03T23:00:00Z, expected it to cover',
+    ],
+  ])('GPU demand with %s', (_name, change, message) => {
+    expect(faultsOf({ gpuDemand: change(good.gpuDemand) })[0]).toContain(message);
+  });
+
   test('prices and network must cover the period; weather and load that do not are a warning', () => {
     const longer = { from: PERIOD.from, to: siteMs(PERIOD.to + DAY) };
     expect(() => read({}, longer)).toThrow(
@@ -366,7 +427,9 @@ describe('faults, each with its file and line', () => {
       expect.stringContaining('w.csv: found weather from 2025-11-01T00:00:00Z to 2025-11-03T01:00:00Z'),
       expect.stringContaining('l.csv: found load from 2025-11-01T00:00:00Z to 2025-11-03T01:00:00Z'),
     ]);
-    expect(() => readHistory({ ...filesOf({}), prices: [] }, PERIOD)).toThrow('no prices are given: expected --prices');
+    expect(() => readHistory({ ...filesOf({}), prices: [] }, PERIOD, CLASSES)).toThrow(
+      'no prices are given: expected --prices',
+    );
   });
 });
 
@@ -408,7 +471,7 @@ describe('warnings', () => {
   });
 
   test('GPU prices that are absent, or silent for longer than a week, are held constant', () => {
-    expect(readHistory({ ...filesOf({}), gpuPrices: [] }, PERIOD).warnings).toEqual([
+    expect(readHistory({ ...filesOf({}), gpuPrices: [] }, PERIOD, CLASSES).warnings).toEqual([
       'no GPU prices are given: they are held constant over the period',
     ]);
     const old = { gpuPrices: ['time_utc,gpu_model,usd_per_gpu_hour', '2025-10-20T00:00Z,h100,2'] };
@@ -458,7 +521,7 @@ describe('property: a damaged file is refused in words, or is sorted, unique and
         }
         let history: History;
         try {
-          history = readHistory({ ...filesOf({}), [kind]: [{ name: 'd.csv', text }] }, PERIOD);
+          history = readHistory({ ...filesOf({}), [kind]: [{ name: 'd.csv', text }] }, PERIOD, CLASSES);
         } catch (error) {
           expect(error).toBeInstanceOf(HistoryError);
           expect((error as Error).message).toMatch(/^d\.csv:(\d+:)? ?found /);
@@ -467,6 +530,9 @@ describe('property: a damaged file is refused in words, or is sorted, unique and
         const all = [
           ...history.series,
           { points: history.load!.points.map(({ start, mw }) => ({ start, value: mw })) },
+          ...history.wanted!.map(({ points }) => ({
+            points: points.map(({ start, gpus }) => ({ start, value: gpus })),
+          })),
         ];
         for (const { points } of all)
           for (const [i, { start, value }] of points.entries()) {
@@ -481,7 +547,9 @@ describe('property: a damaged file is refused in words, or is sorted, unique and
   test('whatever the text is', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 200, unit: 'binary' }), (text) => {
-        expect(() => readHistory({ ...filesOf({}), prices: [{ name: 'd.csv', text }] }, PERIOD)).toThrow(HistoryError);
+        expect(() => readHistory({ ...filesOf({}), prices: [{ name: 'd.csv', text }] }, PERIOD, CLASSES)).toThrow(
+          HistoryError,
+        );
       }),
     );
   });

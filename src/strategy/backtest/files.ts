@@ -11,7 +11,7 @@ import {
 } from '../../model/index.ts';
 import { readRows, type HistoryFile, type ReadRows, type Row, type Shape } from './rows.ts';
 import { missingText, spanText } from './times.ts';
-import type { History, SystemLoad } from './types.ts';
+import { NO_GPU_PRICES, type History, type SystemLoad, type WantedSeries } from './types.ts';
 
 export type { HistoryFile } from './rows.ts';
 
@@ -23,6 +23,7 @@ export interface HistoryFiles {
   readonly network: readonly HistoryFile[];
   readonly gpuPrices: readonly HistoryFile[];
   readonly load: readonly HistoryFile[];
+  readonly gpuDemand: readonly HistoryFile[];
 }
 
 /** Files that cannot be replayed. Every line of the message names a file, its line, what was found and what was expected. */
@@ -107,6 +108,19 @@ const SHAPES: Readonly<Record<keyof HistoryFiles, Shape>> = {
     interval: { fits: (ms) => ms === HOUR, expected: 'a row an hour', fixedMs: HOUR },
     isAligned: true,
   },
+  gpuDemand: {
+    option: '--gpu-demand',
+    what: 'GPU demand',
+    time: 'interval_start_utc',
+    timeIs: 'moment',
+    key: { name: 'class', known: [] },
+    columns: [{ name: 'gpus', expected: 'GPUs wanted, not below 0', isPossible: isNotNegative }],
+    interval: {
+      fits: (ms) => ms >= 15 * MINUTE && HOUR % ms === 0,
+      expected: 'an equal part of an hour from 15 minutes on',
+    },
+    isAligned: true,
+  },
 };
 const ALL_SHAPES = Object.values(SHAPES);
 const KINDS = Object.keys(SHAPES) as (keyof HistoryFiles)[];
@@ -127,36 +141,40 @@ interface Joined {
 /**
  * Reads what the world told over time. Nothing is mended: a file with a fault is refused, and all faults are told together.
  * Text alone goes in, so that whoever calls decides where it comes from.
- * @param period must be covered by prices and network
+ * @param period must be covered by prices and network, and by the demand of each class whose demand is given
+ * @param classes ids of the site's classes of work
  * @throws HistoryError with a line `file:line: found ..., expected ...` for each fault
  */
-export function readHistory(files: HistoryFiles, period: Period): History {
+export function readHistory(files: HistoryFiles, period: Period, classes: readonly string[] = []): History {
   const faults: string[] = [];
   const warnings: string[] = [];
   const joined: Partial<Record<keyof HistoryFiles, Joined>> = {};
   for (const kind of KINDS) {
-    const shape = SHAPES[kind];
-    const read = files[kind].map((file) => readRows(file, shape, ALL_SHAPES));
+    const shape = kind === 'gpuDemand' ? demandShape(classes) : SHAPES[kind];
+    const others = ALL_SHAPES.filter(({ option }) => option !== shape.option);
+    const read = files[kind].map((file) => readRows(file, shape, others));
     const bad = read.filter(({ faults: { count } }) => count > 0);
     warnings.push(...read.flatMap((one) => doubtsOf(kind, one)));
     faults.push(...bad.flatMap((one) => one.faults.lines()));
     const made = bad.length > 0 || read.length === 0 ? undefined : join(read, shape, period, { faults, warnings });
     if (made !== undefined) joined[kind] = made;
   }
-  const { prices, dayAhead, weather, network, gpuPrices, load } = joined;
+  const { prices, dayAhead, weather, network, gpuPrices, load, gpuDemand } = joined;
   for (const kind of ['prices', 'network'] as const) {
     const told = joined[kind];
     const { what, option } = SHAPES[kind];
     if (files[kind].length === 0) faults.push(`no ${what} are given: expected ${option} with at least one file`);
     else if (told !== undefined) faults.push(...uncovered(told, what, period));
   }
+  const wanted = gpuDemand === undefined ? [] : wantedSeries(gpuDemand);
+  for (const one of wanted) faults.push(...uncoveredDemand(gpuDemand!.source, one, period));
   if (faults.length > 0) throw new HistoryError([...faults, ...warnings].join('\n'));
   for (const kind of ['dayAhead', 'weather', 'load'] as const) {
     const told = joined[kind];
     if (told !== undefined) warnings.push(...uncovered(told, SHAPES[kind].what, period));
   }
   if (files.weather.length === 0) warnings.push('no weather is given: what cooling draws is not known for the period');
-  if (gpuPrices === undefined) warnings.push('no GPU prices are given: they are held constant over the period');
+  if (gpuPrices === undefined) warnings.push(NO_GPU_PRICES);
   else warnings.push(...silences(gpuPrices, period));
   return {
     series: [
@@ -167,6 +185,7 @@ export function readHistory(files: HistoryFiles, period: Period): History {
       ...gpuSeries(gpuPrices),
     ],
     load: loadOf(load),
+    ...(wanted.length === 0 ? {} : { wanted }),
     warnings,
   };
 }
@@ -321,6 +340,28 @@ function silences({ source, rows }: Joined, { from, to }: Period): string[] {
     }
     return warnings;
   });
+}
+
+const demandShape = (known: readonly string[]): Shape => ({ ...SHAPES.gpuDemand, key: { name: 'class', known } });
+
+const wantedSeries = ({ intervalMs, rows }: Joined): WantedSeries[] =>
+  [...Map.groupBy(rows, ({ key }) => key)].map(([workClass, own]) => ({
+    workClass,
+    intervalMs,
+    points: own.map(({ startMs, values }) => ({ start: siteMs(startMs), gpus: values[0]! })),
+  }));
+
+/** What a class wanted is not known outside its rows, and what is not known is not zero. */
+function uncoveredDemand(
+  source: string,
+  { workClass, intervalMs, points }: WantedSeries,
+  { from, to }: Period,
+): string[] {
+  const [start, end] = [points[0]!.start, points.at(-1)!.start + intervalMs];
+  if (start <= from && end >= to) return [];
+  return [
+    `${source}: found GPU demand of ${workClass} from ${isoUtc(start)} to ${isoUtc(end)}, expected it to cover ${isoUtc(from)} to ${isoUtc(to)}`,
+  ];
 }
 
 function loadOf(told: Joined | undefined): SystemLoad | undefined {

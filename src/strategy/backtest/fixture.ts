@@ -1,6 +1,6 @@
 // A small site and a made-up history for the tests of this folder.
 import { DAY, HOUR, QUARTER, siteMs, siteSchema, type Series, type SeriesName, type Site } from '../../model/index.ts';
-import type { History } from './types.ts';
+import type { History, WantedSeries } from './types.ts';
 
 export const MAY = siteMs(Date.UTC(2025, 4, 1, 5));
 export const JUNE = siteMs(Date.UTC(2025, 5, 1, 5));
@@ -102,6 +102,17 @@ const series = (name: SeriesName, stepMs: number, days: number, value: (start: n
 
 /** Hours since local midnight, in summer. */
 const hourOf = (t: number): number => ((t - MAY) % DAY) / HOUR;
+
+/** What customers of `reserved` want over the same days: half of it at night. */
+export const madeUpDemand = (after = Number.POSITIVE_INFINITY): WantedSeries => ({
+  workClass: 'reserved',
+  intervalMs: HOUR,
+  points: Array.from({ length: 62 * 24 }, (_, i) => {
+    const start = siteMs(MAY + i * HOUR);
+    const gpus = hourOf(start) >= 8 && hourOf(start) < 20 ? 60 : 30;
+    return { start, gpus: start >= after ? 80 - gpus : gpus };
+  }),
+});
 
 /**
  * 62 days from the first of May: prices with a dear evening that now and then climbs past what hash is worth (about $60/MWh for an

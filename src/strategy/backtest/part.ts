@@ -108,7 +108,7 @@ export async function runPart(request: PartRequest, onProgress: PartProgress = (
     peaks: truth.peaks.map(({ start, loadMw }) => ({ start, loadMw })),
     gains: gainsOf(walks.get('plan')!, walks.get('rule')!),
     regret: request.regret === true ? regretOf(walks) : null,
-    notes: [...notes, ...assumptions(facts)],
+    notes: [...notes, ...assumptions(facts, truth)],
   };
 }
 
@@ -188,17 +188,19 @@ function regretOf(walks: ReadonlyMap<string, Walk>): Regret {
   };
 }
 
-function assumptions({ site, work }: SiteCase): string[] {
+function assumptions({ site, work }: SiteCase, { wanted }: Truth): string[] {
   const notes = ['every machine answers all the time, and draws and hashes what its operating point says'];
-  if (work.length > 0)
+  const constant = work.filter(({ id }) => !wanted.has(id)).map(({ id }) => id);
+  if (constant.length > 0)
     notes.push(
-      'demand for GPUs is constant: what contracts reserve, and classes without one share the rest of their part evenly',
+      `demand for GPUs${wanted.size === 0 ? '' : ` of ${constant.join(', ')}`} is constant: what contracts reserve, and classes without one share the rest of their part evenly`,
     );
   if (site.charges.demand !== undefined)
     notes.push('the demand charge of a calendar month that the period holds in part is paid for that part');
   if (site.awards.length > 0)
     notes.push('ancillary awards are left out: how fast machines respond is measured on the site alone');
   if (site.programs.length > 0) notes.push('calls of curtailment programs are left out');
+  if (site.leases.length > 0) notes.push('leases are left out: what they cost and earn is in no figure');
   if (site.generation.length > 0) notes.push('on-site generation is left out');
   return notes;
 }
@@ -229,6 +231,14 @@ export function historyFor(history: History, part: { readonly from: SiteMs; read
         points: series.points.filter(({ start }, i) => i >= first && start < part.to),
       };
     }),
+    ...(history.wanted === undefined
+      ? {}
+      : {
+          wanted: history.wanted.map((one) => ({
+            ...one,
+            points: one.points.filter(({ start }) => start + one.intervalMs > since && start < part.to),
+          })),
+        }),
     load:
       history.load === undefined
         ? undefined

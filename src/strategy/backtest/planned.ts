@@ -1,10 +1,11 @@
 import type { Highs } from 'highs';
 import { createWarmStart } from '../../dispatch/basis.ts';
 import { createPeakForecast, type PeakOutlook, withOutlook } from '../../dispatch/coincident.ts';
-import { buildForecast } from '../../dispatch/forecast.ts';
+import { buildForecast, meanOver } from '../../dispatch/forecast.ts';
 import { planByMeritOrder } from '../../dispatch/merit-order.ts';
 import { planWith } from '../../dispatch/plan.ts';
 import { horizonOf, type HorizonPart } from '../../dispatch/steps.ts';
+import { createWantedForecaster } from '../../dispatch/wanted.ts';
 import {
   HOUR,
   isoUtc,
@@ -54,11 +55,12 @@ export function plannerPolicy(
 ): Decide {
   const warm = createWarmStart();
   const outlookAt = peakOutlook(facts, truth);
+  const wantedAhead = wantedOutlook(facts, truth);
   const foreseen = (at: SiteMs): Forecast => {
     const { forecast } = buildForecast(truth.series, at, horizonOf(at, lookAhead));
     if (forecast === undefined)
       throw new Error('no forecast can be made: price, difficulty or bitcoin price is missing');
-    return withOutlook(forecast, outlookAt(at));
+    return wantedAhead(withOutlook(forecast, outlookAt(at)), at);
   };
   const seen = (at: SiteMs, until: SiteMs): Forecast => {
     const spans = horizonOf(at, lookAhead).filter(({ start, durationMs }) => start + durationMs <= until);
@@ -94,6 +96,13 @@ export function trueForecast(
       wetBulbC: mean((one) => one.wetBulbC),
       hashpriceUsdPerPhDay: mean((one) => one.hashpriceUsdPerPhDay),
       known: true,
+      ...(truth.wanted.size === 0
+        ? {}
+        : {
+            wantedGpus: Object.fromEntries(
+              [...truth.wanted].map(([id, one]) => [id, meanOver((t) => one.at(t), start, durationMs)]),
+            ),
+          }),
     };
   });
   return withOutlook({ madeAt, steps }, outlook);
@@ -114,6 +123,27 @@ export const runningOf = ({ cohorts, work }: PlanStep): Running => ({ cohorts, g
 /** Expected charge of a coincident peak in a step, as a price of energy. */
 export const peakUsdPerMwh = ({ tariff }: Snapshot, { coincidentProbability = 0 }: ForecastStep): number =>
   ((tariff.coincidentUsdPerMw ?? 0) * coincidentProbability * HOUR) / QUARTER;
+
+/** What classes of which a file tells are expected to want, from quarter-hours that are over and what is wanted now. */
+function wantedOutlook({ site, work }: SiteCase, { wanted }: Truth): (forecast: Forecast, at: SiteMs) => Forecast {
+  if (wanted.size === 0) return (forecast) => forecast;
+  const forecaster = createWantedForecaster(site.timezone);
+  const told = work.flatMap(({ id, config }) => {
+    const one = wanted.get(id);
+    return one === undefined ? [] : [{ id, config, one }];
+  });
+  return (forecast, at) =>
+    forecaster.add(
+      forecast,
+      told.map(({ id, config, one }) => ({
+        id,
+        className: config.class,
+        hasDeadline: config.deadline !== undefined,
+        nowGpus: one.at(at),
+        history: one.points,
+      })),
+    ).forecast;
+}
 
 /** Probability of each hour being the charged peak of its month, from loads of hours that are over. */
 function peakOutlook(facts: SiteCase, { peaks, load }: Truth): (at: SiteMs) => PeakOutlook {

@@ -92,7 +92,7 @@ const headerOf = ({ time, key, columns }: Shape): string[] => [
 
 /**
  * Reads the rows of one file and finds everything that is wrong with them; rows with a fault are left out.
- * @param others shapes whose header is told apart from a wrong one: a file given to the wrong option
+ * @param others the other shapes, whose header is told apart from a wrong one: a file given to the wrong option
  */
 export function readRows({ name, text }: HistoryFile, shape: Shape, others: readonly Shape[]): ReadRows {
   const faults = new Faults(name);
@@ -146,7 +146,7 @@ function columnsOf(head: Parsed, shape: Shape, others: readonly Shape[], faults:
   const wanted = headerOf(shape);
   const { record: names, info } = head;
   const expected = `expected the header "${wanted.join(',')}"`;
-  const other = others.find((one) => one !== shape && headerOf(one).join() === names.join());
+  const other = others.find((one) => headerOf(one).join() === names.join());
   if (other !== undefined) {
     faults.add(info.lines, `found the header of ${other.what}, ${expected}; give ${other.what} with ${other.option}`);
     return undefined;
@@ -194,7 +194,8 @@ function readRow(record: readonly string[], line: number, reading: Reading): Tim
   }
   const key = shape.key === undefined ? '' : cells[1]!.toLowerCase();
   if (shape.key !== undefined && !shape.key.known.includes(key)) {
-    faults.add(line, `found ${short(cells[1]!)} as ${shape.key.name}, expected one of ${shape.key.known.join(', ')}`);
+    const expected = shape.key.known.length === 0 ? 'none: there are none' : `one of ${shape.key.known.join(', ')}`;
+    faults.add(line, `found ${short(cells[1]!)} as ${shape.key.name}, expected ${expected}`);
     return undefined;
   }
   const before = faults.count;
@@ -260,7 +261,8 @@ function checkOrder(rows: readonly Timed[], shape: Shape, intervalMs: number | u
     else newest = row;
   }
   if (intervalMs !== undefined && shape.interval !== undefined)
-    checkGaps([...first.values()], shape.isAligned === true, intervalMs, faults);
+    for (const rowsOfKey of Map.groupBy(first.values(), ({ key }) => key).values())
+      checkGaps(rowsOfKey, shape.isAligned === true, intervalMs, faults);
 }
 
 function tellDoubles(

@@ -1,11 +1,21 @@
 import { hashpriceUsdPerPhDay, wetBulbC } from '../../dispatch/economics.ts';
 import { UNKNOWN_WET_BULB_C } from '../../dispatch/forecast.ts';
-import { coincidentUsdPerMw, HOUR, MINUTE, monthEnd, monthStart, QUARTER, siteMs, valueAt } from '../../model/index.ts';
-import type { Series, SeriesName, Site, SiteMs } from '../../model/index.ts';
+import {
+  coincidentUsdPerMw,
+  HOUR,
+  isoUtc,
+  MINUTE,
+  monthEnd,
+  monthStart,
+  QUARTER,
+  siteMs,
+  valueAt,
+} from '../../model/index.ts';
+import type { Series, SeriesName, Site, SiteMs, WantedPoint } from '../../model/index.ts';
 import { GPU_PARTS } from '../hardware.ts';
 import { marginalPrice } from '../power.ts';
 import type { SiteCase } from './facts.ts';
-import type { History } from './types.ts';
+import { NO_GPU_PRICES, type History, type WantedSeries } from './types.ts';
 
 /** Where no price was ever recorded GPUs are sold at the rent that the study of conversions takes, with its sources there. */
 const LIST_USD_PER_GPU_HOUR: ReadonlyMap<string, number> = new Map(
@@ -27,11 +37,20 @@ export interface PeakHour {
   readonly loadMw: number;
 }
 
+/** What a class of work wanted. */
+export interface Demanded {
+  readonly points: readonly WantedPoint[];
+  /** @throws Error where its file ends before `t` */
+  at(t: SiteMs): number;
+}
+
 export interface Truth {
   /** For planners: the series with prices as the site's tariff makes them. They see past points of them only. */
   readonly series: readonly Series[];
   /** @throws Error where price or network was not told yet at that moment */
   at(t: SiteMs): Conditions;
+  /** GPUs wanted by class of work, of classes of which a file tells, and the quarter-hours it tells. Planners see past ones only. */
+  readonly wanted: ReadonlyMap<string, Demanded>;
   /** In the order of the site's classes, at what was known then. */
   usdPerGpuHour(t: SiteMs): readonly number[];
   /** Load by the hour. */
@@ -49,7 +68,9 @@ export interface Truth {
  */
 export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: SiteMs): Truth {
   const { site } = facts;
-  const notes: string[] = [...history.warnings];
+  const isQuoted = facts.work.some(({ config: { usdPerGpuHour } }) => typeof usdPerGpuHour !== 'number');
+  // Of the prices that are asked for it is told one by one below.
+  const notes = history.warnings.filter((warning) => !isQuoted || warning !== NO_GPU_PRICES);
   const series = history.series.map((one) =>
     one.name === 'priceUsdPerMwh'
       ? tariffPrices(byQuarters(one, notes), site)
@@ -93,6 +114,7 @@ export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: Sit
           : 0,
       };
     },
+    wanted: new Map((history.wanted ?? []).map((one) => [one.workClass, demandedOf(one)])),
     usdPerGpuHour: (t) =>
       facts.work.map(({ config: { usdPerGpuHour } }) => {
         if (typeof usdPerGpuHour === 'number') return usdPerGpuHour;
@@ -104,6 +126,22 @@ export function truthOf(facts: SiteCase, history: History, from: SiteMs, to: Sit
     peaks,
     coincidentUsdPerMw: coincidentUsdPerMw(site.charges) ?? 0,
     notes,
+  };
+}
+
+/** By quarter-hour: the mean of a longer interval stands for each of its quarter-hours. */
+function demandedOf({ workClass, intervalMs, points: told }: WantedSeries): Demanded {
+  const points = told.flatMap(({ start, gpus }) =>
+    Array.from({ length: intervalMs / QUARTER }, (_, i) => ({ start: siteMs(start + i * QUARTER), gpus, coverage: 1 })),
+  );
+  const first = points[0]!.start;
+  return {
+    points,
+    at(t) {
+      const point = points[Math.floor((t - first) / QUARTER)];
+      if (point === undefined) throw new Error(`no GPU demand of ${workClass} is told at ${isoUtc(t)}`);
+      return point.gpus;
+    },
   };
 }
 

@@ -1,12 +1,24 @@
 import type { Series, SiteMs } from '../../model/index.ts';
 
+/** Said of a history without GPU prices, unless it is said of each price that is held. */
+export const NO_GPU_PRICES = 'no GPU prices are given: they are held constant over the period';
+
 /** What the world told over time, read whole. Whoever plans is handed what was known at that moment and nothing later. */
 export interface History {
   /** `priceUsdPerMwh` always; weather, network and GPU prices where files tell them. Ascending by start, without gaps or doubles. */
   readonly series: readonly Series[];
   readonly load: SystemLoad | undefined;
+  /** GPUs that classes of work wanted, where a file tells; the others want what the site file says. */
+  readonly wanted?: readonly WantedSeries[] | undefined;
   /** What a person should know and no figure shows: a unit that looks wrong, GPU prices held constant. */
   readonly warnings: readonly string[];
+}
+
+/** GPUs that a class of work wanted, by intervals of equal length, each the mean over its interval. */
+export interface WantedSeries {
+  readonly workClass: string;
+  readonly intervalMs: number;
+  readonly points: readonly { readonly start: SiteMs; readonly gpus: number }[];
 }
 
 /** Load of the whole power system, in MW, by intervals of equal length. */
