@@ -2,6 +2,7 @@ import { type Columns, type Constraint } from './constraint.ts';
 import { constraints as allConstraints } from './constraints/index.ts';
 import { leaseColumns } from './leases.ts';
 import { createModel, type Model, scenarioOf } from './model-builder.ts';
+import { type CoolingCurve, mostItW } from '../model/index.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
 
@@ -20,6 +21,7 @@ export interface LinearProgram {
 export interface StagedHeat {
   /** Column of each segment's IT power. */
   readonly columns: readonly number[];
+  /** Most that each carries, of the most there can be in the hall. */
   readonly capacitiesMw: readonly number[];
 }
 
@@ -65,18 +67,34 @@ export function buildLp(
   return { model, columns, offsetUsd, others, staged };
 }
 
-const stagedHeat = ({ steps }: Problem, { heatMw }: Columns): StagedHeat[] =>
-  steps.flatMap((step, t) =>
-    heatMw[t]!.flatMap((columns, h) =>
-      columns.length === 0 ? [] : [{ columns, capacitiesMw: capacitiesMw(step, h) }],
-    ),
+function stagedHeat(problem: Problem, { heatMw }: Columns): StagedHeat[] {
+  if (heatMw.every((step) => step.every((columns) => columns.length === 0))) return [];
+  const drawableW = problem.halls.map((hall) => undecidedW(hall));
+  for (const { facts, hall, modes } of problem.cohorts)
+    drawableW[hall]! += facts.machines * Math.max(...modes.map(({ powerW }) => powerW));
+  for (const { facts, hall, demandGpus } of problem.work) drawableW[hall]! += demandGpus * facts.marginalWPerGpu;
+  return problem.steps.flatMap((step, t) =>
+    heatMw[t]!.flatMap((columns, h) => {
+      if (columns.length === 0) return [];
+      const byBreakerW = mostItW(step.cooling[h]!, step.limits.hallW[h]! - problem.halls[h]!.cooling.baseW);
+      const mostW = Math.min(step.limits.heatW[h]!, drawableW[h]!, byBreakerW);
+      return [{ columns, capacitiesMw: capacitiesMw(step.cooling[h]!, mostW) }];
+    }),
   );
-
-/** What each segment of a hall's cooling carries: the last one all that the hall may draw beyond the others. */
-function capacitiesMw({ cooling, limits }: ProblemStep, h: number): number[] {
-  const before = cooling[h]!.slice(0, -1).map(({ heatW }) => heatW);
-  return [...before, limits.heatW[h]! - before.reduce((sum, watts) => sum + watts, 0)].map((watts) => watts / 1e6);
 }
+
+/** What each segment carries of the most IT power there can be: the nearer to it, the sooner a search with binaries ends. */
+function capacitiesMw(curve: CoolingCurve, mostW: number): number[] {
+  let restW = mostW + ROUNDING_W;
+  return curve.map(({ heatW }, k) => {
+    const carriedW = Math.max(0, k === curve.length - 1 ? restW : Math.min(restW, heatW));
+    restW -= carriedW;
+    return carriedW / 1e6;
+  });
+}
+
+/** Sums of as much may differ by their order. */
+const ROUNDING_W = 1;
 
 function addProblem(model: Model, problem: Problem, constraints: readonly Constraint[]): Columns {
   const columns = decisionColumns(model, problem);

@@ -21,9 +21,10 @@ export function shapeSteps(
   const hostsW = problem.halls.map((_, h) => hostWPerGpu(problem, h));
   return decisions.map((decision, t) => {
     const { facts } = problem.steps[t]!;
-    const loadW = loadOf(problem, t, decision);
+    const decidedW = decidedByHallW(problem, decision);
+    const loadW = loadWith(problem, t, decidedW);
     const importW = Math.max(0, loadW - madeW(decision));
-    const lines = linesOf(problem, t, decision, hostsW);
+    const lines = linesOf(problem, t, decision, decidedW, hostsW);
     return {
       start: facts.start,
       durationMs: facts.durationMs,
@@ -74,11 +75,13 @@ function countsOf({ cohorts }: Problem, { machines }: Decision): Record<string, 
 }
 
 /** Power of all halls with losses under a decision, in W. */
-export function loadOf(problem: Problem, t: number, decision: Decision): number {
-  const { cooling } = problem.steps[t]!;
-  const decided = decidedByHallW(problem, decision);
-  const halls = problem.halls.reduce((sum, hall, h) => sum + hallLoadW(hall, cooling[h]!, decided[h]!), 0);
-  return halls * (1 + problem.snapshot.connection.lossFraction);
+export const loadOf = (problem: Problem, t: number, decision: Decision): number =>
+  loadWith(problem, t, decidedByHallW(problem, decision));
+
+function loadWith({ steps, halls, snapshot }: Problem, t: number, decidedW: readonly number[]): number {
+  const { cooling } = steps[t]!;
+  const loadW = halls.reduce((sum, hall, h) => sum + hallLoadW(hall, cooling[h]!, decidedW[h]!), 0);
+  return loadW * (1 + snapshot.connection.lossFraction);
 }
 
 /** What the site draws less what it makes, in W: below zero it feeds in. */
@@ -87,18 +90,18 @@ export const netOf = (problem: Problem, t: number, decision: Decision): number =
 
 const madeW = ({ generationW }: Decision): number => generationW.reduce((sum, watts) => sum + watts, 0);
 
-/** @param hostsW fixed draw per GPU, by hall */
+/** @param decidedW IT power of the decision, by hall @param hostsW fixed draw per GPU, by hall */
 function linesOf(
   problem: Problem,
   t: number,
   decision: Decision,
+  decidedW: readonly number[],
   hostsW: readonly number[],
 ): Record<Exclude<Line, 'grid'>, number> {
   const { cooling } = problem.steps[t]!;
   const lines = { mining: 0, ai: 0, hpc: 0 };
-  const decided = decidedByHallW(problem, decision);
   // Whoever is in a hall bears its cooling alike.
-  const perW = problem.halls.map((hall, h) => averagePerW(cooling[h]!, undecidedW(hall) + decided[h]!));
+  const perW = problem.halls.map((hall, h) => averagePerW(cooling[h]!, undecidedW(hall) + decidedW[h]!));
   const atMeter = (hall: number): number => (1 + perW[hall]!) * (1 + problem.snapshot.connection.lossFraction);
   problem.cohorts.forEach((cohort, g) => {
     const machines = decision.machines[g]!;
