@@ -72,7 +72,8 @@ function stagedHeat(problem: Problem, { heatMw }: Columns): StagedHeat[] {
   const drawableW = problem.halls.map((hall) => undecidedW(hall));
   for (const { facts, hall, modes } of problem.cohorts)
     drawableW[hall]! += facts.machines * Math.max(...modes.map(({ powerW }) => powerW));
-  for (const { facts, hall, demandGpus } of problem.work) drawableW[hall]! += demandGpus * facts.marginalWPerGpu;
+  for (const { facts, hall, demandGpus } of problem.work)
+    drawableW[hall]! += Math.max(...demandGpus) * facts.marginalWPerGpu;
   return problem.steps.flatMap((step, t) =>
     heatMw[t]!.flatMap((columns, h) => {
       if (columns.length === 0) return [];
