@@ -15,6 +15,7 @@ import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
 import { forecastVerb } from './forecast.ts';
 import { planVerb } from './plan.ts';
+import { powerCurveVerb } from './power-curve.ts';
 import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
 import { recordVerb } from './record.ts';
 import { reloadVerb } from './reload.ts';
@@ -56,6 +57,7 @@ for (const verb of [
   schemaVerb,
   convertVerb,
   backtestVerb,
+  powerCurveVerb,
   discoverVerb,
   recordVerb,
   replayVerb,

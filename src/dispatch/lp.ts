@@ -3,6 +3,7 @@ import { constraints as allConstraints } from './constraints/index.ts';
 import { createModel, type Model, scenarioOf } from './model-builder.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
+import { gpuTerms } from './work-points.ts';
 
 export interface LinearProgram {
   readonly model: Model;
@@ -67,7 +68,11 @@ function decideAlike(model: Model, { steps, cohorts, work }: Problem, one: Colum
     ]);
   for (const [g, { modeNames }] of cohorts.entries())
     for (const [m, name] of modeNames.entries()) alike(name, one.machines[0]![g]![m]!, other.machines[0]![g]![m]!);
-  for (const [i, { facts }] of work.entries()) alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+  for (const [i, { facts, points }] of work.entries()) {
+    alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+    for (const [p, { powerLimitW }] of points.entries())
+      alike(`${facts.id}:${powerLimitW}`, one.gpusAt[0]![i]![p]!, other.gpusAt[0]![i]![p]!);
+  }
 }
 
 function decisionColumns(model: Model, problem: Problem): Columns {
@@ -78,6 +83,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
     gpus: rows.map((row) => row.gpus),
+    gpusAt: rows.map((row) => row.gpusAt),
     unserved: rows.map((row) => row.unserved),
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
@@ -108,7 +114,15 @@ function columnsOfStep(
   return {
     machines,
     wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
-    gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
+    // Where a power limit is a choice, what a GPU earns stands on its point.
+    gpus: work.map(({ facts, points }) =>
+      model.column(['gpus', facts.id, start], points.length > 0 ? 0 : hours * facts.usdPerGpuHour, 0, Infinity),
+    ),
+    gpusAt: work.map(({ facts: { id, usdPerGpuHour }, points }) =>
+      points.map(({ powerLimitW, paid }) =>
+        model.column(['gpus-at', `${id}:${powerLimitW}`, start], hours * usdPerGpuHour * paid, 0, Infinity),
+      ),
+    ),
     unserved: work.map(({ facts, reservedGpus }) =>
       reservedGpus === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
     ),
@@ -154,7 +168,8 @@ function powerRowsOfStep(
       const machines = columns.machines[t]![g]!;
       for (let m = 0; m < modes.length; m += 1) terms.push([machines[m]!, -modes[m]!.powerW / 1e6]);
     }
-    for (const i of inHall[h]!.work) terms.push([columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6]);
+    for (const i of inHall[h]!.work)
+      terms.push(...gpuTerms(work[i]!, columns, t, i, ({ marginalW }) => -marginalW / 1e6));
     const undecidedMw = undecidedW(hall) / 1e6;
     model.row(['it', hall.id, start], undecidedMw, undecidedMw, terms);
     importTerms.push([columns.itMw[t]![h]!, -withLosses], [columns.coolingMw[t]![h]!, -withLosses]);

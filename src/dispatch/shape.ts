@@ -5,6 +5,7 @@ import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { type Decision, decidedByHallW, hallLoadW, type Problem } from './problem.ts';
+import { doneGpus, gpusAtLimitW, paidGpus, servingGpus, workW } from './work-points.ts';
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
@@ -23,6 +24,7 @@ export function shapeSteps(
     const loadW = loadOf(problem, t, decision);
     const importW = Math.max(0, loadW - madeW(decision));
     const lines = linesOf(problem, t, decision, hostsW);
+    const atLimit = gpusAtLimitW(problem, decision);
     return {
       start: facts.start,
       durationMs: facts.durationMs,
@@ -34,6 +36,7 @@ export function shapeSteps(
       otherW: loadW - lines.mining - lines.ai - lines.hpc,
       cohorts: countsOf(problem, decision),
       work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
+      ...(atLimit === undefined ? {} : { gpusAtLimitW: atLimit }),
       ...reserveOf(problem, t, decision),
       shadowUsdPerMwh: shadows[t] ?? {},
     };
@@ -102,8 +105,8 @@ function linesOf(
     lines.mining += watts * atMeter(cohort.hall);
   });
   problem.work.forEach((work, i) => {
-    const wattsPerGpu = work.facts.marginalWPerGpu + hostsW[work.hall]!;
-    lines[work.facts.line] += wattsPerGpu * decision.gpus[i]! * atMeter(work.hall);
+    const watts = workW(problem, decision, i) + hostsW[work.hall]! * decision.gpus[i]!;
+    lines[work.facts.line] += watts * atMeter(work.hall);
   });
   return lines;
 }
@@ -148,9 +151,9 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       }
     });
     problem.work.forEach(({ facts, reservedGpus }, i) => {
-      const gpus = decision.gpus[i]!;
-      perHour += facts.usdPerGpuHour * gpus - facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus - gpus);
-      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - gpus);
+      const unserved = Math.max(0, reservedGpus - servingGpus(problem, decision, i));
+      perHour += facts.usdPerGpuHour * paidGpus(problem, decision, i) - facts.penaltyUsdPerGpuHour * unserved;
+      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - decision.gpus[i]!);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
   });
@@ -158,7 +161,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     usd += sparedUsd(
       problem,
       i,
-      decisions.map(({ gpus }) => Math.max(0, reservedGpus - gpus[i]!)),
+      decisions.map((decision) => Math.max(0, reservedGpus - servingGpus(problem, decision, i))),
     );
   });
   problem.work.forEach((_, i) => {
@@ -166,7 +169,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     if (part !== undefined)
       usd -= lateUsd(
         part,
-        decisions.map(({ gpus }) => gpus[i]!),
+        decisions.map((decision) => doneGpus(problem, decision, i)),
       );
   });
   const demand = demandOf(problem);

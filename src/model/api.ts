@@ -236,6 +236,10 @@ export const planStep = z.object({
   otherW: z.number(),
   cohorts: z.record(z.string(), z.record(z.string(), z.number())),
   work: z.record(z.string(), z.number()),
+  gpusAtLimitW: z
+    .record(z.string(), z.record(z.string(), z.number()))
+    .optional()
+    .describe('of these, by power limit in W, those of each class whose work was measured at several'),
   reserveW: z.record(z.string(), z.number()).optional(),
   shadowUsdPerMwh: z.record(z.string(), z.number()),
 });

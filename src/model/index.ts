@@ -12,6 +12,7 @@ export * from './io.ts';
 export * from './machine.ts';
 export * from './parts.ts';
 export * from './plan.ts';
+export * from './power-curve.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
 export * from './rehearsal.ts';

@@ -68,6 +68,8 @@ export interface PlanStep {
   readonly cohorts: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** GPUs that work, per class of work. */
   readonly work: Readonly<Record<string, number>>;
+  /** Of these, by power limit in W, those of each class whose work was measured at several; absent where none was. */
+  readonly gpusAtLimitW?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Held for each award that the step falls into, by its id; absent where there is none. */
   readonly reserveW?: Readonly<Record<string, number>>;
   /** What one more MW of a binding limit would be worth, in $/MWh; limits with no value are absent. */
