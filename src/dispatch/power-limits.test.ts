@@ -173,6 +173,71 @@ describe('a deadline', () => {
   });
 });
 
+describe('a plan tells why', () => {
+  // Hosts, which draw whatever the GPUs do.
+  const hall = { ...bareHall('a'), fixedW: 5_000 };
+  const plain = site({}, { halls: [hall] });
+  const at = (price: number, snapshot = plain) => planWith(highs, snapshot, shortForecast([price], 60));
+  const limitW = (price: number, snapshot = plain): number | undefined => {
+    const [most] = Object.entries(at(price, snapshot).steps[0]!.gpusAtLimitW!['w']!).sort(([, a], [, b]) => b - a);
+    return most === undefined ? undefined : Number(most[0]);
+  };
+
+  test('just past the price at which a class changes its limit it does, and just before it, it does not', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 5, max: 250, noNaN: true }),
+        fc.double({ min: 0, max: 0.3, noNaN: true }),
+        fc.double({ min: 0, max: 0.05, noNaN: true }),
+        fc.constantFrom(0, 30, 100),
+        (price, marginalW, lossFraction, committedGpus) => {
+          const halls = [{ ...hall, cooling: { baseW: 5e4, marginal: [{ wetBulbC: 0, marginalW }] } }];
+          const connection = { ...bareSnapshot().connection, lossFraction };
+          const snapshot = site({ committedGpus, penaltyUsdPerGpuHour: 0.002 }, { halls, connection });
+          const [why] = at(price, snapshot).why!.work!;
+          expect(why!.limitW).toBe(limitW(price, snapshot));
+          // Where a contract reserves some of them, the others change before these do.
+          if (committedGpus === 30) return;
+          if (why!.leavesAboveUsdPerMwh !== undefined) {
+            expect(limitW(why!.leavesAboveUsdPerMwh + 0.01, snapshot)).toBe(why!.belowW);
+            expect(limitW(why!.leavesAboveUsdPerMwh - 0.01, snapshot)).toBe(why!.limitW);
+          }
+          if (why!.leavesBelowUsdPerMwh !== undefined) {
+            expect(limitW(why!.leavesBelowUsdPerMwh - 0.01, snapshot)).toBe(why!.aboveW);
+            expect(limitW(why!.leavesBelowUsdPerMwh + 0.01, snapshot)).toBe(why!.limitW);
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('in a sentence: the price, or the breaker', () => {
+    expect(at(100).why!.changes).toEqual([
+      '100 GPUs of w work at 400 W, 85 % of their speed: the watts up to 700 W would earn $30.00/MWh, power costs $100.00',
+    ]);
+    const breaker = site({}, { halls: [{ ...hall, usableW: 65_000 }] });
+    expect(at(10, breaker).why!.changes).toEqual([
+      '80 GPUs of w work at 400 W, 85 % of their speed: the watts up to 700 W would earn $30.00/MWh, and none are left for them (1 MW more at hall a is worth $20.00 an hour now)',
+    ]);
+    expect(at(10).why!.changes).toEqual([]);
+  });
+
+  test('stopped GPUs say when they would work, and work nobody measured says nothing', () => {
+    expect(at(300).why!.work).toEqual([
+      {
+        work: 'w',
+        limitW: undefined,
+        leavesAboveUsdPerMwh: undefined,
+        belowW: undefined,
+        leavesBelowUsdPerMwh: expect.closeTo(200, 9),
+        aboveW: 200,
+      },
+    ]);
+    expect(at(50, site({ points: undefined }, { halls: [hall] })).why!.work).toBeUndefined();
+  });
+});
+
 test('the best mix of limits is what trying all of them finds', () => {
   const any = fc.record({
     usableW: fc.integer({ min: 0, max: 6_000 }),

@@ -1,10 +1,12 @@
 import type { Solution } from 'highs';
-import type { BindingLimit, CohortWhy, PlanWhy } from '../model/index.ts';
+import type { BindingLimit, CohortWhy, PlanWhy, WorkPoint, WorkWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
 import { callsAt } from './calls.ts';
 import type { LinearProgram } from './lp.ts';
 import { withoutScenario } from './model-builder.ts';
-import type { Decision, Problem, ProblemCohort } from './problem.ts';
+import { deadlinePart } from './deadline.ts';
+import type { Decision, Problem, ProblemCohort, ProblemWork } from './problem.ts';
+import { atPoints, type AtPoint, servingGpus } from './work-points.ts';
 
 /**
  * Reads the reasons for the first step out of a proven solution. A row's dual is what one more of its right side would earn: of a
@@ -40,7 +42,26 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
     cohortWhy(problem, cohort, decision.machines[g]!, itUsdPerMwh[cohort.hall]! - reserveUsdPerMwh[g]!),
   );
-  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits) };
+  const gpuUsdPerMwh = problem.halls.map((_, h) => itUsdPerMwh[h]! + swingUsdPerMwh(problem, perHour));
+  const ladders = problem.work.map((one, i): Ladders => {
+    const { id, curtailment, penaltyUsdPerGpuHour } = one.facts;
+    const lateUsd = ((late.get(id) ?? 0) * (deadlinePart(problem, i)?.hours[0] ?? 0)) / hours;
+    const owedUsd = curtailment === undefined ? penaltyUsdPerGpuHour : -perHour('reserved-penalty', id);
+    // Where as many serve as are reserved, one less is owed for and one more is not.
+    const spare = servingGpus(problem, decision, i) - one.reservedGpus;
+    return {
+      down: ladderOf(problem, one, lateUsd, spare < 0.5 ? owedUsd : 0),
+      up: ladderOf(problem, one, lateUsd, spare <= -0.5 ? owedUsd : 0),
+    };
+  });
+  const work = problem.work.flatMap((one, i) =>
+    workWhy(problem, one, atPoints(problem, decision, i), ladders[i]!, gpuUsdPerMwh[one.hall]!),
+  );
+  const slowed = slowedOf(problem, decision, ladders, gpuUsdPerMwh, limits);
+  const changes = [...changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits), ...slowed]
+    .sort((a, b) => b.watts - a.watts)
+    .map(({ sentence }) => sentence);
+  return { limits, cohorts, ...(work.length === 0 ? {} : { work }), changes };
 }
 
 /** Below this a dual is noise of the solver. */
@@ -161,13 +182,9 @@ function changesOf(
   itUsdPerMwh: readonly number[],
   reserveUsdPerMwh: readonly number[],
   limits: readonly BindingLimit[],
-): string[] {
+): Change[] {
   const price = problem.steps[0]!.facts.priceUsdPerMwh;
-  const pressed = (hallId: string): string | undefined => {
-    const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
-    const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
-    return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
-  };
+  const pressed = (hallId: string): string | undefined => pressing(problem, limits, hallId);
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
     const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);
     const most = gained.indexOf(Math.max(...gained));
@@ -203,7 +220,106 @@ function changesOf(
         : `${whole(-by)} GPUs of ${facts.id} stop, ${worth}: ${why}`;
     return [{ watts: Math.abs(by) * facts.marginalWPerGpu, sentence }];
   });
-  return [...changes, ...work].sort((a, b) => b.watts - a.watts).map(({ sentence }) => sentence);
+  return [...changes, ...work];
+}
+
+/** What presses on the power of a hall most. */
+function pressing({ feeders }: Problem, limits: readonly BindingLimit[], hallId: string): string | undefined {
+  const above = feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
+  const keys = ['connection', 'demand', `hall:${hallId}`, ...above.map(({ facts }) => `feeder:${facts.id}`)];
+  return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
+}
+
+/** What a MW of working GPUs costs in miners kept ready against its swings. */
+const swingUsdPerMwh = ({ snapshot: { ballast } }: Problem, perHour: (kind: string) => number): number =>
+  ballast === undefined ? 0 : -(perHour('ballast:shed') + perHour('ballast:take')) * ballast.swingFraction;
+
+/** A step up from one power limit to the next, or from a GPU that does not work to the lowest. */
+interface Rung {
+  readonly point: WorkPoint;
+  readonly watts: number;
+  /** What its watts earn, at the meter. */
+  readonly usdPerMwh: number;
+}
+
+/** The rungs of a class for one GPU less, and one more, that works so fast. */
+interface Ladders {
+  readonly down: readonly Rung[];
+  readonly up: readonly Rung[];
+}
+
+/** What a GPU of a class earns by working faster: pay, what is not late, and in $ an hour what is not owed for. */
+function ladderOf(problem: Problem, { points, facts, hall }: ProblemWork, lateUsd: number, servedUsd: number): Rung[] {
+  const worth = ({ paid, throughput, serves }: WorkPoint): number =>
+    facts.usdPerGpuHour * paid + lateUsd * throughput + servedUsd * Number(serves);
+  return points.map((point, p): Rung => {
+    const below = points[p - 1];
+    const watts = point.marginalW - (below?.marginalW ?? 0);
+    const usd = worth(point) - (below === undefined ? 0 : worth(below));
+    return { point, watts, usdPerMwh: (usd * 1e6) / watts / atMeter(problem, hall) };
+  });
+}
+
+function workWhy(
+  problem: Problem,
+  { facts, hall, demandGpus }: ProblemWork,
+  at: readonly AtPoint[],
+  { down, up }: Ladders,
+  gpuUsdPerMwh: number,
+): WorkWhy[] {
+  if (up.length === 0 || demandGpus === 0) return [];
+  const { priceUsdPerMwh } = problem.steps[0]!.facts;
+  const besideUsdPerMwh = gpuUsdPerMwh / atMeter(problem, hall) - priceUsdPerMwh;
+  const stopped = demandGpus - at.reduce((sum, { gpus }) => sum + gpus, 0);
+  const counts = [stopped, ...at.map(({ gpus }) => gpus)];
+  // 0 is a GPU that does not work, n one at the nth limit.
+  const n = counts.indexOf(Math.max(...counts));
+  const [here, next] = [down[n - 1], up[n]];
+  const leaves = (rung: Rung | undefined): number | undefined =>
+    rung === undefined ? undefined : rung.usdPerMwh - besideUsdPerMwh;
+  return [
+    {
+      work: facts.id,
+      limitW: here?.point.powerLimitW,
+      leavesAboveUsdPerMwh: n === 1 && facts.preemptible === false ? undefined : leaves(here),
+      belowW: down[n - 2]?.point.powerLimitW,
+      leavesBelowUsdPerMwh: leaves(next),
+      aboveW: next?.point.powerLimitW,
+    },
+  ];
+}
+
+/** A sentence for the GPUs of a class that work below full power, and why. */
+function slowedOf(
+  problem: Problem,
+  decision: Decision,
+  ladders: readonly Ladders[],
+  gpuUsdPerMwh: readonly number[],
+  limits: readonly BindingLimit[],
+): Change[] {
+  const price = problem.steps[0]!.facts.priceUsdPerMwh;
+  return problem.work.flatMap(({ facts, hall, points }, i) =>
+    points.slice(0, -1).flatMap(({ powerLimitW, marginalW, throughput }, p): Change[] => {
+      const gpus = Math.round(atPoints(problem, decision, i)[p]!.gpus);
+      if (gpus < 1) return [];
+      const { point, usdPerMwh } = ladders[i]!.up[p + 1]!;
+      const costs = gpuUsdPerMwh[hall]! / atMeter(problem, hall);
+      const pressed = pressing(problem, limits, facts.hallId);
+      const more = `the watts up to ${point.powerLimitW} W would earn ${dollars(usdPerMwh)}/MWh`;
+      const why =
+        usdPerMwh <= price
+          ? `${more}, power costs ${dollars(price)}`
+          : pressed === undefined
+            ? `${more}, power costs ${dollars(costs)} in all`
+            : `${more}, and none are left for them (${pressed})`;
+      return [
+        {
+          watts: gpus * (facts.marginalWPerGpu - marginalW),
+          sentence: `${whole(gpus)} GPUs of ${facts.id} work at ${powerLimitW} W, ${whole(100 * throughput)} % of their speed: ${why}`,
+        },
+      ];
+    }),
+  );
 }
 
 /** $/MWh at the meter: what the watts earn, what they cost with everything they press on, and the price alone. */

@@ -25,6 +25,8 @@ export interface PlanWhy {
   /** Limits that bind, dearest first. */
   readonly limits: readonly BindingLimit[];
   readonly cohorts: readonly CohortWhy[];
+  /** Of classes of work that were measured at several power limits. */
+  readonly work?: readonly WorkWhy[];
   /** One sentence for each change against what runs now, the largest first. */
   readonly changes: readonly string[];
 }
@@ -50,6 +52,19 @@ export interface CohortWhy {
   /** Below this price the mode above earns more. */
   readonly leavesBelowUsdPerMwh: number | undefined;
   readonly above: string | undefined;
+}
+
+/** Market prices at which the GPUs of a class would leave their present power limit, in the same sense. */
+export interface WorkWhy {
+  readonly work: string;
+  /** The limit most of them work at; undefined where most do not work. */
+  readonly limitW: number | undefined;
+  /** Above this price the limit below earns more, or `undefined` of it to stop; undefined where they stopped. */
+  readonly leavesAboveUsdPerMwh: number | undefined;
+  readonly belowW: number | undefined;
+  /** Below this price the limit above earns more. */
+  readonly leavesBelowUsdPerMwh: number | undefined;
+  readonly aboveW: number | undefined;
 }
 
 export interface PlanStep {
