@@ -28,6 +28,7 @@ import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
+import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
 
@@ -151,11 +152,14 @@ export function createPlanning(options: {
       });
       const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], faced.forecast);
       const told = [...built.notes, ...faced.notes, ...notes];
-      const made = await options.planner.plan(snapshot, faced.forecast, told, scenarios);
-      const { solver, solveMs } = made;
+      const plain = await options.planner.plan(snapshot, faced.forecast, told, scenarios);
+      const { solver, solveMs } = plain;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
       if (planMs.length > MOST_MEASURED) planMs.shift();
+      const limited = withPowerLimits(snapshot, sources.site);
+      const other = limited && (await options.planner.plan(limited, faced.forecast, [], scenarios));
+      const made = other ? { ...plain, notes: [...plain.notes, ...powerLimitNotes(plain, other)] } : plain;
       planned = { plan: made, snapshot };
       await takeOver(planned, because);
     },
