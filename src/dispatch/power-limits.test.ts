@@ -130,6 +130,16 @@ test('fractions at two limits that are one GPU stay one GPU', () => {
   const rounded = roundFirst(problem, { machines: [], generationW: [], gpus: [60], gpusAt: [[0, 30.5, 29.5]] });
   expect(rounded.gpus).toEqual([60]);
   expect(rounded.gpusAt).toEqual([[0, 31, 29]]);
+  // A decision that says nothing of limits has all of them at full power.
+  const full = roundFirst(problem, { machines: [], generationW: [], gpus: [60.5] });
+  expect(full.gpusAt).toEqual([[0, 0, 61]]);
+});
+
+test('slower GPUs swing less: nothing has to be kept ready against what they do not draw', () => {
+  const ballast = { bandW: 50_000, swingFraction: 1, cohorts: [] };
+  expect(atLimits(site(), [10])).toEqual([{ '700': 100 }]);
+  expect(atLimits(site({}, { ballast }), [10])).toEqual([{ '400': 100 }]);
+  expect(atLimits(site({}, { ballast: { ...ballast, swingFraction: 0.5 } }), [10])).toEqual([{ '700': 100 }]);
 });
 
 describe('a contract', () => {
@@ -190,10 +200,14 @@ describe('a plan tells why', () => {
         fc.double({ min: 0, max: 0.3, noNaN: true }),
         fc.double({ min: 0, max: 0.05, noNaN: true }),
         fc.constantFrom(0, 30, 100),
-        (price, marginalW, lossFraction, committedGpus) => {
+        fc.boolean(),
+        (price, marginalW, lossFraction, committedGpus, isBent) => {
           const halls = [{ ...hall, cooling: { baseW: 5e4, marginal: [{ wetBulbC: 0, marginalW }] } }];
           const connection = { ...bareSnapshot().connection, lossFraction };
-          const snapshot = site({ committedGpus, penaltyUsdPerGpuHour: 0.002 }, { halls, connection });
+          // Between the first and the last a limit that no price asks for.
+          const bent = [CURVE[0]!, { ...CURVE[1]!, throughput: 0.65, paid: 0.65 }, CURVE[2]!];
+          const points = isBent ? bent : CURVE;
+          const snapshot = site({ committedGpus, penaltyUsdPerGpuHour: 0.002, points }, { halls, connection });
           const [why] = at(price, snapshot).why!.work!;
           expect(why!.limitW).toBe(limitW(price, snapshot));
           // Where a contract reserves some of them, the others change before these do.
@@ -293,6 +307,22 @@ test('the money of a plan is the objective of the program', () => {
     }),
     { numRuns: 80 },
   );
+});
+
+test('in every scenario the first step has the same GPUs at the same limits', () => {
+  const way = (price: number) => ({ probability: 0.3, forecast: shortForecast([price, 60], 60) });
+  // Alone, $20 means full power and $150 the lowest limit; on the mean of them and $60 the middle one is best.
+  const scenarios = [way(20), way(150)];
+  const { model, columns, others } = buildLp(
+    pose(site(), shortForecast([60, 60], 60)),
+    undefined,
+    scenarios.map(({ probability, forecast }) => ({ probability, problem: pose(site(), forecast) })),
+  );
+  const { solution, objectiveUsd } = solve(highs, { model, offsetUsd: 0 }, {});
+  for (const one of [columns, ...others])
+    expect(one.gpusAt[0]![0]!.map((column) => Math.abs(solution.colValue[column]!))).toEqual([0, 100, 0]);
+  const mean = 0.4 * 60 + 0.3 * (20 + 150);
+  expect(objectiveUsd).toBeCloseTo(0.1 * 85 - 0.05 * mean + 0.1 * 85 - 0.05 * 60, 6);
 });
 
 test('the merit order has GPUs at full power or stops them', () => {

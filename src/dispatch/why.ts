@@ -1,5 +1,5 @@
 import type { Solution } from 'highs';
-import type { BindingLimit, CohortWhy, PlanWhy, WorkPoint, WorkWhy } from '../model/index.ts';
+import type { BindingLimit, CohortWhy, PlanWhy, WorkWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
 import { callsAt } from './calls.ts';
 import type { LinearProgram } from './lp.ts';
@@ -50,8 +50,8 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
     // Where as many serve as are reserved, one less is owed for and one more is not.
     const spare = servingGpus(problem, decision, i) - one.reservedGpus;
     return {
-      down: ladderOf(problem, one, lateUsd, spare < 0.5 ? owedUsd : 0),
-      up: ladderOf(problem, one, lateUsd, spare <= -0.5 ? owedUsd : 0),
+      down: ladderOf(one, lateUsd, spare < 0.5 ? owedUsd : 0),
+      up: ladderOf(one, lateUsd, spare <= -0.5 ? owedUsd : 0),
     };
   });
   const work = problem.work.flatMap((one, i) =>
@@ -234,57 +234,70 @@ function pressing({ feeders }: Problem, limits: readonly BindingLimit[], hallId:
 const swingUsdPerMwh = ({ snapshot: { ballast } }: Problem, perHour: (kind: string) => number): number =>
   ballast === undefined ? 0 : -(perHour('ballast:shed') + perHour('ballast:take')) * ballast.swingFraction;
 
-/** A step up from one power limit to the next, or from a GPU that does not work to the lowest. */
+/** A GPU of a class at a power limit, or at none of them: it does not work. */
 interface Rung {
-  readonly point: WorkPoint;
+  readonly limitW: number | undefined;
   readonly watts: number;
-  /** What its watts earn, at the meter. */
-  readonly usdPerMwh: number;
+  readonly usdPerHour: number;
 }
 
-/** The rungs of a class for one GPU less, and one more, that works so fast. */
+/** The rungs of a class, idle first, for one GPU less and for one more that works so fast. */
 interface Ladders {
   readonly down: readonly Rung[];
   readonly up: readonly Rung[];
 }
 
-/** What a GPU of a class earns by working faster: pay, what is not late, and in $ an hour what is not owed for. */
-function ladderOf(problem: Problem, { points, facts, hall }: ProblemWork, lateUsd: number, servedUsd: number): Rung[] {
-  const worth = ({ paid, throughput, serves }: WorkPoint): number =>
-    facts.usdPerGpuHour * paid + lateUsd * throughput + servedUsd * Number(serves);
-  return points.map((point, p): Rung => {
-    const below = points[p - 1];
-    const watts = point.marginalW - (below?.marginalW ?? 0);
-    const usd = worth(point) - (below === undefined ? 0 : worth(below));
-    return { point, watts, usdPerMwh: (usd * 1e6) / watts / atMeter(problem, hall) };
-  });
+const IDLE: Rung = { limitW: undefined, watts: 0, usdPerHour: 0 };
+
+/** What a GPU earns by working so fast: pay, what is not late, and in $ an hour what is not owed for. */
+const ladderOf = ({ points, facts }: ProblemWork, lateUsd: number, servedUsd: number): Rung[] => [
+  IDLE,
+  ...points.map(({ powerLimitW, marginalW, paid, throughput, serves }) => ({
+    limitW: powerLimitW,
+    watts: marginalW,
+    usdPerHour: facts.usdPerGpuHour * paid + lateUsd * throughput + servedUsd * Number(serves),
+  })),
+];
+
+/** What the watts between two rungs earn, in $/MWh at the meter. */
+const between = (problem: Problem, hall: number, low: Rung, high: Rung): number =>
+  ((high.usdPerHour - low.usdPerHour) * 1e6) / (high.watts - low.watts) / atMeter(problem, hall);
+
+/** The rung that the price reaches first on the way up from `n`, with what the watts to it earn; undefined from the top. */
+function nextUp(problem: Problem, hall: number, ladder: readonly Rung[], n: number) {
+  const ways = ladder.slice(n + 1).map((rung) => ({ rung, usdPerMwh: between(problem, hall, ladder[n]!, rung) }));
+  return ways.sort((a, b) => b.usdPerMwh - a.usdPerMwh)[0];
+}
+
+function nextDown(problem: Problem, hall: number, ladder: readonly Rung[], n: number) {
+  const ways = ladder.slice(0, n).map((rung) => ({ rung, usdPerMwh: between(problem, hall, rung, ladder[n]!) }));
+  return ways.sort((a, b) => a.usdPerMwh - b.usdPerMwh)[0];
 }
 
 function workWhy(
   problem: Problem,
-  { facts, hall, demandGpus }: ProblemWork,
+  { facts, hall, points, demandGpus }: ProblemWork,
   at: readonly AtPoint[],
   { down, up }: Ladders,
   gpuUsdPerMwh: number,
 ): WorkWhy[] {
-  if (up.length === 0 || demandGpus === 0) return [];
+  if (points.length === 0 || demandGpus === 0) return [];
   const { priceUsdPerMwh } = problem.steps[0]!.facts;
   const besideUsdPerMwh = gpuUsdPerMwh / atMeter(problem, hall) - priceUsdPerMwh;
   const stopped = demandGpus - at.reduce((sum, { gpus }) => sum + gpus, 0);
   const counts = [stopped, ...at.map(({ gpus }) => gpus)];
-  // 0 is a GPU that does not work, n one at the nth limit.
   const n = counts.indexOf(Math.max(...counts));
-  const [here, next] = [down[n - 1], up[n]];
-  const leaves = (rung: Rung | undefined): number | undefined =>
-    rung === undefined ? undefined : rung.usdPerMwh - besideUsdPerMwh;
+  const above = nextUp(problem, hall, up, n);
+  const below = nextDown(problem, hall, down, n);
+  const mayLeave = below !== undefined && (below.rung.limitW !== undefined || facts.preemptible !== false);
   return [
     {
       work: facts.id,
-      limitW: here?.point.powerLimitW,
-      leavesAboveUsdPerMwh: n === 1 && facts.preemptible === false ? undefined : leaves(here),
-      belowW: down[n - 2]?.point.powerLimitW,
-      leavesBelowUsdPerMwh: leaves(next),
-      aboveW: next?.point.powerLimitW,
+      limitW: up[n]!.limitW,
+      leavesAboveUsdPerMwh: mayLeave ? below.usdPerMwh - besideUsdPerMwh : undefined,
+      belowW: below?.rung.limitW,
+      leavesBelowUsdPerMwh: above && above.usdPerMwh - besideUsdPerMwh,
+      aboveW: above?.rung.limitW,
     },
   ];
 }
@@ -302,10 +315,10 @@ function slowedOf(
     points.slice(0, -1).flatMap(({ powerLimitW, marginalW, throughput }, p): Change[] => {
       const gpus = Math.round(atPoints(problem, decision, i)[p]!.gpus);
       if (gpus < 1) return [];
-      const { point, usdPerMwh } = ladders[i]!.up[p + 1]!;
+      const { rung, usdPerMwh } = nextUp(problem, hall, ladders[i]!.up, p + 1)!;
       const costs = gpuUsdPerMwh[hall]! / atMeter(problem, hall);
       const pressed = pressing(problem, limits, facts.hallId);
-      const more = `the watts up to ${point.powerLimitW} W would earn ${dollars(usdPerMwh)}/MWh`;
+      const more = `the watts up to ${rung.limitW} W would earn ${dollars(usdPerMwh)}/MWh`;
       const why =
         usdPerMwh <= price
           ? `${more}, power costs ${dollars(price)}`

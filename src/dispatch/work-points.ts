@@ -19,9 +19,8 @@ const atFullPower = ({ facts }: ProblemWork): WorkPoint => ({
 /** At which points the GPUs of class `i` work. A decision that does not say has them at full power. */
 export function atPoints({ work }: Problem, { gpus, gpusAt }: Decision, i: number): AtPoint[] {
   const { points } = work[i]!;
-  const counts = gpusAt?.[i] ?? [];
-  if (points.length === 0 || counts.length === 0)
-    return [{ gpus: gpus[i]!, point: points.at(-1) ?? atFullPower(work[i]!) }];
+  if (points.length === 0) return [{ gpus: gpus[i]!, point: atFullPower(work[i]!) }];
+  const counts = gpusAt?.[i] ?? points.map((_, p) => (p === points.length - 1 ? gpus[i]! : 0));
   return points.map((point, p) => ({ gpus: counts[p]!, point }));
 }
 
