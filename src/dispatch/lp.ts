@@ -3,7 +3,6 @@ import { constraints as allConstraints } from './constraints/index.ts';
 import { createModel, type Model, scenarioOf } from './model-builder.ts';
 import { type Problem, type ProblemStep, undecidedW } from './problem.ts';
 import { fixedUsd } from './shape.ts';
-import { gpuTerms } from './work-points.ts';
 
 export interface LinearProgram {
   readonly model: Model;
@@ -93,6 +92,8 @@ function decisionColumns(model: Model, problem: Problem): Columns {
   };
 }
 
+const NO_COLUMNS: readonly number[] = [];
+
 // A function of its own for each step, so that a hundred of them in every plan keep it compiled.
 function columnsOfStep(
   model: Model,
@@ -119,9 +120,11 @@ function columnsOfStep(
       model.column(['gpus', facts.id, start], points.length > 0 ? 0 : hours * facts.usdPerGpuHour, 0, Infinity),
     ),
     gpusAt: work.map(({ facts: { id, usdPerGpuHour }, points }) =>
-      points.map(({ powerLimitW, paid }) =>
-        model.column(['gpus-at', `${id}:${powerLimitW}`, start], hours * usdPerGpuHour * paid, 0, Infinity),
-      ),
+      points.length === 0
+        ? NO_COLUMNS
+        : points.map(({ powerLimitW, paid }) =>
+            model.column(['gpus-at', `${id}:${powerLimitW}`, start], hours * usdPerGpuHour * paid, 0, Infinity),
+          ),
     ),
     unserved: work.map(({ facts, reservedGpus }) =>
       reservedGpus === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
@@ -168,8 +171,11 @@ function powerRowsOfStep(
       const machines = columns.machines[t]![g]!;
       for (let m = 0; m < modes.length; m += 1) terms.push([machines[m]!, -modes[m]!.powerW / 1e6]);
     }
-    for (const i of inHall[h]!.work)
-      terms.push(...gpuTerms(work[i]!, columns, t, i, ({ marginalW }) => -marginalW / 1e6));
+    for (const i of inHall[h]!.work) {
+      const { points, facts } = work[i]!;
+      if (points.length === 0) terms.push([columns.gpus[t]![i]!, -facts.marginalWPerGpu / 1e6]);
+      for (let p = 0; p < points.length; p += 1) terms.push([columns.gpusAt[t]![i]![p]!, -points[p]!.marginalW / 1e6]);
+    }
     const undecidedMw = undecidedW(hall) / 1e6;
     model.row(['it', hall.id, start], undecidedMw, undecidedMw, terms);
     importTerms.push([columns.itMw[t]![h]!, -withLosses], [columns.coolingMw[t]![h]!, -withLosses]);
