@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import * as shapes from '../model/api.ts';
+import { siteMs } from '../model/index.ts';
+import { openStore } from '../store/store.ts';
 import {
   freePort,
   ROOT,
@@ -211,4 +213,28 @@ test('--help and --version answer', { timeout: 60_000 }, async () => {
   expect(help.status).toBe(0);
   for (const verb of ['demo', 'status', 'machines', 'plan', 'check', 'completion']) expect(help.out).toContain(verb);
   expect((await busbar(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('audit verify says whether the record holds, and where not', { timeout: 60_000 }, async () => {
+  const data = join(folder, 'audited');
+  const store = await openStore(join(data, 'busbar.sqlite'));
+  for (const n of [1, 2]) store.recordAct({ id: `a${n}`, at: siteMs(n), who: 'ada', what: 'wake all', why: 'cheap' });
+  await store.flush();
+  const verify = ['audit', 'verify', '--data', data];
+  const whole = z
+    .object({
+      whole: z.literal(true),
+      entries: z.literal(2),
+      head: z.string(),
+      headAt: z.string(),
+      broken: z.tuple([]),
+    })
+    .parse(await json([...verify, '--json']));
+  const told = await busbar([...verify, '--head', whole.head]);
+  expect(told).toMatchObject({ status: 0, out: expect.stringContaining('The record is whole: 2 entries') });
+  const unknown = await busbar([...verify, '--head', 'f'.repeat(64)]);
+  expect(unknown).toMatchObject({ status: 1, out: expect.stringContaining('cut off or written anew') });
+  await store.close();
+  const nothing = await busbar(['audit', 'verify', '--data', folder]);
+  expect(nothing).toMatchObject({ status: 1, err: expect.stringContaining('no store in') });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { auditVerb } from './audit.ts';
 import { backtestVerb } from './backtest.ts';
 import { backupVerb } from './backup.ts';
 import { checkVerb } from './check.ts';
@@ -53,6 +54,7 @@ for (const verb of [
   reloadVerb,
   backupVerb,
   restoreVerb,
+  auditVerb,
   checkVerb,
   schemaVerb,
   convertVerb,

@@ -162,25 +162,26 @@ function powerRowsOfStep(
 ): void {
   const { start } = steps[t]!.facts;
   const withLosses = 1 + snapshot.connection.lossFraction;
-  const importTerms: [number, number][] = [[columns.importMw[t]!, 1]];
   for (let h = 0; h < halls.length; h += 1) {
     const hall = halls[h]!;
-    const terms: [number, number][] = [[columns.itMw[t]![h]!, 1]];
+    const undecidedMw = undecidedW(hall) / 1e6;
+    model.row(['it', hall.id, start], undecidedMw, undecidedMw);
+    model.term(columns.itMw[t]![h]!, 1);
     for (const g of inHall[h]!.cohorts) {
       const { modes } = cohorts[g]!;
       const machines = columns.machines[t]![g]!;
-      for (let m = 0; m < modes.length; m += 1) terms.push([machines[m]!, -modes[m]!.powerW / 1e6]);
+      for (let m = 0; m < modes.length; m += 1) model.term(machines[m]!, -modes[m]!.powerW / 1e6);
     }
     for (const i of inHall[h]!.work) {
       const { points, facts } = work[i]!;
-      if (points.length === 0) terms.push([columns.gpus[t]![i]!, -facts.marginalWPerGpu / 1e6]);
-      for (let p = 0; p < points.length; p += 1) terms.push([columns.gpusAt[t]![i]![p]!, -points[p]!.marginalW / 1e6]);
+      if (points.length === 0) model.term(columns.gpus[t]![i]!, -facts.marginalWPerGpu / 1e6);
+      for (let p = 0; p < points.length; p += 1) model.term(columns.gpusAt[t]![i]![p]!, -points[p]!.marginalW / 1e6);
     }
-    const undecidedMw = undecidedW(hall) / 1e6;
-    model.row(['it', hall.id, start], undecidedMw, undecidedMw, terms);
-    importTerms.push([columns.itMw[t]![h]!, -withLosses], [columns.coolingMw[t]![h]!, -withLosses]);
   }
-  for (const column of columns.generationMw[t]!) importTerms.push([column, 1]);
-  if (columns.exportMw !== undefined) importTerms.push([columns.exportMw[t]!, -1]);
-  model.row(['import', '', start], 0, 0, importTerms);
+  model.row(['import', '', start], 0, 0);
+  model.term(columns.importMw[t]!, 1);
+  for (const column of columns.itMw[t]!) model.term(column, -withLosses);
+  for (const column of columns.coolingMw[t]!) model.term(column, -withLosses);
+  for (const column of columns.generationMw[t]!) model.term(column, 1);
+  if (columns.exportMw !== undefined) model.term(columns.exportMw[t]!, -1);
 }

@@ -27,7 +27,9 @@ export interface Model {
   /** Adds a column worth `usd` per unit within bounds; returns its index. */
   column(name: Name, usd: number, lower: number, upper: number): number;
   /** Adds `lower <= sum of [column, coefficient] <= upper`; returns its index. */
-  row(name: Name, lower: number, upper: number, terms: readonly (readonly [column: number, by: number])[]): number;
+  row(name: Name, lower: number, upper: number, terms?: readonly (readonly [column: number, by: number])[]): number;
+  /** Adds a term to the newest row: of rows there are thousands of, lists of pairs would cost more than the solver's reading of them. */
+  term(column: number, by: number): void;
   /** Prices a column that another part of the model made. */
   price(column: number, usd: number): void;
   /** What the columns are called by now. */
@@ -77,6 +79,9 @@ class Integers {
     if (this.length === this.#room.length) this.#room = wider(this.#room, new Int32Array(2 * this.length));
     this.#room[this.length] = value;
     return this.length++;
+  }
+  set(index: number, value: number): void {
+    this.#room[index] = value;
   }
   toArray(): Int32Array {
     return this.#room.subarray(0, this.length);
@@ -132,6 +137,8 @@ class GivenNames {
   }
 }
 
+const NO_TERMS: readonly (readonly [number, number])[] = [];
+
 class ModelBuilder implements Model {
   readonly #cost = new Doubles();
   readonly #lowers = new Doubles();
@@ -157,20 +164,26 @@ class ModelBuilder implements Model {
     return this.#columns.add(name);
   }
 
-  row(name: Name, lower: number, upper: number, terms: readonly (readonly [column: number, by: number])[]): number {
+  row(
+    name: Name,
+    lower: number,
+    upper: number,
+    terms: readonly (readonly [column: number, by: number])[] = NO_TERMS,
+  ): number {
     if (!(lower <= upper)) throw new Error(`bad row ${nameText(name)}: ${lower}..${upper}`);
-    for (let i = 0; i < terms.length; i += 1) {
-      const term = terms[i]!;
-      const by = term[1];
-      if (!Number.isFinite(by)) throw new Error(`bad coefficient in row ${nameText(name)}`);
-      if (by === 0) continue;
-      this.#indices.push(term[0]);
-      this.#values.push(by);
-    }
-    this.#starts.push(this.#indices.length);
     this.#rowLower.push(lower);
     this.#rowUpper.push(upper);
-    return this.#rows.add(name);
+    this.#starts.push(this.#indices.length);
+    const row = this.#rows.add(name);
+    for (let i = 0; i < terms.length; i += 1) this.term(terms[i]![0], terms[i]![1]);
+    return row;
+  }
+
+  term(column: number, by: number): void {
+    if (!Number.isFinite(by)) throw new Error(`bad coefficient in row ${nameTexts(this.rows()).at(-1)}`);
+    if (by === 0) return;
+    this.#indices.push(column);
+    this.#starts.set(this.#rowLower.length, this.#values.push(by) + 1);
   }
 
   price(column: number, usd: number): void {
@@ -220,6 +233,7 @@ export function scenarioOf(model: Model, scenario: number, probability: number):
   return {
     column: (name, usd, lower, upper) => model.column(named(name), probability * usd, lower, upper),
     row: (name, lower, upper, terms) => model.row(named(name), lower, upper, terms),
+    term: (column, by) => model.term(column, by),
     price: (column, usd) => model.price(column, probability * usd),
     columns: () => model.columns(),
     rows: () => model.rows(),

@@ -141,13 +141,13 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       perHour -= (usdPerMwh * decision.generationW[i]!) / 1e6;
     problem.cohorts.forEach(({ modes, now }, g) => {
       const machines = decision.machines[g]!;
-      for (const [m, mode] of modes.entries()) perHour += usdPerThHour * mode.hashrateThs * machines[m]!;
-      const wakes = (before?.machines[g]?.[0] ?? now[0]!) - machines[0]!;
-      usd -= Math.max(0, wakes) * mining.wakeUsdPerMachine;
-      for (const [m, mode] of modes.entries()) {
+      const machinesBefore = before?.machines[g] ?? now;
+      usd -= Math.max(0, machinesBefore[0]! - machines[0]!) * mining.wakeUsdPerMachine;
+      for (let m = 0; m < modes.length; m += 1) {
+        const mode = modes[m]!;
+        perHour += usdPerThHour * mode.hashrateThs * machines[m]!;
         if (mode.key === 'sleep') continue;
-        const into = machines[m]! - (before?.machines[g]?.[m] ?? now[m]!);
-        usd -= Math.max(0, into) * mining.retuneUsdPerMachine;
+        usd -= Math.max(0, machines[m]! - machinesBefore[m]!) * mining.retuneUsdPerMachine;
       }
     });
     problem.work.forEach(({ facts, reservedGpus }, i) => {

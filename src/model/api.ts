@@ -350,6 +350,13 @@ export const activity = z.object({
   byStage: z.partialRecord(z.enum(COMMAND_STAGES), z.number().int()),
 });
 export type Activity = z.infer<typeof activity>;
+/** Where the audit log ends: kept elsewhere, it proves later that nothing before it was changed. */
+export const auditHead = z.object({
+  entries: z.number().int(),
+  head: z.string().nullable().describe('hash of the newest entry; null while nothing was written'),
+  at: time.nullable().describe('when it was made'),
+});
+
 export const activityPage = z.object({ at: time, activity: z.array(activity) });
 
 /** The price past and forecast beside it, for the strip. */

@@ -129,3 +129,39 @@ test('a counter that does not tell leaves the running interval unknown, never em
   expect(facts.runningWh).toBeUndefined();
   expect(facts.billedW).toBe(0);
 });
+
+test('work that is late at its deadline is owed for in the interval of the deadline, and in no other', () => {
+  const deadline = {
+    gpuHours: 100,
+    from: new Date(start).toISOString(),
+    by: new Date(start + HOUR).toISOString(),
+    everyHours: 24,
+    penaltyUsdPerGpuHour: 3,
+  };
+  const late = { clusters: [{ classes: [{ id: 'w', line: 'hpc', deadline }] }] } as unknown as Site;
+  const quarter = (n: number, gpuHours: number): Interval =>
+    ({
+      start: siteMs(start + n * QUARTER),
+      durationMs: QUARTER,
+      coverage: 1,
+      lines: [
+        { line: 'ai', penalty: 7 },
+        { line: 'hpc', penalty: 7 },
+      ],
+      served: [{ workClass: 'w', gpuHours, unservedGpuHours: 0 }],
+    }) as unknown as Interval;
+  const billing = createBilling([]);
+  const penalties = [20, 20, 20, 20, 0].map((gpuHours, n) => {
+    const interval = quarter(n, gpuHours);
+    billing.booked(interval);
+    return billing.withLateWork(late, interval).lines.map(({ penalty }) => penalty);
+  });
+  // Of 100 GPU-hours 80 were done: 20 at $3.
+  expect(penalties).toEqual([
+    [7, 7],
+    [7, 7],
+    [7, 7],
+    [7, 60_000_007],
+    [7, 7],
+  ]);
+});

@@ -7,6 +7,7 @@ import {
   deadlineTermAt,
   QUARTER,
   siteMs,
+  toMicroUsd,
   type Commitment,
   type CurtailmentFacts,
   type DeadlineFacts,
@@ -31,6 +32,11 @@ export interface Billing {
   ): CurtailmentFacts | undefined;
   /** What a class of work has to do by its deadline; undefined where no term of it runs. */
   deadline(workClass: WorkClass, at: SiteMs, unbooked: readonly UnbookedQuarter[]): DeadlineFacts | undefined;
+  /**
+   * The interval, after it was `booked`, with what is owed for work whose deadline fell into it and that was not seen done by its end. Time
+   * of which nobody knows counts as idle, as it does for the plan.
+   */
+  withLateWork(site: Site, interval: Interval): Interval;
 }
 
 /** Quarter-hours of the longest month and a day: what a billing month can reach back. */
@@ -75,6 +81,14 @@ export function createBilling(before: readonly Interval[]): Billing {
     return sum;
   }
 
+  function deadline(workClass: WorkClass, at: SiteMs, unbooked: readonly UnbookedQuarter[]): DeadlineFacts | undefined {
+    const term = deadlineTermAt(workClass, at);
+    if (term === undefined) return undefined;
+    const { gpuHours, by, penaltyUsdPerGpuHour } = term;
+    const done = servedSince(term.from, workClass.id, unbooked).gpuHours;
+    return { gpuHours: Math.max(0, gpuHours - done), by, penaltyUsdPerGpuHour };
+  }
+
   return {
     booked: keep,
     demand(site, at, sinceWh) {
@@ -110,12 +124,23 @@ export function createBilling(before: readonly Interval[]): Billing {
         monthEndsAt: monthEnd(at, timezone),
       };
     },
-    deadline(workClass, at, unbooked) {
-      const term = deadlineTermAt(workClass, at);
-      if (term === undefined) return undefined;
-      const { gpuHours, by, penaltyUsdPerGpuHour } = term;
-      const done = servedSince(term.from, workClass.id, unbooked).gpuHours;
-      return { gpuHours: Math.max(0, gpuHours - done), by, penaltyUsdPerGpuHour };
+    deadline,
+    withLateWork(site, interval) {
+      const end = interval.start + interval.durationMs;
+      const owed = new Map<string, number>();
+      for (const workClass of site.clusters.flatMap(({ classes }) => classes)) {
+        const by = deadlineTermAt(workClass, interval.start)?.by;
+        if (by === undefined || by > end) continue;
+        const late = deadline(workClass, interval.start, [])!;
+        const usd = late.gpuHours * late.penaltyUsdPerGpuHour;
+        owed.set(workClass.line, (owed.get(workClass.line) ?? 0) + usd);
+      }
+      if (owed.size === 0) return interval;
+      const lines = interval.lines.map((one) => ({
+        ...one,
+        penalty: one.penalty + toMicroUsd(owed.get(one.line) ?? 0),
+      }));
+      return { ...interval, lines };
     },
   };
 }

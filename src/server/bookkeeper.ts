@@ -79,8 +79,9 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
       if (meter?.energyImportWh !== undefined) book.counter(meter.at, meter.energyImportWh, meter.powerW);
       if (settled) book.look(picture.at, flowOf(site, picture, markets, planned?.plan, curtailment));
       if (options.trust() === 'shadow') lookInShadow(picture.at, planned);
-      for (const interval of book.close(picture.at, priceAt)) {
-        billing.booked(interval);
+      for (const closed of book.close(picture.at, priceAt)) {
+        billing.booked(closed);
+        const interval = billing.withLateWork(site, closed);
         // Told when it is on disk; while the disk takes nothing, the site runs on.
         const booked = store.bookInterval(interval);
         void booked.then(

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
-import type { Command } from '../model/index.ts';
+import type { Command, SiteMs, WallMs } from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
 import type { Act, Store } from '../store/store.ts';
 import type { RuntimeEvents } from './runtime.ts';
@@ -15,12 +15,24 @@ export interface Journal {
   commands(commands: readonly Command[]): void;
   /** Tells listeners of acts that are new, or whose commands got on. */
   tell(): Promise<void>;
+  /** Writes down what came of acts whose commands rest; at the end, of all. */
+  settle(atEnd?: boolean): void;
 }
 
-export function createJournal(store: Store, events: EventEmitter<RuntimeEvents>, log: Logger): Journal {
+/** Commands that did not move for so long rest: machines are seen within seconds, meters within a minute. */
+const REST_MS = 120_000;
+
+export function createJournal(
+  store: Store,
+  events: EventEmitter<RuntimeEvents>,
+  log: Logger,
+  now: { site(): SiteMs; wall(): WallMs },
+): Journal {
   const unwritten = new Map<string, Act>();
   /** Acts to tell listeners of. */
   const moved = new Set<string>();
+  /** When the commands of an act last moved. */
+  const unsettled = new Map<string, WallMs>();
 
   function act(one: Act): void {
     store.recordAct(one);
@@ -41,7 +53,18 @@ export function createJournal(store: Store, events: EventEmitter<RuntimeEvents>,
         act(decision);
       }
       store.saveCommands(commands);
-      for (const { batchId } of commands) moved.add(batchId);
+      const wall = now.wall();
+      for (const { batchId } of commands) {
+        moved.add(batchId);
+        unsettled.set(batchId, wall);
+      }
+    },
+    settle(atEnd = false) {
+      for (const [id, wall] of unsettled) {
+        if (!atEnd && now.wall() - wall < REST_MS) continue;
+        unsettled.delete(id);
+        store.recordResult(id, now.site());
+      }
     },
     async tell() {
       if (moved.size === 0 || events.listenerCount('activity') === 0) return;

@@ -63,3 +63,14 @@ test('a machine put to sleep again much later under the same act changes nothing
   watch.look(machines(20));
   expect(watch.sleepMs('a', 20)).toBe(1_000);
 });
+
+test('what was measured outlives a restart, machines that failed included', () => {
+  const watch = watched();
+  expect(watch.kept()).toBeUndefined();
+  watch.look(machines(20));
+  const kept = watch.kept()!;
+  expect(watch.kept()).toBeUndefined();
+  expect(createResponseWatch([], (id) => id.split('-')[0], kept).sleepMs('a', 20)).toBe(1_000);
+  watch.look([command('a-90', { stage: 'failed' }), command('a-91', { stage: 'failed' })]);
+  expect(createResponseWatch([], (id) => id.split('-')[0], watch.kept()).sleepMs('a', 22)).toBeUndefined();
+});

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Command } from '../model/index.ts';
 import { wallNow } from './io.ts';
 
@@ -22,17 +23,31 @@ const SLEEPS_WANTED = 10;
 /** The slowest of so many in a hundred set what a group can promise; stragglers beyond are within what meters resolve. */
 const SLEEPS_SHARE = 0.99;
 
+/** Milliseconds by group; null for a machine that failed to, as text knows no infinity. */
+const keptSleeps = z.record(z.string(), z.array(z.number().nullable()));
+
 /**
  * Times each act from its cause to its commands sent, acknowledged, seen in a reading and seen at the meter.
  * @param groupOf the group of a machine
+ * @param before what `kept` gave in an earlier life: what groups can promise is not measured anew after every restart
  */
-export function createResponseWatch(responses: Response[], groupOf: (machineId: string) => string | undefined) {
+export function createResponseWatch(
+  responses: Response[],
+  groupOf: (machineId: string) => string | undefined,
+  before?: string,
+) {
   const since = new Map<
     string,
     { readonly wall: number; readonly response: Response; lastSentAt: number; readonly slept: Set<string> }
   >();
   /** Milliseconds from cause to asleep by its own reading, by group; a machine that failed to took for ever. */
-  const sleepsMs = new Map<string, number[]>();
+  const sleepsMs = new Map<string, number[]>(
+    Object.entries(before === undefined ? {} : keptSleeps.parse(JSON.parse(before))).map(([group, ms]) => [
+      group,
+      ms.map((one) => one ?? Infinity),
+    ]),
+  );
+  let measured = false;
 
   /** A machine counts once an act: one that woke by itself and is put to sleep again says nothing of the act's cause. */
   function slept({ slept: counted }: { readonly slept: Set<string> }, machineId: string, ms: number): void {
@@ -43,6 +58,7 @@ export function createResponseWatch(responses: Response[], groupOf: (machineId: 
     kept.push(ms);
     if (kept.length > SLEEPS_KEPT) kept.shift();
     sleepsMs.set(group, kept);
+    measured = true;
   }
 
   return {
@@ -78,9 +94,15 @@ export function createResponseWatch(responses: Response[], groupOf: (machineId: 
         if (stage === 'acknowledged' && action !== 'wake') act.response.lastAcknowledgedMs = ms;
       }
     },
+    /** What was measured, to be kept; undefined where nothing was since the last call. */
+    kept(): string | undefined {
+      if (!measured) return undefined;
+      measured = false;
+      return JSON.stringify(Object.fromEntries(sleepsMs));
+    },
     /**
      * Wall milliseconds in which a group's machines were seen asleep after whatever asked for it; undefined where too few of its
-     * `machines` were put to sleep since the start to say, and where machines fail to.
+     * `machines` were put to sleep to say, and where machines fail to.
      */
     sleepMs(groupId: string, machines: number): number | undefined {
       const seen = (sleepsMs.get(groupId) ?? []).toSorted((a, b) => a - b);

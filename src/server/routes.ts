@@ -116,6 +116,22 @@ export function readRoutes(app: App, runtime: Runtime, today: () => Today): void
   );
 
   app.get(
+    '/api/v1/audit/head',
+    {
+      config: readers,
+      schema: {
+        tags: ['control'],
+        summary: 'Where the audit log ends: keep it elsewhere, and verify against it',
+        response: { 200: shapes.auditHead },
+      },
+    },
+    async () => {
+      const { entries, head, at } = await runtime.store.auditHead();
+      return { entries, head: head ?? null, at: at === undefined ? null : isoUtc(at) };
+    },
+  );
+
+  app.get(
     '/api/v1/series/:name',
     {
       config: readers,

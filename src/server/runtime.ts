@@ -77,6 +77,9 @@ const CHECKPOINT_MS = 5_000;
 /** A kill loses at most this much of the gauges; energy is counted by the meters. */
 const HISTORY_MS = 60_000;
 const ACTIVITY_MS = 1_000;
+const RESULTS_MS = 10_000;
+/** How long each group's machines took to sleep, in the store. */
+const SLEEPS_KEY = 'sleep-times';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -169,7 +172,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const planner: Planner = createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow });
   const alarmBook = createAlarmBook();
   let room = createRoom(site, plant);
-  const journal: Journal = createJournal(store, events, log);
+  const journal: Journal = createJournal(store, events, log, { site: () => clock.now(), wall: wallNow });
   const people: People = await createPeople({
     store,
     journal,
@@ -237,7 +240,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: 3 * readEveryMs + 6_000,
   };
   const jobCommands = createJobCommands();
-  const responses = createResponseWatch(measurements.responses, (id) => fleet.byId(id)?.machine.groupId);
+  const responses = createResponseWatch(
+    measurements.responses,
+    (id) => fleet.byId(id)?.machine.groupId,
+    await store.getMeta(SLEEPS_KEY),
+  );
 
   let picture = takePicture(sources);
   let alarms: readonly StandingAlarm[] = [];
@@ -375,6 +382,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     historyFailure = await telemetry.save(clock.now());
   }
 
+  function keepResults(): void {
+    journal.settle();
+    const sleeps = responses.kept();
+    if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
+  }
+
   function controlOnce(): void {
     room.refresh(reconciler);
     reconciler.tick();
@@ -396,6 +409,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('plant', DEVICES_EVERY_MS, () => devices.readAll(), log),
     loop('history', HISTORY_MS, saveHistory, log),
     loop('activity', ACTIVITY_MS, () => journal.tell(), log),
+    loop('results', RESULTS_MS, keepResults, log),
     loop('control', CONTROL_MS, controlOnce, log),
     loop('checkpoint', CHECKPOINT_MS, () => books.checkpoint(), log),
     loop(
@@ -442,6 +456,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
       journal.commands(reconciler.drainChanged());
+      journal.settle(true);
       books.checkpoint();
       await planner.close();
       telemetry.handOver();

@@ -43,6 +43,8 @@ export interface Tables {
   };
   /** What quarter-hours would have earned while the site was in shadow. */
   shadow_interval: { start_ms: number; would_import_wh: number | null; would_margin_microusd: number | null };
+  /** Chained by hash: `audit.ts`. */
+  audit: { seq: number; at_ms: number; act_id: string; body: string; previous: string; hash: string };
   hold: { cohort_id: string; who: string; why: string; since_ms: number };
   account: {
     name: string;
@@ -186,5 +188,18 @@ export const MIGRATIONS: readonly string[] = [
     unserved_gpu_hours real not null,
     primary key (start_ms, work_class)
   ) strict, without rowid;
+  `,
+  `
+  create table audit (
+    seq integer primary key,
+    at_ms integer not null,
+    act_id text not null,
+    body text not null,
+    previous text not null,
+    hash text not null unique
+  ) strict;
+  create index audit_by_act on audit (act_id);
+  create trigger audit_is_not_changed before update on audit begin select raise(abort, 'the audit log is only added to'); end;
+  create trigger audit_is_not_cut before delete on audit begin select raise(abort, 'the audit log is only added to'); end;
   `,
 ];

@@ -11,11 +11,12 @@ import {
   type SiteMs,
 } from '../model/index.ts';
 import { accountStore, type AccountStore, type Sync } from './accounts.ts';
+import { auditWriter, chainOldActs } from './audit.ts';
 import { rowsOf, sql } from './kysely-sqlite.ts';
 import { migrate, mustBeWhole } from './migrate.ts';
 import type { Answer, Op, Outcome } from './queue.ts';
 import type { Tables } from './schema.ts';
-import type { Act, ActWithStages, Hold, Ledger, ShadowRow } from './store.ts';
+import type { Act, ActWithStages, AuditHead, Hold, Ledger, ShadowRow } from './store.ts';
 
 /**
  * The store within its thread: WAL and synchronous=FULL, so that what is committed survives a kill -9 and a power cut.
@@ -128,6 +129,7 @@ function openDatabase(file: string): DatabaseSync {
     );
     mustBeWhole(database, file);
     migrate(database, file);
+    chainOldActs(database);
     return database;
   } catch (error) {
     database.close();
@@ -283,6 +285,13 @@ const servedOf = (rows: readonly Tables['interval_served'][] | undefined): Pick<
 function activityStore(database: DatabaseSync, transaction: Transaction) {
   const insertAct = database.prepare('insert into act values (?, ?, ?, ?, ?) on conflict (id) do nothing');
   const sameAct = database.prepare('select 1 from act where id = ? and at_ms = ? and who = ? and what = ? and why = ?');
+  const chain = auditWriter(database);
+  const lastResult = database.prepare(
+    `select body from audit where act_id = ? and body like '{"kind":"result"%' order by seq desc limit 1`,
+  );
+  const outcomes = database.prepare(
+    'select stage, fault, count(*) as n from command where act_id = ? group by 1, 2 order by 1, 2',
+  );
   const upsertCommand = database.prepare(
     `insert into command values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set
      stage = excluded.stage, attempts = excluded.attempts, fault = excluded.fault,
@@ -317,9 +326,30 @@ function activityStore(database: DatabaseSync, transaction: Transaction) {
   return {
     recordAct(act: Act): void {
       const row = [act.id, act.at, act.who, act.what, act.why] as const;
-      if (insertAct.run(...row).changes === 1) return;
+      if (insertAct.run(...row).changes === 1) {
+        chain(act.id, act.at, { kind: 'act', who: act.who, what: act.what, why: act.why });
+        return;
+      }
       // Written again after the thread died between doing it and saying so: the same act, or a bug.
       if (sameAct.get(...row) === undefined) throw new Error(`act ${act.id} is kept already, and differs`);
+    },
+    recordResult(actId: string, at: SiteMs): void {
+      const byStage: Record<string, number> = {};
+      const faults: Record<string, number> = {};
+      for (const { stage, fault, n } of outcomes.all(actId) as { stage: string; fault: string | null; n: number }[]) {
+        byStage[stage] = (byStage[stage] ?? 0) + n;
+        if (stage === 'failed' && fault !== null) faults[fault] = (faults[fault] ?? 0) + n;
+      }
+      const body = { kind: 'result', byStage, faults } as const;
+      // What came of it is told once, and again only where it is not the same any more.
+      const told = lastResult.get(actId) as { body: string } | undefined;
+      if (told?.body !== JSON.stringify(body)) chain(actId, at, body);
+    },
+    auditHead(): AuditHead {
+      const row = database.prepare('select seq, at_ms, hash from audit order by seq desc limit 1').get() as
+        | Pick<Tables['audit'], 'seq' | 'at_ms' | 'hash'>
+        | undefined;
+      return { entries: row?.seq ?? 0, head: row?.hash, at: row === undefined ? undefined : siteMs(row.at_ms) };
     },
     acts(newest: number): ActWithStages[] {
       const query = sql.selectFrom('act').selectAll().orderBy('at_ms', 'desc').orderBy('id', 'desc').limit(newest);

@@ -16,6 +16,14 @@ export interface ActWithStages extends Act {
   readonly byStage: Readonly<Partial<Record<CommandStage, number>>>;
 }
 
+/** Where the audit log ends: kept elsewhere, it proves later that nothing before it was changed. */
+export interface AuditHead {
+  readonly entries: number;
+  /** Undefined while nothing was written. */
+  readonly head: string | undefined;
+  readonly at: SiteMs | undefined;
+}
+
 export interface Hold {
   readonly cohortId: string;
   readonly who: string;
@@ -41,7 +49,11 @@ export interface Ledger {
   bookShadow(shadow: ShadowRow): void;
   shadows(newest: number): Promise<readonly ShadowRow[]>;
   savePlan(plan: Plan): void;
+  /** Kept for ever, and chained into the audit log. */
   recordAct(act: Act): void;
+  /** Writes what became of an act's commands by now into the audit log, where that was not told already. */
+  recordResult(actId: string, at: SiteMs): void;
+  auditHead(): Promise<AuditHead>;
   acts(newest: number): Promise<readonly ActWithStages[]>;
   actsById(ids: readonly string[]): Promise<readonly ActWithStages[]>;
   saveCommands(commands: readonly Command[]): void;
@@ -91,6 +103,8 @@ const LEDGER: Readonly<Record<keyof Ledger, Kind>> = {
   shadows: 'read',
   savePlan: 'posted',
   recordAct: 'posted',
+  recordResult: 'posted',
+  auditHead: 'read',
   acts: 'read',
   actsById: 'read',
   saveCommands: 'posted',

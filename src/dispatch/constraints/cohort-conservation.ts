@@ -6,9 +6,9 @@ export const cohortConservation = defineConstraint({
   add(model, { problem, columns }) {
     for (const [t, step] of problem.steps.entries()) {
       for (const [g, cohort] of problem.cohorts.entries()) {
-        const terms = columns.machines[t]![g]!.map((column) => [column, 1] as const);
         const { id, machines } = cohort.facts;
-        model.row(['cohort-conservation', id, step.facts.start], machines, machines, terms);
+        model.row(['cohort-conservation', id, step.facts.start], machines, machines);
+        for (const column of columns.machines[t]![g]!) model.term(column, 1);
       }
     }
   },

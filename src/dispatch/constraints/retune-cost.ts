@@ -16,17 +16,10 @@ export const retuneCost = defineConstraint({
           const into = model.column(name, -retuneUsdPerMachine, 0, Infinity);
           const here = columns.machines[t]![g]![m]!;
           const before = columns.machines[t - 1]?.[g]?.[m];
-          if (before === undefined)
-            model.row(name, -cohort.now[m]!, Infinity, [
-              [into, 1],
-              [here, -1],
-            ]);
-          else
-            model.row(name, 0, Infinity, [
-              [into, 1],
-              [here, -1],
-              [before, 1],
-            ]);
+          model.row(name, before === undefined ? -cohort.now[m]! : 0, Infinity);
+          model.term(into, 1);
+          model.term(here, -1);
+          if (before !== undefined) model.term(before, 1);
         }
       }
     }

@@ -1,5 +1,4 @@
 import { defineConstraint } from '../constraint.ts';
-import type { Name } from '../model-builder.ts';
 
 export const wakeCost = defineConstraint({
   name: 'wake-cost',
@@ -11,18 +10,14 @@ export const wakeCost = defineConstraint({
         const asleep = columns.machines[t]![g]![0]!;
         const before = columns.machines[t - 1]?.[g]?.[0];
         model.price(woken, -problem.snapshot.mining.wakeUsdPerMachine);
-        const name: Name = ['wake-cost', cohort.facts.id, step.facts.start];
-        if (before === undefined)
-          model.row(name, cohort.now[0]!, Infinity, [
-            [woken, 1],
-            [asleep, 1],
-          ]);
-        else
-          model.row(name, 0, Infinity, [
-            [woken, 1],
-            [asleep, 1],
-            [before, -1],
-          ]);
+        model.row(
+          ['wake-cost', cohort.facts.id, step.facts.start],
+          before === undefined ? cohort.now[0]! : 0,
+          Infinity,
+        );
+        model.term(woken, 1);
+        model.term(asleep, 1);
+        if (before !== undefined) model.term(before, -1);
       }
     }
   },

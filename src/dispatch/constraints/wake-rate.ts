@@ -8,9 +8,10 @@ export const wakeRate = defineConstraint({
     const inHall = Map.groupBy(problem.cohorts.keys(), (g) => problem.cohorts[g]!.hall);
     for (const [t, step] of problem.steps.entries()) {
       for (const [h, hall] of problem.halls.entries()) {
-        const terms = inHall.get(h)?.map((g) => [columns.wakes[t]![g]!, 1] as const);
-        if (terms === undefined) continue;
-        model.row(['wake-rate', hall.id, step.facts.start], -Infinity, wakesAllowed(hall, step), terms);
+        const cohorts = inHall.get(h);
+        if (cohorts === undefined) continue;
+        model.row(['wake-rate', hall.id, step.facts.start], -Infinity, wakesAllowed(hall, step));
+        for (const g of cohorts) model.term(columns.wakes[t]![g]!, 1);
       }
     }
   },
