@@ -17,6 +17,7 @@ import { CliError } from './output.ts';
 import { forecastVerb } from './forecast.ts';
 import { approveVerb, curtailVerb, holdVerb, ordersVerb, releaseVerb, stopVerb } from './orders.ts';
 import { planVerb } from './plan.ts';
+import { powerCurveVerb } from './power-curve.ts';
 import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
 import { recordVerb } from './record.ts';
 import { reloadVerb } from './reload.ts';
@@ -65,6 +66,7 @@ for (const verb of [
   schemaVerb,
   convertVerb,
   backtestVerb,
+  powerCurveVerb,
   discoverVerb,
   recordVerb,
   replayVerb,

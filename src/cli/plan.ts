@@ -50,6 +50,15 @@ function whyText(view: PlanView): string {
     usdPerMwh(one.leavesBelowUsdPerMwh),
     one.above ?? '',
   ]);
+  const limitW = (watts: number | null): string => (watts === null ? 'stopped' : `${watts} W`);
+  const work = (why.work ?? []).map((one) => [
+    one.work,
+    limitW(one.limitW),
+    usdPerMwh(one.leavesAboveUsdPerMwh),
+    one.leavesAboveUsdPerMwh === null ? '' : limitW(one.belowW),
+    usdPerMwh(one.leavesBelowUsdPerMwh),
+    one.aboveW === null ? '' : limitW(one.aboveW),
+  ]);
   return [
     head,
     ...notes,
@@ -62,6 +71,9 @@ function whyText(view: PlanView): string {
     ),
     '',
     table(['cohort', 'now', 'above $/MWh', 'goes to', 'below $/MWh', 'goes to'], rows, [2, 4]),
+    ...(work.length === 0
+      ? []
+      : ['', table(['work', 'limit of a GPU', 'above $/MWh', 'goes to', 'below $/MWh', 'goes to'], work, [2, 4])]),
     'market prices, with the limits and the hours to come as they are; what a wake costs is not in them',
   ].join('\n');
 }
@@ -89,10 +101,15 @@ function planText(view: PlanView, steps: number): string {
       .join(', '),
   ]);
   const next = view.nextChange;
+  const limits = Object.entries(view.steps[0]?.gpusAtLimitW ?? {}).flatMap(([work, at]) => {
+    const counts = Object.entries(at).map(([watts, gpus]) => `${Math.round(gpus)} at ${watts} W`);
+    return counts.length === 0 ? [] : [`GPUs of ${work} now: ${counts.join(', ')}`];
+  });
   return [
     `plan ${view.id}, made ${view.madeAt}: ${view.status} by ${view.solver} in ${Math.round(view.solveMs)} ms; ${view.steps.length} steps`,
     next === null ? 'no change planned in the next day' : `next change ${next.at}, ${watts(next.deltaW)}: ${next.why}`,
     ...view.notes.map((note) => `note: ${note}`),
+    ...limits,
     ...proposalsOf(view),
     '',
     table(head, rows, [1, 2, 3, 4, 5, 6, 7, 8]),

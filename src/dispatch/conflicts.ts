@@ -44,6 +44,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'cohort-conservation',
   'scenario',
   'work-demand',
+  'power-limits',
   'wake-cost',
   'retune-cost',
   'interrupt-cost',

@@ -9,6 +9,8 @@ export interface Columns {
   readonly wakes: readonly (readonly number[])[];
   /** `[step][work]`: GPUs that work. */
   readonly gpus: readonly (readonly number[])[];
+  /** `[step][work][point]`: those of them at each measured power limit; no columns where none was measured. */
+  readonly gpusAt: readonly (readonly (readonly number[])[])[];
   /** `[step][work]`: GPUs a contract reserves and a customer asks for that do not work; undefined where none are reserved. */
   readonly unserved: readonly (readonly (number | undefined)[])[];
   /** `[step][hall]`: IT power. */

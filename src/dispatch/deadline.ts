@@ -22,6 +22,6 @@ export function deadlinePart({ work, steps }: Problem, i: number): DeadlinePart 
   return { gpuHours: deadline.gpuHours * share, usdPerGpuHour: deadline.penaltyUsdPerGpuHour, hours };
 }
 
-/** What is late when so many GPUs of class `i` work, by step, as far as it is given, in $. */
+/** What is late when so many GPUs of class `i` work at full power, or others do what they would, by step, as far as it is given, in $. */
 export const lateUsd = ({ gpuHours, usdPerGpuHour, hours }: DeadlinePart, gpus: readonly number[]): number =>
   usdPerGpuHour * Math.max(0, gpuHours - gpus.reduce((sum, one, t) => sum + hours[t]! * one, 0));

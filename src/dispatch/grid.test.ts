@@ -297,6 +297,7 @@ test('at any site the money of the decisions is the objective of the program', (
       const decisions = problem.steps.map((_, t): Decision => ({
         machines: columns.machines[t]!.map((modes) => modes.map(at)),
         gpus: columns.gpus[t]!.map(at),
+        gpusAt: columns.gpusAt[t]!.map((points) => points.map(at)),
         generationW: columns.generationMw[t]!.map((column) => 1e6 * at(column)),
         leases: columns.leases[t]!.map(({ kept, more, gpus }) => ({
           keptChips: at(kept),

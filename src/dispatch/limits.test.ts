@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { anySite, forecastOfSite, GPU_W, PART_GPUS, POINTS, snapshotOf } from '../../test/support/random-site.ts';
+import {
+  anySite,
+  forecastOfSite,
+  GPU_W,
+  LIMITS,
+  PART_GPUS,
+  POINTS,
+  snapshotOf,
+} from '../../test/support/random-site.ts';
 import {
   byWetBulb,
   type CoolingFacts,
@@ -57,6 +65,12 @@ function coolingW(plant: readonly Running[], itW: number): number {
   return watts + rest * (able.at(-1) ?? plant.at(-1)!).perW;
 }
 
+/** Of the GPUs of a class, by power limit or all at full power. */
+const gpusW = (id: string, { work, gpusAtLimitW }: Plan['steps'][number]): number =>
+  gpusAtLimitW?.[id] === undefined
+    ? work[id]! * GPU_W
+    : sum(Object.entries(gpusAtLimitW[id]).map(([limit, n]) => n * LIMITS.find(([w]) => String(w) === limit)![1]));
+
 /** The limits again, written from the plan and the snapshot alone: what of them each step breaks without saying so. */
 function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
   const says = (name: string): boolean => plan.notes.some((note) => note.startsWith(`${name} is over its limit`));
@@ -71,7 +85,7 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
         }),
       );
       const minersW = cohorts.flatMap((c) => Object.entries(step.cohorts[c.id]!).map(([key, n]) => n * wattsOf(key)));
-      const itW = sum([hall.fixedW, hall.silent.powerW, ...minersW, ...work.map((w) => step.work[w.id]! * GPU_W)]);
+      const itW = sum([hall.fixedW, hall.silent.powerW, ...minersW, ...work.map((w) => gpusW(w.id, step))]);
       const plant = plantOf(hall.cooling, forecast.steps[t]!.wetBulbC);
       const loadW = itW + coolingW(plant, itW) + hall.cooling.baseW;
       const gpus = ['x', 'y'].map((part) => sum(work.filter((w) => w.gpuModel === part).map((w) => step.work[w.id]!)));
@@ -143,7 +157,10 @@ function broken(snapshot: Snapshot, forecast: Forecast, plan: Plan): string[] {
           (snapshot.leases ?? []).map((one) => (one.serves?.work === w.id ? step.leases![one.id]!.gpus : 0)),
         );
         const fits = gpus >= 0 && gpus + leased <= wanted + 1e-3 && (t > 0 || Number.isInteger(gpus));
-        return !fits && `work ${w.id} at ${t}: ${gpus}`;
+        const at = Object.values(step.gpusAtLimitW?.[w.id] ?? {});
+        const isWhole = w.points === undefined || (at.every((n) => n > 0) && Math.abs(sum(at) - gpus) < 1e-4);
+        const isCut = t > 0 || at.every(Number.isInteger);
+        return !(fits && isWhole && isCut) && `work ${w.id} at ${t}: ${gpus}`;
       }),
     ].filter((what) => what !== false);
   });
@@ -306,7 +323,10 @@ test('work that may not be interrupted loses GPUs only where physical limits lea
       expect(planned).toBeLessThanOrEqual(least + 1e-3);
       if (planned > 1e-4) lost += 1;
       else kept += 1;
-      for (const plan of [planWith(highs, snapshot, forecast), planByMeritOrder(snapshot, forecast)])
+      // The merit order slows no GPU down so that others may go on.
+      const isSlowed = snapshot.work.some(({ points }) => points !== undefined);
+      const greedy = isSlowed ? [] : [planByMeritOrder(snapshot, forecast)];
+      for (const plan of [planWith(highs, snapshot, forecast), ...greedy])
         for (const { id, runningGpus } of snapshot.work)
           if (planned <= 1e-4) expect(plan.steps[0]!.work[id]).toBeGreaterThanOrEqual(runningGpus);
     }),

@@ -72,8 +72,9 @@ function stagedHeat(problem: Problem, { heatMw }: Columns): StagedHeat[] {
   const drawableW = problem.halls.map((hall) => undecidedW(hall));
   for (const { facts, hall, modes } of problem.cohorts)
     drawableW[hall]! += facts.machines * Math.max(...modes.map(({ powerW }) => powerW));
-  for (const { facts, hall, demandGpus } of problem.work)
-    drawableW[hall]! += Math.max(...demandGpus) * facts.marginalWPerGpu;
+  for (const { facts, hall, demandGpus, points } of problem.work)
+    drawableW[hall]! +=
+      Math.max(...demandGpus) * Math.max(facts.marginalWPerGpu, ...points.map(({ marginalW }) => marginalW));
   return problem.steps.flatMap((step, t) =>
     heatMw[t]!.flatMap((columns, h) => {
       if (columns.length === 0) return [];
@@ -119,7 +120,11 @@ function decideAlike(
     ]);
   for (const [g, { modeNames }] of cohorts.entries())
     for (const [m, name] of modeNames.entries()) alike(name, one.machines[0]![g]![m]!, other.machines[0]![g]![m]!);
-  for (const [i, { facts }] of work.entries()) alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+  for (const [i, { facts, points }] of work.entries()) {
+    alike(facts.id, one.gpus[0]![i]!, other.gpus[0]![i]!);
+    for (const [p, { powerLimitW }] of points.entries())
+      alike(`${facts.id}:${powerLimitW}`, one.gpusAt[0]![i]![p]!, other.gpusAt[0]![i]![p]!);
+  }
   for (const [l, { gpus }] of one.leases[0]!.entries())
     if (gpus !== undefined) alike(leases[l]!.facts.id, gpus, other.leases[0]![l]!.gpus!);
 }
@@ -132,6 +137,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
     machines: rows.map((row) => row.machines),
     wakes: rows.map((row) => row.wakes),
     gpus: rows.map((row) => row.gpus),
+    gpusAt: rows.map((row) => row.gpusAt),
     unserved: rows.map((row) => row.unserved),
     itMw: rows.map((row) => row.itMw),
     coolingMw: rows.map((row) => row.coolingMw),
@@ -143,7 +149,7 @@ function decisionColumns(model: Model, problem: Problem): Columns {
   };
 }
 
-const NO_SEGMENTS: readonly number[] = [];
+const NO_COLUMNS: readonly number[] = [];
 
 // A function of its own for each step, so that a hundred of them in every plan keep it compiled.
 function columnsOfStep(
@@ -167,7 +173,17 @@ function columnsOfStep(
   return {
     machines,
     wakes: cohorts.map(({ facts }) => model.column(['wakes', facts.id, start], 0, 0, Infinity)),
-    gpus: work.map(({ facts }) => model.column(['gpus', facts.id, start], hours * facts.usdPerGpuHour, 0, Infinity)),
+    // Where a power limit is a choice, what a GPU earns stands on its point.
+    gpus: work.map(({ facts, points }) =>
+      model.column(['gpus', facts.id, start], points.length > 0 ? 0 : hours * facts.usdPerGpuHour, 0, Infinity),
+    ),
+    gpusAt: work.map(({ facts: { id, usdPerGpuHour }, points }) =>
+      points.length === 0
+        ? NO_COLUMNS
+        : points.map(({ powerLimitW, paid }) =>
+            model.column(['gpus-at', `${id}:${powerLimitW}`, start], hours * usdPerGpuHour * paid, 0, Infinity),
+          ),
+    ),
     unserved: work.map(({ facts, reservedGpus }) =>
       reservedGpus[t] === 0 ? undefined : model.column(['unserved', facts.id, start], 0, 0, Infinity),
     ),
@@ -175,7 +191,7 @@ function columnsOfStep(
     coolingMw: halls.map(({ id }) => model.column(['cooling', id, start], 0, 0, Infinity)),
     heatMw: halls.map(({ id }, h) => {
       const curve = cooling[h]!;
-      if (curve.length === 1) return NO_SEGMENTS;
+      if (curve.length === 1) return NO_COLUMNS;
       // The heat limit bounds what the last one carries.
       return curve.map(({ heatW }, k) =>
         model.column(['heat', `${id}/${k}`, start], 0, 0, k === curve.length - 1 ? Infinity : heatW / 1e6),
@@ -222,7 +238,11 @@ function powerRowsOfStep(
       const machines = columns.machines[t]![g]!;
       for (let m = 0; m < modes.length; m += 1) model.term(machines[m]!, -modes[m]!.powerW / 1e6);
     }
-    for (const i of inHall[h]!.work) model.term(columns.gpus[t]![i]!, -work[i]!.facts.marginalWPerGpu / 1e6);
+    for (const i of inHall[h]!.work) {
+      const { points, facts } = work[i]!;
+      if (points.length === 0) model.term(columns.gpus[t]![i]!, -facts.marginalWPerGpu / 1e6);
+      for (let p = 0; p < points.length; p += 1) model.term(columns.gpusAt[t]![i]![p]!, -points[p]!.marginalW / 1e6);
+    }
   }
   model.row(['import', '', start], 0, 0);
   model.term(columns.importMw[t]!, 1);

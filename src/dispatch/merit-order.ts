@@ -8,6 +8,7 @@ import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
 import { cheaperThan, withinUse } from './generation.ts';
 import { loadOf, moneyOf, netOf, shapeSteps } from './shape.ts';
+import { doneGpus } from './work-points.ts';
 
 /** One thing more that could run: GPUs of a class, or machines one operating point up. */
 interface Offer {
@@ -26,7 +27,8 @@ interface Offer {
  * A safe plan without a solver, for when the solver is late or broken. Step by step: whatever must run, then AI and HPC
  * work, then miners' operating points by value per watt, each while it earns more than the price and every limit has
  * room. The contract's ramp and minimum times are kept from step to step where the limits leave room for it. It looks
- * neither ahead nor at what waking and interrupting cost, so it earns less than the optimiser.
+ * neither ahead nor at what waking and interrupting cost, and GPUs work at full power or not at all, so it earns less than the
+ * optimiser.
  * All counts are whole.
  */
 export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: readonly string[] = []): Plan {
@@ -215,7 +217,7 @@ function workOffers(problem: Problem, t: number, gpus: number[], earlier: readon
       counts &&
       lateUsd(
         deadline,
-        earlier.map((one) => one.gpus[i]! + leasedGpus(problem, one, i)),
+        earlier.map((one) => doneGpus(problem, one, i) + leasedGpus(problem, one, i)),
       ) > 0;
     const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
     const { penaltyUsdPerGpuHour } = facts;

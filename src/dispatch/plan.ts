@@ -136,9 +136,13 @@ const clean = (value: number): number => Math.max(0, Math.round(value * 1e6) / 1
 
 function decisionAt(problem: Problem, columns: Columns, { colValue }: Solution, t: number): Decision {
   const read = (column: number): number => clean(colValue[column]!);
+  const gpusAt = columns.gpusAt[t]!.map((at) => at.map(read));
   return {
     machines: problem.cohorts.map((_, g) => columns.machines[t]![g]!.map(read)),
-    gpus: columns.gpus[t]!.map(read),
+    gpus: columns.gpus[t]!.map((column, i) =>
+      gpusAt[i]!.length === 0 ? read(column) : gpusAt[i]!.reduce((sum, gpus) => sum + gpus, 0),
+    ),
+    gpusAt,
     generationW: columns.generationMw[t]!.map((column) => 1e6 * read(column)),
     ...(problem.leases.length === 0 ? {} : { leases: columns.leases[t]!.map((one) => leaseAt(one, read)) }),
   };

@@ -15,9 +15,11 @@ import {
   MINUTE,
   type Snapshot,
   type WorkFacts,
+  type WorkPoint,
 } from '../model/index.ts';
 import { usdPerThHour } from './economics.ts';
 import { type Mode, modesOf } from './modes.ts';
+import { workW } from './work-points.ts';
 
 /** Machines within their minimum on or off time keep their mode this long; the next plan knows better. */
 const PINNED_FOR = 5 * MINUTE;
@@ -40,6 +42,8 @@ export interface ProblemWork {
   readonly demandGpus: readonly number[];
   /** GPUs whose absence a contract penalises, by step. */
   readonly reservedGpus: readonly number[];
+  /** Ascending by power, the last at full power; none where nobody measured, or there is nothing to choose. */
+  readonly points: readonly WorkPoint[];
 }
 
 /** A lease, with the index of the class of work that it serves; undefined where it serves none that can be priced. */
@@ -96,6 +100,8 @@ export interface Problem {
 export interface Decision {
   readonly machines: readonly (readonly number[])[];
   readonly gpus: readonly number[];
+  /** Of the GPUs those at each measured power limit; absent: all at full power. */
+  readonly gpusAt?: readonly (readonly number[])[];
   readonly generationW: readonly number[];
   /** By lease; absent where there are none. */
   readonly leases?: readonly LeaseDecision[];
@@ -125,7 +131,7 @@ export function pose(snapshot: Snapshot, forecast: Forecast): Problem {
       t === 0 ? nowGpus : (wantedGpus?.[facts.id] ?? nowGpus),
     );
     const reservedGpus = demandGpus.map((gpus) => Math.min(facts.committedGpus, gpus));
-    return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus };
+    return { facts, hall: hallIndex(facts.hallId), demandGpus, reservedGpus, points: pointsOf(facts) };
   });
   const generators = snapshot.generation ?? [];
   const exceeded = new Map<string, string>();
@@ -170,6 +176,14 @@ function poseCohort(facts: CohortFacts, hall: number): ProblemCohort {
   const count = (by: Readonly<Record<string, number>>): number[] => modes.map((mode) => by[mode.key] ?? 0);
   const modeNames = modes.map((mode) => `${facts.id}:${mode.key}`);
   return { facts, hall, modes, modeNames, now: count(facts.now), pinned: count(facts.pinned) };
+}
+
+function pointsOf({ id, points = [], marginalWPerGpu }: WorkFacts): readonly WorkPoint[] {
+  if (points.length < 2) return [];
+  if (points.some((point, p) => p > 0 && point.marginalW <= points[p - 1]!.marginalW))
+    throw new Error(`work ${id}: power points that do not rise`);
+  if (points.at(-1)!.marginalW !== marginalWPerGpu) throw new Error(`work ${id}: the last point is not full power`);
+  return points;
 }
 
 function partsOf(work: readonly ProblemWork[]): Problem['parts'] {
@@ -220,8 +234,8 @@ export function decidedByHallW(problem: Problem, decision: Decision): number[] {
     const machines = decision.machines[g]!;
     for (let m = 0; m < machines.length; m += 1) watts[cohort.hall]! += cohort.modes[m]!.powerW * machines[m]!;
   });
-  problem.work.forEach((work, i) => {
-    watts[work.hall]! += work.facts.marginalWPerGpu * decision.gpus[i]!;
+  problem.work.forEach(({ hall }, i) => {
+    watts[hall]! += workW(problem, decision, i);
   });
   return watts;
 }

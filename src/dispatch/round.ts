@@ -12,6 +12,7 @@ import {
   undecidedW,
   wakesAllowed,
 } from './problem.ts';
+import { atPoints } from './work-points.ts';
 
 const NEARLY = 1e-6;
 
@@ -126,14 +127,15 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
     whole[0]! += rest;
     return whole;
   });
-  const gpus = decision.gpus.map((count) => Math.floor(count + NEARLY));
-  const whole: Decision = { ...decision, machines, gpus };
+  const gpusAt = problem.work.map((_, i) => atPoints(problem, decision, i).map((at) => Math.floor(at.gpus + NEARLY)));
+  const gpus = gpusAt.map((counts) => counts.reduce((sum, count) => sum + count, 0));
+  const whole: Decision = { ...decision, machines, gpus, gpusAt };
   const { tariff, connection } = problem.snapshot;
   // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
   const isBound =
     tariff.demand !== undefined || connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
   const room = roomBeside(problem, 0, whole, isBound ? netOf(problem, 0, decision) : Infinity);
-  placeGpus(problem, decision, gpus, room);
+  placeGpus(problem, decision, gpus, gpusAt, room);
   placeMachines(problem, decision, machines, room);
   return { ...whole, generationW: withinUse(problem, loadOf(problem, 0, whole), whole.generationW) };
 }
@@ -146,22 +148,32 @@ interface Fraction {
 
 const largestFirst = (a: Fraction, b: Fraction): number => b.part - a.part || a.owner - b.owner || a.mode - b.mode;
 
-function placeGpus(problem: Problem, wanted: Decision, gpus: number[], room: Room): void {
-  const fractions = gpus.map((count, owner) => ({ owner, mode: 0, part: wanted.gpus[owner]! - count }));
-  for (const { owner, part } of fractions.sort(largestFirst)) {
+function placeGpus(problem: Problem, wanted: Decision, gpus: number[], gpusAt: readonly number[][], room: Room): void {
+  const fractions = gpusAt.flatMap((counts, owner) =>
+    atPoints(problem, wanted, owner).map(({ gpus: count, point }, mode) => ({
+      owner,
+      mode,
+      part: count - counts[mode]!,
+      watts: point.marginalW,
+    })),
+  );
+  for (const { owner, mode, part, watts } of fractions.sort(largestFirst)) {
     if (part <= NEARLY) continue;
-    const { facts, hall, demandGpus } = problem.work[owner]!;
+    const { hall, demandGpus } = problem.work[owner]!;
+    // Fractions at several power limits may be those of one GPU.
+    if (gpus[owner]! >= Math.ceil(wanted.gpus[owner]! - NEARLY)) continue;
     const shared = problem.parts.find(({ work }) => work.includes(owner))!;
     const used = shared.work.reduce((sum, i) => sum + gpus[i]!, 0);
     if (
       used >= shared.gpus ||
       gpus[owner]! + 1 > demandGpus[0]! - leasedGpus(problem, wanted, owner) + NEARLY ||
-      room.most(hall, facts.marginalWPerGpu) < 1
+      room.most(hall, watts) < 1
     )
       continue;
     if (uplinkRoomGpus(problem, owner, gpus) < 1) continue;
     gpus[owner]! += 1;
-    room.take(hall, facts.marginalWPerGpu);
+    gpusAt[owner]![mode]! += 1;
+    room.take(hall, watts);
   }
 }
 

@@ -6,6 +6,7 @@ import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { leasedGpus, leasesOf, leaseUsd } from './leases.ts';
 import { type Decision, decidedByHallW, endedGpus, hallLoadW, type Problem, undecidedW } from './problem.ts';
+import { doneGpus, gpusAtLimitW, paidGpus, servingGpus, workW } from './work-points.ts';
 
 /**
  * The decisions of a horizon as the steps of a plan. Each line carries its machines' power with the cooling and the
@@ -25,6 +26,7 @@ export function shapeSteps(
     const loadW = loadWith(problem, t, decidedW);
     const importW = Math.max(0, loadW - madeW(decision));
     const lines = linesOf(problem, t, decision, decidedW, hostsW);
+    const atLimit = gpusAtLimitW(problem, decision);
     return {
       start: facts.start,
       durationMs: facts.durationMs,
@@ -36,6 +38,7 @@ export function shapeSteps(
       otherW: loadW - lines.mining - lines.ai - lines.hpc,
       cohorts: countsOf(problem, decision),
       work: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, decision.gpus[i]!])),
+      ...(atLimit === undefined ? {} : { gpusAtLimitW: atLimit }),
       ...reserveOf(problem, t, decision),
       ...leasesOf(problem, decision),
       shadowUsdPerMwh: shadows[t] ?? {},
@@ -110,8 +113,8 @@ function linesOf(
     lines.mining += watts * atMeter(cohort.hall);
   });
   problem.work.forEach((work, i) => {
-    const wattsPerGpu = work.facts.marginalWPerGpu + hostsW[work.hall]!;
-    lines[work.facts.line] += wattsPerGpu * decision.gpus[i]! * atMeter(work.hall);
+    const watts = workW(problem, decision, i) + hostsW[work.hall]! * decision.gpus[i]!;
+    lines[work.facts.line] += watts * atMeter(work.hall);
   });
   return lines;
 }
@@ -157,11 +160,11 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     });
     problem.work.forEach((work, i) => {
       const { facts, reservedGpus } = work;
-      const gpus = decision.gpus[i]!;
-      perHour +=
-        facts.usdPerGpuHour * gpus -
-        facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus[t]! - gpus - leasedGpus(problem, decision, i));
-      usd -= facts.interruptUsdPerGpu * Math.max(0, (before?.gpus[i] ?? facts.runningGpus) - endedGpus(work, t) - gpus);
+      const serving = servingGpus(problem, decision, i) + leasedGpus(problem, decision, i);
+      perHour += facts.usdPerGpuHour * paidGpus(problem, decision, i);
+      perHour -= facts.penaltyUsdPerGpuHour * Math.max(0, reservedGpus[t]! - serving);
+      const runningBefore = (before?.gpus[i] ?? facts.runningGpus) - endedGpus(work, t);
+      usd -= facts.interruptUsdPerGpu * Math.max(0, runningBefore - decision.gpus[i]!);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
   });
@@ -170,7 +173,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       problem,
       i,
       decisions.map((decision, t) =>
-        Math.max(0, reservedGpus[t]! - decision.gpus[i]! - leasedGpus(problem, decision, i)),
+        Math.max(0, reservedGpus[t]! - servingGpus(problem, decision, i) - leasedGpus(problem, decision, i)),
       ),
     );
   });
@@ -179,7 +182,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     if (part !== undefined)
       usd -= lateUsd(
         part,
-        decisions.map((decision) => decision.gpus[i]! + leasedGpus(problem, decision, i)),
+        decisions.map((decision) => doneGpus(problem, decision, i) + leasedGpus(problem, decision, i)),
       );
   });
   if (problem.leases.length > 0) for (const t of problem.steps.keys()) usd += leaseUsd(problem, t, decisions);

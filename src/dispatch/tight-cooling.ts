@@ -66,12 +66,10 @@ export function solveTight(highs: Highs, program: Tightened, options: PlanOption
 
 /** Curves of which a later segment carries heat while one before it is not full. */
 function looseOf(staged: readonly StagedHeat[], colValue: ArrayLike<number>): StagedHeat[] {
-  return staged.filter(({ columns, capacitiesMw }) =>
-    columns.some(
-      (column, k) =>
-        k > 0 && colValue[column]! > NOISE_MW && colValue[columns[k - 1]!]! < capacitiesMw[k - 1]! - NOISE_MW,
-    ),
-  );
+  return staged.filter(({ columns, capacitiesMw }) => {
+    const open = columns.findIndex((column, k) => colValue[column]! < capacitiesMw[k]! - NOISE_MW);
+    return open >= 0 && columns.some((column, k) => k > open && colValue[column]! > NOISE_MW);
+  });
 }
 
 /** The same program with each curve held to the segment that its IT power is on. */

@@ -1,10 +1,20 @@
 import type { Solution } from 'highs';
-import { type BindingLimit, type CohortWhy, marginalPerW, type PlanWhy } from '../model/index.ts';
+import { type BindingLimit, type CohortWhy, marginalPerW, type PlanWhy, type WorkWhy } from '../model/index.ts';
 import { awardsAt, deadlinesOf, meets } from './awards.ts';
 import { callsAt } from './calls.ts';
+import { leasedGpus } from './leases.ts';
 import type { LinearProgram } from './lp.ts';
 import { withoutScenario } from './model-builder.ts';
-import { type Decision, decidedByHallW, type Problem, type ProblemCohort, undecidedW } from './problem.ts';
+import { deadlinePart } from './deadline.ts';
+import {
+  type Decision,
+  decidedByHallW,
+  type Problem,
+  type ProblemCohort,
+  type ProblemWork,
+  undecidedW,
+} from './problem.ts';
+import { atPoints, type AtPoint, servingGpus } from './work-points.ts';
 
 /**
  * Reads the reasons for the first step out of a proven solution. A row's dual is what one more of its right side would earn: of a
@@ -47,7 +57,26 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
       atMeter[cohort.hall]!,
     ),
   );
-  return { limits, cohorts, changes: changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits, atMeter) };
+  const gpuUsdPerMwh = problem.halls.map((_, h) => itUsdPerMwh[h]! + swingUsdPerMwh(problem, perHour));
+  const ladders = problem.work.map((one, i): Ladders => {
+    const { id, curtailment, penaltyUsdPerGpuHour } = one.facts;
+    const lateUsd = ((late.get(id) ?? 0) * (deadlinePart(problem, i)?.hours[0] ?? 0)) / hours;
+    const owedUsd = curtailment === undefined ? penaltyUsdPerGpuHour : -perHour('reserved-penalty', id);
+    // Where as many serve as are reserved, one less is owed for and one more is not.
+    const spare = servingGpus(problem, decision, i) + leasedGpus(problem, decision, i) - one.reservedGpus[0]!;
+    return {
+      down: ladderOf(one, lateUsd, spare < 0.5 ? owedUsd : 0),
+      up: ladderOf(one, lateUsd, spare <= -0.5 ? owedUsd : 0),
+    };
+  });
+  const work = problem.work.flatMap((one, i) =>
+    workWhy(problem, one, atPoints(problem, decision, i), ladders[i]!, gpuUsdPerMwh[one.hall]!, atMeter[one.hall]!),
+  );
+  const slowed = slowedOf(problem, decision, ladders, gpuUsdPerMwh, limits, atMeter);
+  const changes = [...changesOf(problem, decision, itUsdPerMwh, reserveUsdPerMwh, limits, atMeter), ...slowed]
+    .sort((a, b) => b.watts - a.watts)
+    .map(({ sentence }) => sentence);
+  return { limits, cohorts, ...(work.length === 0 ? {} : { work }), changes };
 }
 
 /** Below this a dual is noise of the solver. */
@@ -179,19 +208,9 @@ function changesOf(
   reserveUsdPerMwh: readonly number[],
   limits: readonly BindingLimit[],
   atMeter: readonly number[],
-): string[] {
+): Change[] {
   const price = problem.steps[0]!.facts.priceUsdPerMwh;
-  const pressed = (hallId: string): string | undefined => {
-    const above = problem.feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
-    const keys = [
-      'connection',
-      'demand',
-      `hall:${hallId}`,
-      `cooling:${hallId}`,
-      ...above.map(({ facts }) => `feeder:${facts.id}`),
-    ];
-    return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
-  };
+  const pressed = (hallId: string): string | undefined => pressing(problem, limits, hallId);
   const changes = problem.cohorts.flatMap(({ facts, modes, now, hall }, g): Change[] => {
     const gained = modes.map((_, m) => decision.machines[g]![m]! - now[m]!);
     const most = gained.indexOf(Math.max(...gained));
@@ -227,7 +246,128 @@ function changesOf(
         : `${whole(-by)} GPUs of ${facts.id} stop, ${worth}: ${why}`;
     return [{ watts: Math.abs(by) * facts.marginalWPerGpu, sentence }];
   });
-  return [...changes, ...work].sort((a, b) => b.watts - a.watts).map(({ sentence }) => sentence);
+  return [...changes, ...work];
+}
+
+/** What presses on the power of a hall most. */
+function pressing({ feeders }: Problem, limits: readonly BindingLimit[], hallId: string): string | undefined {
+  const above = feeders.filter(({ facts }) => facts.hallIds.includes(hallId));
+  const keys = [
+    'connection',
+    'demand',
+    `hall:${hallId}`,
+    `cooling:${hallId}`,
+    ...above.map(({ facts }) => `feeder:${facts.id}`),
+  ];
+  return limits.find(({ key }) => keys.includes(key) || key.startsWith('call:'))?.sentence;
+}
+
+/** What a MW of working GPUs costs in miners kept ready against its swings. */
+const swingUsdPerMwh = ({ snapshot: { ballast } }: Problem, perHour: (kind: string) => number): number =>
+  ballast === undefined ? 0 : -(perHour('ballast:shed') + perHour('ballast:take')) * ballast.swingFraction;
+
+/** A GPU of a class at a power limit, or at none of them: it does not work. */
+interface Rung {
+  readonly limitW: number | undefined;
+  readonly watts: number;
+  readonly usdPerHour: number;
+}
+
+/** The rungs of a class, idle first, for one GPU less and for one more that works so fast. */
+interface Ladders {
+  readonly down: readonly Rung[];
+  readonly up: readonly Rung[];
+}
+
+const IDLE: Rung = { limitW: undefined, watts: 0, usdPerHour: 0 };
+
+/** What a GPU earns by working so fast: pay, what is not late, and in $ an hour what is not owed for. */
+const ladderOf = ({ points, facts }: ProblemWork, lateUsd: number, servedUsd: number): Rung[] => [
+  IDLE,
+  ...points.map(({ powerLimitW, marginalW, paid, throughput, serves }) => ({
+    limitW: powerLimitW,
+    watts: marginalW,
+    usdPerHour: facts.usdPerGpuHour * paid + lateUsd * throughput + servedUsd * Number(serves),
+  })),
+];
+
+/** What the watts between two rungs earn, in $/MWh at the meter. */
+const between = (low: Rung, high: Rung, atMeter: number): number =>
+  ((high.usdPerHour - low.usdPerHour) * 1e6) / (high.watts - low.watts) / atMeter;
+
+/** The rung that the price reaches first on the way up from `n`, with what the watts to it earn; undefined from the top. */
+function nextUp(ladder: readonly Rung[], n: number, atMeter: number) {
+  const ways = ladder.slice(n + 1).map((rung) => ({ rung, usdPerMwh: between(ladder[n]!, rung, atMeter) }));
+  return ways.sort((a, b) => b.usdPerMwh - a.usdPerMwh)[0];
+}
+
+function nextDown(ladder: readonly Rung[], n: number, atMeter: number) {
+  const ways = ladder.slice(0, n).map((rung) => ({ rung, usdPerMwh: between(rung, ladder[n]!, atMeter) }));
+  return ways.sort((a, b) => a.usdPerMwh - b.usdPerMwh)[0];
+}
+
+function workWhy(
+  problem: Problem,
+  { facts, points, demandGpus }: ProblemWork,
+  at: readonly AtPoint[],
+  { down, up }: Ladders,
+  gpuUsdPerMwh: number,
+  atMeter: number,
+): WorkWhy[] {
+  const wanted = demandGpus[0]!;
+  if (points.length === 0 || wanted === 0) return [];
+  const { priceUsdPerMwh } = problem.steps[0]!.facts;
+  const besideUsdPerMwh = gpuUsdPerMwh / atMeter - priceUsdPerMwh;
+  const stopped = wanted - at.reduce((sum, { gpus }) => sum + gpus, 0);
+  const counts = [stopped, ...at.map(({ gpus }) => gpus)];
+  const n = counts.indexOf(Math.max(...counts));
+  const above = nextUp(up, n, atMeter);
+  const below = nextDown(down, n, atMeter);
+  const mayLeave = below !== undefined && (below.rung.limitW !== undefined || facts.preemptible !== false);
+  return [
+    {
+      work: facts.id,
+      limitW: up[n]!.limitW,
+      leavesAboveUsdPerMwh: mayLeave ? below.usdPerMwh - besideUsdPerMwh : undefined,
+      belowW: below?.rung.limitW,
+      leavesBelowUsdPerMwh: above && above.usdPerMwh - besideUsdPerMwh,
+      aboveW: above?.rung.limitW,
+    },
+  ];
+}
+
+/** A sentence for the GPUs of a class that work below full power, and why. */
+function slowedOf(
+  problem: Problem,
+  decision: Decision,
+  ladders: readonly Ladders[],
+  gpuUsdPerMwh: readonly number[],
+  limits: readonly BindingLimit[],
+  atMeter: readonly number[],
+): Change[] {
+  const price = problem.steps[0]!.facts.priceUsdPerMwh;
+  return problem.work.flatMap(({ facts, hall, points }, i) =>
+    points.slice(0, -1).flatMap(({ powerLimitW, marginalW, throughput }, p): Change[] => {
+      const gpus = Math.round(atPoints(problem, decision, i)[p]!.gpus);
+      if (gpus < 1) return [];
+      const { rung, usdPerMwh } = nextUp(ladders[i]!.up, p + 1, atMeter[hall]!)!;
+      const costs = gpuUsdPerMwh[hall]! / atMeter[hall]!;
+      const pressed = pressing(problem, limits, facts.hallId);
+      const more = `the watts up to ${rung.limitW} W would earn ${dollars(usdPerMwh)}/MWh`;
+      const why =
+        usdPerMwh <= price
+          ? `${more}, power costs ${dollars(price)}`
+          : pressed === undefined
+            ? `${more}, power costs ${dollars(costs)} in all`
+            : `${more}, and none are left for them (${pressed})`;
+      return [
+        {
+          watts: gpus * (facts.marginalWPerGpu - marginalW),
+          sentence: `${whole(gpus)} GPUs of ${facts.id} work at ${powerLimitW} W, ${whole(100 * throughput)} % of their speed: ${why}`,
+        },
+      ];
+    }),
+  );
 }
 
 /** $/MWh at the meter: what the watts earn, what they cost with everything they press on, and the price alone. */

@@ -236,6 +236,10 @@ export const planStep = z.object({
   otherW: z.number(),
   cohorts: z.record(z.string(), z.record(z.string(), z.number())),
   work: z.record(z.string(), z.number()),
+  gpusAtLimitW: z
+    .record(z.string(), z.record(z.string(), z.number()))
+    .optional()
+    .describe('of these, by power limit in W, those of each class whose work was measured at several'),
   reserveW: z.record(z.string(), z.number()).optional(),
   leases: z
     .record(z.string(), z.object({ chips: z.number(), moreChips: z.number(), gpus: z.number() }))
@@ -265,6 +269,21 @@ const planWhy = z.object({
       above: unknown(z.string()),
     }),
   ),
+  work: z
+    .array(
+      z.object({
+        work: z.string(),
+        limitW: unknown(z.number()).describe('the power limit most of its GPUs work at; null: most do not work'),
+        leavesAboveUsdPerMwh: unknown(z.number()).describe(
+          'above this market price they go to the limit `belowW`, or stop where there is none',
+        ),
+        belowW: unknown(z.number()),
+        leavesBelowUsdPerMwh: unknown(z.number()).describe('below this market price they go to the limit `aboveW`'),
+        aboveW: unknown(z.number()),
+      }),
+    )
+    .optional()
+    .describe('classes of work that were measured at several power limits'),
   changes: z.array(z.string()).describe('one sentence for each change against what runs, the largest first'),
 });
 

@@ -15,6 +15,7 @@ export * from './machine.ts';
 export * from './orders-api.ts';
 export * from './parts.ts';
 export * from './plan.ts';
+export * from './power-curve.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
 export * from './rehearsal.ts';

@@ -27,6 +27,8 @@ export interface PlanWhy {
   /** Limits that bind, dearest first. */
   readonly limits: readonly BindingLimit[];
   readonly cohorts: readonly CohortWhy[];
+  /** Of classes of work that were measured at several power limits. */
+  readonly work?: readonly WorkWhy[];
   /** One sentence for each change against what runs now, the largest first. */
   readonly changes: readonly string[];
 }
@@ -54,6 +56,19 @@ export interface CohortWhy {
   readonly above: string | undefined;
 }
 
+/** Market prices at which the GPUs of a class would leave their present power limit, in the same sense. */
+export interface WorkWhy {
+  readonly work: string;
+  /** The limit most of them work at; undefined where most do not work. */
+  readonly limitW: number | undefined;
+  /** Above this price the limit below earns more, or `undefined` of it to stop; undefined where they stopped. */
+  readonly leavesAboveUsdPerMwh: number | undefined;
+  readonly belowW: number | undefined;
+  /** Below this price the limit above earns more. */
+  readonly leavesBelowUsdPerMwh: number | undefined;
+  readonly aboveW: number | undefined;
+}
+
 export interface PlanStep {
   readonly start: SiteMs;
   readonly durationMs: number;
@@ -70,6 +85,8 @@ export interface PlanStep {
   readonly cohorts: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** GPUs that work, per class of work. */
   readonly work: Readonly<Record<string, number>>;
+  /** Of these, by power limit in W, those of each class whose work was measured at several; absent where none was. */
+  readonly gpusAtLimitW?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Held for each award that the step falls into, by its id; absent where there is none. */
   readonly reserveW?: Readonly<Record<string, number>>;
   /** By lease: chips committed to or kept on, chips rented beyond them, which after the first step is a proposal, and GPUs' worth of work they serve. */

@@ -314,6 +314,36 @@ const deadline = z
     { error: 'expected at least the hours between from and by', path: ['everyHours'] },
   );
 
+const curvePoint = z.strictObject({
+  powerLimitW: z.number().positive().describe('limit set on the GPU'),
+  powerW: z.number().positive().describe('what the working GPU then draws in the mean, idle draw included'),
+  throughputPct: z.number().positive().max(100).describe('what it then does, of what it does at no limit'),
+});
+
+const powerCurve = z
+  .array(curvePoint)
+  .min(2)
+  .superRefine((points, ctx) => {
+    for (const [i, point] of points.entries()) {
+      const below = points[i - 1];
+      if (below === undefined) continue;
+      for (const name of ['powerLimitW', 'powerW', 'throughputPct'] as const)
+        if (point[name] <= below[name])
+          ctx.addIssue({
+            code: 'custom',
+            path: [i, name],
+            message: `expected more than the ${below[name]} of the point before it: limit, power and throughput rise together`,
+          });
+    }
+    const last = points.length - 1;
+    if (points[last]!.throughputPct !== 100)
+      ctx.addIssue({
+        code: 'custom',
+        path: [last, 'throughputPct'],
+        message: 'expected 100: the last point is the one that no limit slows down',
+      });
+  });
+
 const workClass = z.strictObject({
   id,
   class: z.enum(WORK_CLASSES),
@@ -341,6 +371,24 @@ const workClass = z.strictObject({
     .min(0)
     .default(0)
     .describe('what putting one running GPU back in the queue costs: lost work, restore'),
+  powerCurve: powerCurve
+    .optional()
+    .describe(
+      'power limits as a sweep measured them on this work, ascending; absent: unmeasured, and then it runs at full power or not at all. `busbar power-curve` makes it of a sweep',
+    ),
+  powerCurveSource: z.string().min(1).optional().describe('who measured the curve, on what and when'),
+  throttle: z
+    .strictObject({
+      minThroughputPct: z
+        .number()
+        .positive()
+        .max(100)
+        .describe(
+          'reserved and on-demand work, paid by the hour, is never slowed below it; of other work, paid by what it does, GPUs slower than it serve no contract',
+        ),
+    })
+    .optional()
+    .describe('how far what is signed lets the site slow its GPUs down; absent: not at all'),
   deadline: deadline.optional().describe('work that may run at any time before a deadline, when power is cheapest'),
   preemptible: z
     .boolean()

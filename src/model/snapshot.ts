@@ -155,6 +155,19 @@ export interface CohortFacts {
   readonly responseSeconds?: number | undefined;
 }
 
+/** What a working GPU can be limited to. */
+export interface WorkPoint {
+  readonly powerLimitW: number;
+  /** What it draws beyond an idle one. */
+  readonly marginalW: number;
+  /** What it does, of what it does at full power: above 0, at most 1. */
+  readonly throughput: number;
+  /** What it earns, of what it earns at full power. */
+  readonly paid: number;
+  /** Whether it counts among the GPUs a contract reserves. */
+  readonly serves: boolean;
+}
+
 /** One class of work on one GPU part. */
 export interface WorkFacts {
   readonly id: string;
@@ -168,8 +181,10 @@ export interface WorkFacts {
   /** GPUs of this part that answer and could work, shared by all classes of the part. */
   readonly partGpus: number;
   readonly committedGpus: number;
-  /** What a working GPU draws beyond an idle one. */
+  /** What a working GPU draws beyond an idle one, at full power. */
   readonly marginalWPerGpu: number;
+  /** Ascending by power, the last at full power; absent: unmeasured, so that its GPUs work at full power or not at all. */
+  readonly points?: readonly WorkPoint[] | undefined;
   /** What a working GPU moves over the hall's uplink; absent is nothing worth counting. */
   readonly uplinkMbpsPerGpu?: number;
   readonly usdPerGpuHour: number;

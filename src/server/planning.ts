@@ -32,6 +32,7 @@ import type { MeterWitness } from './meter-witness.ts';
 import { type Order, stopsMiners, withOrders } from './orders/orders.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
+import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
 import { wantedClasses, type WantedHistory } from './wanted.ts';
@@ -189,12 +190,16 @@ export function createPlanning(options: {
       const started = wallNow();
       const asked = gather(options.orders());
       if (asked === undefined) return;
-      const made = await options.planner.plan(asked.snapshot, asked.forecast, asked.notes, asked.scenarios);
-      const { solver, solveMs } = made;
+      const { snapshot, forecast, scenarios } = asked;
+      const plain = await options.planner.plan(snapshot, forecast, asked.notes, scenarios);
+      const { solver, solveMs } = plain;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
       if (planMs.length > MOST_MEASURED) planMs.shift();
-      planned = { plan: made, snapshot: asked.snapshot };
+      const limited = withPowerLimits(snapshot, sources.site);
+      const other = limited && (await options.planner.plan(limited, forecast, [], scenarios));
+      const made = other ? { ...plain, notes: [...plain.notes, ...powerLimitNotes(plain, other)] } : plain;
+      planned = { plan: made, snapshot };
       await takeOver(planned, because);
     },
     async preview(order) {

@@ -8,6 +8,12 @@ const DEMO = join(import.meta.dirname, '..', '..', 'examples', 'demo-40mw', 'sit
 type Raw = Record<string, Record<string, unknown>[]>;
 const demo = (): Raw => parse(readFileSync(DEMO, 'utf8')) as Raw;
 
+const curvePoint = (powerLimitW: number, powerW: number, throughputPct: number) => ({
+  powerLimitW,
+  powerW,
+  throughputPct,
+});
+
 /** The issues of the demo's site file after a change, as `path: message`. */
 function issuesOf(change: (raw: Raw) => void): string[] {
   const raw = demo();
@@ -327,6 +333,39 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     },
     /^clusters\.0\.classes\.0\.deadline\.by: is not after from/,
   ],
+  ...(
+    [
+      [
+        'a power curve that does not rise',
+        { powerCurve: [curvePoint(300, 400, 80), curvePoint(500, 390, 100)] },
+        /^clusters\.0\.classes\.0\.powerCurve\.1\.powerW: expected more than the 400 of the point before it/,
+      ],
+      [
+        'a power curve with one limit twice',
+        { powerCurve: [curvePoint(300, 300, 80), curvePoint(300, 390, 100)] },
+        /^clusters\.0\.classes\.0\.powerCurve\.1\.powerLimitW: expected more than the 300/,
+      ],
+      [
+        'a power curve without full power',
+        { powerCurve: [curvePoint(300, 300, 60), curvePoint(500, 390, 80)] },
+        /^clusters\.0\.classes\.0\.powerCurve\.1\.throughputPct: expected 100/,
+      ],
+      [
+        'a power curve below what an idle GPU draws',
+        { powerCurve: [curvePoint(300, 20, 60), curvePoint(500, 390, 100)] },
+        /^clusters\.0\.classes\.0\.powerCurve\.0\.powerW: expected more than the \d+ W an idle h100 draws/,
+      ],
+      [
+        'terms for a power curve that nobody measured',
+        { throttle: { minThroughputPct: 90 } },
+        /^clusters\.0\.classes\.0\.throttle: no power curve of this work was measured: expected powerCurve beside it$/,
+      ],
+    ] as const
+  ).map(([what, terms, message]): [string, (raw: Raw) => void, RegExp] => [
+    what,
+    (raw) => void Object.assign((raw['clusters']![0] as unknown as { classes: object[] }).classes[0]!, terms),
+    message,
+  ]),
   [
     'ballast of a group without miners',
     (raw) => {

@@ -1,4 +1,4 @@
-import { addressesOf, CATALOGUE, siteParts } from '../model/index.ts';
+import { addressesOf, CATALOGUE, concaveHull, siteParts } from '../model/index.ts';
 import type { SiteIssue } from './registry.ts';
 
 /**
@@ -54,6 +54,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   programCalls(site, tell);
   leaseTerms(site, tell);
   interruptions(site, tell);
+  powerCurves(site, tell);
   addresses(site, tell);
   listening(site, tell);
   return issues;
@@ -188,6 +189,37 @@ function interruptions(site: Raw, tell: Tell): void {
         );
 }
 
+/** Classes of work with a curve or terms for one. */
+function curved(site: Raw): { readonly one: Raw; readonly path: Path }[] {
+  return entries(site, 'clusters').flatMap(({ index, entry }) =>
+    entries(entry, 'classes').flatMap(({ index: at, entry: one }) =>
+      one['powerCurve'] === undefined && one['throttle'] === undefined && one['powerCurveSource'] === undefined
+        ? []
+        : [{ one, path: ['clusters', index, 'classes', at] }],
+    ),
+  );
+}
+
+/** A curve is of GPUs that work, and terms without one have nothing to choose between. */
+function powerCurves(site: Raw, tell: Tell): void {
+  for (const { one, path } of curved(site)) {
+    const { powerCurve: curve, gpu } = one;
+    if (curve === undefined) {
+      const key = one['throttle'] === undefined ? 'powerCurveSource' : 'throttle';
+      tell([...path, key], 'no power curve of this work was measured: expected powerCurve beside it');
+      continue;
+    }
+    const model = [...CATALOGUE.values()].find((known) => known.kind === 'gpu-server' && known.gpuModel === gpu);
+    if (model?.kind !== 'gpu-server' || !Array.isArray(curve)) continue;
+    const at = curve.findIndex((point) => isRaw(point) && Number(point['powerW']) <= model.gpuIdleW);
+    if (at >= 0)
+      tell(
+        [...path, 'powerCurve', at, 'powerW'],
+        `expected more than the ${model.gpuIdleW} W an idle ${String(gpu)} draws: a working GPU, its idle draw included`,
+      );
+  }
+}
+
 function contractTerms(site: Raw, tell: Tell): void {
   for (const list of ['contracts', 'awards'])
     for (const { index, entry } of entries(site, list)) {
@@ -316,7 +348,22 @@ export function warningsOf(site: unknown): SiteIssue[] {
       `above the connection's limit of ${String(connection['limitMw'])} MW, and so without effect`,
     );
   coolingMismatch(site, tell);
+  pointsBelowHull(site, tell);
   return warnings;
+}
+
+function pointsBelowHull(site: Raw, tell: Tell): void {
+  for (const { one, path } of curved(site)) {
+    const parsed = siteParts.cluster.shape.classes.element.shape.powerCurve.safeParse(one['powerCurve']);
+    if (!parsed.success || parsed.data === undefined) continue;
+    const hull = new Set(concaveHull(parsed.data));
+    for (const [at, point] of parsed.data.entries())
+      if (!hull.has(point))
+        tell(
+          [...path, 'powerCurve', at],
+          'left out, unless it is the slowest a contract allows: some GPUs at the limit below and some at the one above do more with the same power',
+        );
+  }
 }
 
 function coolingMismatch(site: Raw, tell: Tell): void {

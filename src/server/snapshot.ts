@@ -26,6 +26,7 @@ import {
 } from '../model/index.ts';
 import { worstCaseW, type FleetMachine } from './fleet.ts';
 import type { CurtailmentOf } from './flow.ts';
+import { limitPoints } from './power-limits.ts';
 import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } from './picture.ts';
 
 const MW = 1e6;
@@ -230,7 +231,8 @@ function workFacts(
       heldGpus,
       partGpus,
       committedGpus: workClass.committedGpus,
-      marginalWPerGpu: marginalWPerGpu(site, picture, workClass.gpu),
+      // Measured on this very work, where it was.
+      marginalWPerGpu: limitPoints(workClass)?.at(-1)?.marginalW ?? marginalWPerGpu(site, picture, workClass.gpu),
       usdPerGpuHour,
       uplinkMbpsPerGpu: workClass.uplinkMbpsPerGpu,
       penaltyUsdPerGpuHour: workClass.penaltyUsdPerGpuHour,

@@ -371,7 +371,7 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
   };
 }
 
-const whyView = ({ limits, cohorts, changes }: PlanWhy): NonNullable<PlanView['why']> => ({
+const whyView = ({ limits, cohorts, work, changes }: PlanWhy): NonNullable<PlanView['why']> => ({
   limits: [...limits],
   cohorts: cohorts.map((cohort) => ({
     ...cohort,
@@ -380,6 +380,18 @@ const whyView = ({ limits, cohorts, changes }: PlanWhy): NonNullable<PlanView['w
     leavesBelowUsdPerMwh: orNull(cohort.leavesBelowUsdPerMwh),
     above: orNull(cohort.above),
   })),
+  ...(work === undefined
+    ? {}
+    : {
+        work: work.map((one) => ({
+          ...one,
+          limitW: orNull(one.limitW),
+          leavesAboveUsdPerMwh: orNull(one.leavesAboveUsdPerMwh),
+          belowW: orNull(one.belowW),
+          leavesBelowUsdPerMwh: orNull(one.leavesBelowUsdPerMwh),
+          aboveW: orNull(one.aboveW),
+        })),
+      }),
   changes: [...changes],
 });
 

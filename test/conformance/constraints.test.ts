@@ -51,7 +51,12 @@ function fixture() {
   const programCalls = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
   const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
-  const work = snapshot.work.map((one) => ({ ...one, uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false }));
+  const point = { powerLimitW: 200, marginalW: 100, throughput: 0.7, paid: 0.7, serves: false };
+  const work = snapshot.work.map((one) => {
+    const full = { powerLimitW: 700, marginalW: one.marginalWPerGpu, throughput: 1, paid: 1, serves: true };
+    const terms = { uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false };
+    return { ...one, ...terms, points: [point, full] };
+  });
   const ballast = { bandW: 0.1e6, swingFraction: 0.5, cohorts: ['c-s19k', 'd-s21xp'] };
   const lease = { id: 'pod', chips: 64, costUsdPerChipHour: 1, soldUsdPerChipHour: 0, endsAt: undefined };
   const more = { chips: 32, costUsdPerChipHour: 2, minimumMs: 60 * MINUTE, rentedChips: 4, keptUntil: undefined };

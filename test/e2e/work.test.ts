@@ -51,6 +51,25 @@ test(
   },
 );
 
+test('what power limits would earn is told, and the plan in force counts on none', { timeout: LIMIT_MS }, async () => {
+  const measured = (raw: RawSite): void => {
+    cheapSimulation(raw);
+    const points = [
+      { powerLimitW: 200, powerW: 150, throughputPct: 80 },
+      { powerLimitW: 450, powerW: 390, throughputPct: 100 },
+    ];
+    const one = raw.clusters[0]!.classes.find(({ id }) => id === 'rtx4090-simulation')!;
+    Object.assign(one, { powerCurve: points, powerCurveSource: 'made up for this test' });
+  };
+  const site = await live({ offset: 11_140, from: '2026-03-24T01:48:00Z', speed: 60, adjust: measured });
+  const noted = () => site.plans.flatMap(({ notes }) => notes).find((note) => note.startsWith('with power limits'));
+  await until('a note of what they would earn', noted);
+  expect(noted()).toMatch(
+    /would earn \$[\d.]+ more \(rtx4090-simulation now \d+ at 200 W.*\); not carried out: control sets no power limits of GPUs yet$/,
+  );
+  expect(site.plans.every(({ steps }) => steps.every(({ gpusAtLimitW }) => gpusAtLimitW === undefined))).toBe(true);
+});
+
 test('a cohort that a person holds stays as it is until it is given back', { timeout: LIMIT_MS }, async () => {
   const site = await live({ offset: 11_100, from: '2026-03-23T23:08:00Z', speed: 120 });
   const { runtime } = site;

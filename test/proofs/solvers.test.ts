@@ -75,6 +75,7 @@ test('the sites hold something of every kind', () => {
     curtailment: having(({ work }) => work.some((w) => w.committedGpus > 0 && (w.curtailment?.leftGpuHours ?? 0) > 0)),
     nonPreemptible: having(({ work }) => work.some((w) => !w.preemptible && w.runningGpus > 0)),
     deadline: having(({ work }) => work.some((w) => (w.deadline?.gpuHours ?? 0) > 0)),
+    limits: having(({ work }) => work.some(({ limits }) => limits !== 'unmeasured')),
     ballast: having(({ ballast, work }) => ballast !== undefined && work.length > 0),
     uplink: having(({ halls, work }) =>
       work.some((w) => w.uplinkMbpsPerGpu > 0 && halls[w.hall === 'a' ? 0 : 1].uplinkMbps !== undefined),

@@ -9,6 +9,7 @@ import {
   siteMs,
   type Snapshot,
   type TariffFacts,
+  type WorkPoint,
 } from '../../src/model/index.ts';
 
 /** Small random sites with everything a plan can be coupled by, each of it at some of them. */
@@ -19,6 +20,23 @@ const HALLS = ['a', 'b'];
 export const POINTS = S19K.filter((_, i) => i % 6 === 0);
 export const GPU_W = 550;
 export const PART_GPUS = 400;
+/** Power limits of a GPU, as a sweep might have measured them: draw beyond idle in W, and throughput. */
+export const LIMITS = [
+  [250, 180, 0.6],
+  [400, 320, 0.85],
+  [700, GPU_W, 1],
+] as const;
+
+const pointsOf = (limits: string): readonly WorkPoint[] | undefined =>
+  limits === 'unmeasured'
+    ? undefined
+    : LIMITS.map(([powerLimitW, marginalW, throughput]) => ({
+        powerLimitW,
+        marginalW,
+        throughput,
+        paid: limits === 'by output' ? throughput : 1,
+        serves: throughput > 0.8,
+      })).filter(({ serves }) => serves || limits === 'by output');
 
 const anyStage = fc.record({
   heatW: int(100_000, 1_500_000),
@@ -62,6 +80,7 @@ const anyWork = fc.record({
     { nil: undefined },
   ),
   preemptible: fc.constantFrom(true, true, true, false),
+  limits: fc.constantFrom('unmeasured', 'unmeasured', 'by output', 'by the hour'),
   curtailment: fc.option(
     fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
     { nil: undefined },
@@ -265,8 +284,9 @@ export function snapshotOf(site: AnySite): Snapshot {
         responseSeconds: c.responseSeconds,
       };
     }),
-    work: site.work.map(({ curtailment, deadline, ...w }, i) => ({
+    work: site.work.map(({ curtailment, deadline, limits, ...w }, i) => ({
       ...w,
+      points: pointsOf(limits),
       deadline: deadline && {
         gpuHours: deadline.gpuHours,
         by: siteMs(at + deadline.byMinutes * MINUTE),

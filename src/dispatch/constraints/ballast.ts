@@ -1,6 +1,7 @@
 import { defineConstraint } from '../constraint.ts';
 import { peakChargesUsdPerMw } from '../demand.ts';
 import type { ProblemCohort } from '../problem.ts';
+import { gpuTerms } from '../work-points.ts';
 
 /** Above what a MW of AI earns in an hour: the band of the feeder goes before it. What a MW costs in charges on peaks comes on top. */
 const USD_PER_MWH_SHORT = 20_000;
@@ -25,9 +26,8 @@ export const ballast = defineConstraint({
         Infinity,
       );
       // Cooling does not follow within a minute: swings and moves are of IT power.
-      const swing = problem.work.map(
-        ({ facts: { marginalWPerGpu } }, i) =>
-          [columns.gpus[t]![i]!, (-facts.swingFraction * marginalWPerGpu) / 1e6] as const,
+      const swing = problem.work.flatMap((work, i) =>
+        gpuTerms(work, columns, t, i, ({ marginalW }) => (-facts.swingFraction * marginalW) / 1e6),
       );
       const moves = (by: (cohort: ProblemCohort, m: number) => number, of: typeof fast) =>
         of.flatMap(([g, cohort]) =>

@@ -18,6 +18,7 @@ import { lease } from './lease.ts';
 import { minimumTimes } from './minimum-times.ts';
 import { nonPreemptible } from './non-preemptible.ts';
 import { pinned } from './pinned.ts';
+import { powerLimits } from './power-limits.ts';
 import { programCall } from './program-call.ts';
 import { ramp } from './ramp.ts';
 import { reservedPenalty } from './reserved-penalty.ts';
@@ -46,6 +47,7 @@ export const constraints: readonly Constraint[] = [
   minimumTimes,
   nonPreemptible,
   pinned,
+  powerLimits,
   programCall,
   ramp,
   reservedPenalty,

@@ -129,6 +129,43 @@ describe('with everything coupled', () => {
     expect(rule).toBeLessThanOrEqual(foresight!);
   });
 
+  test('with a power curve of its work the planner slows GPUs where the breaker binds, and earns more', async () => {
+    const input = coupledSite();
+    const powerCurve = [
+      { powerLimitW: 200, powerW: 190, throughputPct: 75 },
+      { powerLimitW: 300, powerW: 270, throughputPct: 92 },
+      { powerLimitW: 400, powerW: 340, throughputPct: 100 },
+    ];
+    const withCurve = (curve: typeof powerCurve): SiteCase => {
+      const classes = input.clusters[0]!.classes.map((one) => ({ ...one, powerCurve: curve }));
+      const halls = input.halls.map((hall) => ({ ...hall, breakerMw: 0.05 }));
+      const clusters = [{ ...input.clusters[0]!, classes }];
+      const machines = input.machines.filter(({ kind }) => kind === 'gpu-server');
+      return siteCase(siteSchema.parse({ ...input, halls, clusters, machines }));
+    };
+    const day = { from: JUNE, to: siteMs(JUNE + DAY) };
+    const planned = async (one: SiteCase): Promise<Recorded> => {
+      const truth = truthOf(one, madeUpHistory(), day.from, day.to);
+      const failures: string[] = [];
+      const recorded = await record(one, truth, plannerPolicy(await loadHighs(), one, truth, { failures }), day);
+      expect(failures).toEqual([]);
+      return recorded;
+    };
+    const curved = withCurve(powerCurve);
+    const slowed = await planned(curved);
+    const full = await planned({ ...curved, work: curved.work.map((one) => ({ ...one, points: undefined })) });
+    for (const { running, load } of slowed.steps) {
+      // Reserved GPUs are paid by the hour and stay at full power; of the rest some run slower.
+      expect(Object.keys(running.gpusAtLimitW!)).toEqual(['batch']);
+      const { 400: fast = 0, ...slow } = running.gpusAtLimitW!['batch']!;
+      expect(fast).toBeLessThan(32);
+      expect(Object.keys(slow).length).toBeGreaterThan(0);
+      expect(running.gpus['reserved']).toBe(48);
+      expect(load.hallW[0]!).toBeLessThanOrEqual(curved.halls[0]!.usableW + 1e-3);
+    }
+    expect(slowed.profitUsd).toBeGreaterThan(full.profitUsd);
+  });
+
   test('who fills up stays within a feeder too, and a planner may do no more', () => {
     const feeders = [{ id: 'f1', ratingMw: 0.5, marginPct: 10, halls: ['a'] }];
     const fed = siteCase(siteSchema.parse({ ...coupledSite(), feeders }));

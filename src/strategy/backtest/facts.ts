@@ -18,11 +18,14 @@ import {
   type Machine,
   type ModePoint,
   PLAIN_PROFILES,
+  type PlanStep,
   type Site,
   type SiteMs,
   type Snapshot,
   type WorkClass,
   type WorkFacts,
+  type WorkPoint,
+  workPointsOf,
 } from '../../model/index.ts';
 
 const MW = 1e6;
@@ -45,7 +48,10 @@ export interface WorkCase {
   readonly hall: number;
   readonly config: WorkClass;
   readonly partGpus: number;
+  /** At full power. */
   readonly marginalWPerGpu: number;
+  /** Power limits as they were measured on it, the last at full power; absent: unmeasured. */
+  readonly points?: readonly WorkPoint[] | undefined;
 }
 
 /** What a site file says of a site, as far as it does not change over a backtest. */
@@ -64,6 +70,19 @@ export interface SiteCase {
 export interface Running {
   readonly cohorts: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly gpus: Readonly<Record<string, number>>;
+  /** Of them those at each power limit in W, by class of work; absent, all of a class work at full power. */
+  readonly gpusAtLimitW?: PlanStep['gpusAtLimitW'] | undefined;
+}
+
+/** What all working GPUs of a class come to, each by its point. */
+export function sumOverGpus(
+  { id, marginalWPerGpu, points = [] }: WorkCase,
+  { gpus, gpusAtLimitW }: Running,
+  of: (point: Omit<WorkPoint, 'powerLimitW'>) => number,
+): number {
+  const at = gpusAtLimitW?.[id];
+  if (at === undefined) return gpus[id]! * of({ marginalW: marginalWPerGpu, throughput: 1, paid: 1, serves: true });
+  return points.reduce((sum, point) => sum + (at[String(point.powerLimitW)] ?? 0) * of(point), 0);
 }
 
 /**
@@ -110,12 +129,14 @@ export function siteCase(site: Site, machines?: readonly Machine[]): SiteCase {
         const hall = hallAt.get(cluster.hall) ?? 0;
         const hosts = servers.filter((one) => one.hall === hall && one.model.gpuModel === config.gpu);
         const { gpuBusyW = 0, gpuIdleW = 0 } = hosts[0]?.model ?? {};
+        const points = workPointsOf(config, hosts[0]?.model.gpuIdleW);
         return {
           id: config.id,
           hall,
           config,
           partGpus: hosts.reduce((sum, { count, model }) => sum + count * model.gpus, 0),
-          marginalWPerGpu: gpuBusyW - gpuIdleW,
+          marginalWPerGpu: points?.at(-1)?.marginalW ?? gpuBusyW - gpuIdleW,
+          points,
         };
       }),
     ),
@@ -229,7 +250,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
       // A machine that cannot sleep draws as much either way: it stays as it is, as it does live.
       held: stock.powerW <= sleepW,
     })),
-    work: facts.work.map(({ id, hall, config, partGpus, marginalWPerGpu }, i): WorkFacts => {
+    work: facts.work.map(({ id, hall, config, partGpus, marginalWPerGpu, points }, i): WorkFacts => {
       const { demandGpus, committedGpus, penaltyUsdPerGpuHour } = moment.wanted[i]!;
       const runningGpus = Math.min(demandGpus, moment.running.gpus[id]!);
       return {
@@ -244,6 +265,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         partGpus,
         committedGpus,
         marginalWPerGpu,
+        points,
         uplinkMbpsPerGpu: config.uplinkMbpsPerGpu,
         usdPerGpuHour: moment.usdPerGpuHour[i]!,
         penaltyUsdPerGpuHour,

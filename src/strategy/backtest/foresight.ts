@@ -4,6 +4,7 @@ import { planByMeritOrder } from '../../dispatch/merit-order.ts';
 import { planWith } from '../../dispatch/plan.ts';
 import { pose, type Decision } from '../../dispatch/problem.ts';
 import { roundFirst } from '../../dispatch/round.ts';
+import { gpusAtLimitW } from '../../dispatch/work-points.ts';
 import { horizonOf, type HorizonPart } from '../../dispatch/steps.ts';
 import {
   DAY,
@@ -81,6 +82,9 @@ function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): 
   const planned: Decision = {
     machines: problem.cohorts.map(({ facts, modes }) => modes.map(({ key }) => step.cohorts[facts.id]?.[key] ?? 0)),
     gpus: problem.work.map(({ facts }) => step.work[facts.id] ?? 0),
+    gpusAt: problem.work.map(({ facts, points }) =>
+      points.map(({ powerLimitW }) => step.gpusAtLimitW?.[facts.id]?.[String(powerLimitW)] ?? 0),
+    ),
     generationW: problem.generators.map(({ id }) => step.generationW?.[id] ?? 0),
   };
   const whole = roundFirst(problem, planned);
@@ -92,6 +96,7 @@ function wholeMachines(snapshot: Snapshot, forecast: Forecast, step: PlanStep): 
       ]),
     ),
     gpus: Object.fromEntries(problem.work.map(({ facts }, i) => [facts.id, whole.gpus[i]!])),
+    gpusAtLimitW: gpusAtLimitW(problem, whole),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, QUARTER, siteMs, type SiteMs } from '../../model/index.ts';
-import { siteCase, wantedAt, type Running } from './facts.ts';
+import { siteCase, wantedAt, type Running, type SiteCase } from './facts.ts';
 import { coupledSite, JUNE, madeUpHistory, MAY, uncoupledSite } from './fixture.ts';
 import { createLedger, loadOf, sharesWithin, type Ledger } from './ledger.ts';
 import { truthOf } from './truth.ts';
@@ -128,6 +128,41 @@ test('work earns, what a contract wanted and did not get is owed for, and interr
   expect(outcome.workUsd).toBeCloseTo((40 * 1.2 + 32 * 0.5) / 4, 9);
   expect(outcome.penaltyUsd).toBeCloseTo((8 * 3) / 4, 9);
   expect(outcome.interruptUsd).toBe(8);
+});
+
+/** GPUs of batch with a limit at which they do 80 % with half the power. */
+const limited = (): SiteCase => {
+  const plain = siteCase(coupledSite());
+  const at = (powerLimitW: number, marginalW: number, throughput: number) => {
+    return { powerLimitW, marginalW, throughput, paid: throughput, serves: throughput === 1 };
+  };
+  const work = plain.work.map((one) => {
+    return { ...one, points: [at(150, one.marginalWPerGpu / 2, 0.8), at(400, one.marginalWPerGpu, 1)] };
+  });
+  return { ...plain, work };
+};
+
+test('GPUs at a power limit draw less, earn by what they do, and those too slow serve no contract', () => {
+  const facts = limited();
+  const ledger = createLedger(facts, NO_PEAKS);
+  const cohorts = { new: { default: 200 }, old: { sleep: 100 } };
+  const full: Running = { cohorts, gpus: { reserved: 48, batch: 32 } };
+  const slowed: Running = { ...full, gpusAtLimitW: { reserved: { 150: 8, 400: 40 }, batch: { 150: 32 } } };
+  const step = { durationMs: QUARTER, before: full, conditions, wanted: wantedAt(facts, JUNE), curtailedHours: 0 };
+  const usdPerGpuHour = [1.2, 0.5];
+  const fast = ledger.book({ ...step, start: JUNE, running: full, usdPerGpuHour });
+  const before = ledger.outcome();
+  const slow = ledger.book({ ...step, start: siteMs(JUNE + QUARTER), running: slowed, usdPerGpuHour });
+  const after = ledger.outcome();
+  expect(before.penaltyUsd).toBe(0);
+  expect(after.penaltyUsd).toBeCloseTo((8 * 3) / 4, 9);
+  expect(before.workUsd).toBeCloseTo((48 * 1.2 + 32 * 0.5) / 4, 9);
+  expect(after.workUsd - before.workUsd).toBeCloseTo(((40 + 8 * 0.8) * 1.2 + 32 * 0.8 * 0.5) / 4, 9);
+  expect(after.gpuHours).toBeCloseTo(2 * before.gpuHours, 9);
+  // 40 GPUs at half of what they draw, with their cooling.
+  const lessW = 20 * facts.work[0]!.marginalWPerGpu;
+  expect(fast.importW - slow.importW).toBeGreaterThanOrEqual(lessW - 1e-6);
+  expect(fast.importW - slow.importW).toBeLessThan(1.3 * lessW);
 });
 
 test('hours that a contract lets the site curtail are owed for only once the month has used them up', () => {

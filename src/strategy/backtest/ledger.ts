@@ -14,7 +14,7 @@ import {
   type Site,
   type SiteMs,
 } from '../../model/index.ts';
-import type { Running, SiteCase, Wanted } from './facts.ts';
+import { sumOverGpus, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Conditions, PeakHour } from './truth.ts';
 import { OUTCOME_FIGURES, type Outcome } from './types.ts';
 
@@ -46,7 +46,7 @@ export function loadOf(facts: SiteCase, running: Running, wetBulbC: number): Loa
     }
   }
   const minersItW = [...itW];
-  for (const { id, hall, marginalWPerGpu } of facts.work) itW[hall]! += running.gpus[id]! * marginalWPerGpu;
+  for (const work of facts.work) itW[work.hall]! += sumOverGpus(work, running, ({ marginalW }) => marginalW);
   const cooling = facts.halls.map((hall) => coolingCurve(hall.cooling, wetBulbC));
   const hallW = facts.halls.map((hall, h) => hallLoadW(hall, cooling[h]!, itW[h]!));
   // Whoever is in a hall bears its cooling alike.
@@ -171,7 +171,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     return { gpuHours: Math.max(0, term.gpuHours - gpuHours), by, penaltyUsdPerGpuHour };
   };
 
-  /** Work done until the deadline counts; at the deadline what is late is owed for. */
+  /** Work done until the deadline counts; at the deadline what is late is owed for. @param gpus by what they do, a slow one a part of one */
   function bookDeadline(sums: Sums, i: number, { start, durationMs }: Step, gpus: number): void {
     const before = deadlineAt(i, start);
     if (before === undefined) return;
@@ -197,13 +197,20 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   function bookWork(sums: Sums, step: Step, stepHours: number): void {
     const { start, before, running, wanted, usdPerGpuHour } = step;
     const soFar = unservedAt(start);
-    for (const [i, { id, config }] of facts.work.entries()) {
+    for (const [i, work] of facts.work.entries()) {
+      const { id, config } = work;
       const gpus = running.gpus[id]!;
       const { committedGpus, demandGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth = 0 } = wanted[i]!;
-      bookDeadline(sums, i, step, gpus);
+      bookDeadline(
+        sums,
+        i,
+        step,
+        sumOverGpus(work, running, ({ throughput }) => throughput),
+      );
       sums.gpuHours += gpus * stepHours;
-      sums.workUsd += gpus * stepHours * usdPerGpuHour[i]!;
-      const short = Math.max(0, Math.min(committedGpus, demandGpus) - gpus) * stepHours;
+      sums.workUsd += sumOverGpus(work, running, ({ paid }) => paid) * stepHours * usdPerGpuHour[i]!;
+      const serving = sumOverGpus(work, running, ({ serves }) => Number(serves));
+      const short = Math.max(0, Math.min(committedGpus, demandGpus) - serving) * stepHours;
       const already = soFar[i]!;
       soFar[i] = already + short;
       const over = (gpuHours: number): number => Math.max(0, gpuHours - curtailableGpuHoursPerMonth);

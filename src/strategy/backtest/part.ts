@@ -195,6 +195,10 @@ function assumptions({ site, work }: SiteCase, { wanted }: Truth): string[] {
     notes.push(
       `demand for GPUs${wanted.size === 0 ? '' : ` of ${constant.join(', ')}`} is constant: what contracts reserve, and classes without one share the rest of their part evenly`,
     );
+  if (work.some(({ points = [] }) => points.length > 1))
+    notes.push(
+      'GPUs at a power limit draw and do what the power curve of their work says, and plans set limits freely',
+    );
   if (site.charges.demand !== undefined)
     notes.push('the demand charge of a calendar month that the period holds in part is paid for that part');
   if (site.awards.length > 0)

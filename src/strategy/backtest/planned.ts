@@ -118,7 +118,11 @@ export function planSafely(snapshot: Snapshot, forecast: Forecast, failures: str
   }
 }
 
-export const runningOf = ({ cohorts, work }: PlanStep): Running => ({ cohorts, gpus: work });
+export const runningOf = ({ cohorts, work, gpusAtLimitW }: PlanStep): Running => ({
+  cohorts,
+  gpus: work,
+  gpusAtLimitW,
+});
 
 /** Expected charge of a coincident peak in a step, as a price of energy. */
 export const peakUsdPerMwh = ({ tariff }: Snapshot, { coincidentProbability = 0 }: ForecastStep): number =>
