@@ -250,56 +250,64 @@ function leastExcessMw({ model, staged }: LinearProgram): number {
   return -solve(highs, { model, staged, offsetUsd: 0 }, {}).objectiveUsd;
 }
 
-test('every plan of either planner keeps every limit, or names the one that none can keep', () => {
-  fc.assert(
-    fc.property(anySite, (site) => {
-      const snapshot = snapshotOf(site);
-      const forecast = forecastOfSite(site);
-      const plan = planWith(highs, snapshot, forecast);
-      const greedy = planByMeritOrder(snapshot, forecast);
-      expect(broken(snapshot, forecast, plan)).toEqual([]);
-      expect(brokenTimes(snapshot, plan)).toEqual([]);
-      expect(broken(snapshot, forecast, greedy)).toEqual([]);
-      // A machine that was woken stops where a limit falls below it; one that was put to sleep can always sleep on.
-      expect(brokenTimes(snapshot, greedy).filter((what) => what.startsWith('off'))).toEqual([]);
-      expect(plan.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'optimal');
-      expect(greedy.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'merit-order');
-      // Step by step it may run into what only who looks ahead avoids; beside these, its plan is one the solver could
-      // have chosen.
-      const free = constraints.filter(({ name }) => !PRICED.includes(name));
-      const best = solve(highs, buildLp(pose(snapshot, forecast), free), {}).objectiveUsd;
-      expect(greedy.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
-      expect(plan.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
-    }),
-    { numRuns: 250 },
-  );
-});
+test(
+  'every plan of either planner keeps every limit, or names the one that none can keep',
+  { timeout: 120_000 },
+  () => {
+    fc.assert(
+      fc.property(anySite, (site) => {
+        const snapshot = snapshotOf(site);
+        const forecast = forecastOfSite(site);
+        const plan = planWith(highs, snapshot, forecast);
+        const greedy = planByMeritOrder(snapshot, forecast);
+        expect(broken(snapshot, forecast, plan)).toEqual([]);
+        expect(brokenTimes(snapshot, plan)).toEqual([]);
+        expect(broken(snapshot, forecast, greedy)).toEqual([]);
+        // A machine that was woken stops where a limit falls below it; one that was put to sleep can always sleep on.
+        expect(brokenTimes(snapshot, greedy).filter((what) => what.startsWith('off'))).toEqual([]);
+        expect(plan.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'optimal');
+        expect(greedy.status).toBe(plan.notes.length > 0 ? 'limits-exceeded' : 'merit-order');
+        // Step by step it may run into what only who looks ahead avoids; beside these, its plan is one the solver could
+        // have chosen.
+        const free = constraints.filter(({ name }) => !PRICED.includes(name));
+        const best = solve(highs, buildLp(pose(snapshot, forecast), free), {}).objectiveUsd;
+        expect(greedy.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
+        expect(plan.objectiveUsd).toBeLessThanOrEqual(best + 0.01);
+      }),
+      { numRuns: 250 },
+    );
+  },
+);
 
-test('import outruns the ramp of the contract only where physical limits leave no other way', () => {
-  let ramped = 0;
-  fc.assert(
-    fc.property(anySite, fc.integer({ min: 20_000, max: 500_000 }), (site, rampWPerMinute) => {
-      // Work that may not be interrupted goes before this contract.
-      const work = site.work.map((one) => ({ ...one, preemptible: true }));
-      const snapshot = snapshotOf({ ...site, ballast: undefined, work, rampWPerMinute });
-      const forecast = forecastOfSite(site);
-      const program = buildLp(pose(snapshot, forecast));
-      const { solution } = solve(highs, program, {});
-      const { exportMw } = program.columns;
-      const importMw = program.columns.importMw.map(
-        (column, t) => solution.colValue[column]! - (exportMw === undefined ? 0 : solution.colValue[exportMw[t]!]!),
-      );
-      const excessMw = rampExcessMw(snapshot, forecast, importMw);
-      expect(excessMw).toBeLessThanOrEqual(leastExcessMw(program) + 1e-5);
-      if (excessMw > 0) ramped += 1;
-      // In whole machines the first step draws no more than in fractions: half a machine would outrun it, too.
-      const [first] = planWith(highs, snapshot, forecast).steps;
-      expect(first!.importW - (first!.exportW ?? 0)).toBeLessThanOrEqual(importMw[0]! * 1e6 + TOLERANCE_W);
-    }),
-    { numRuns: 150 },
-  );
-  expect(ramped).toBeGreaterThan(0);
-});
+test(
+  'import outruns the ramp of the contract only where physical limits leave no other way',
+  { timeout: 120_000 },
+  () => {
+    let ramped = 0;
+    fc.assert(
+      fc.property(anySite, fc.integer({ min: 20_000, max: 500_000 }), (site, rampWPerMinute) => {
+        // Work that may not be interrupted goes before this contract.
+        const work = site.work.map((one) => ({ ...one, preemptible: true }));
+        const snapshot = snapshotOf({ ...site, ballast: undefined, work, rampWPerMinute });
+        const forecast = forecastOfSite(site);
+        const program = buildLp(pose(snapshot, forecast));
+        const { solution } = solve(highs, program, {});
+        const { exportMw } = program.columns;
+        const importMw = program.columns.importMw.map(
+          (column, t) => solution.colValue[column]! - (exportMw === undefined ? 0 : solution.colValue[exportMw[t]!]!),
+        );
+        const excessMw = rampExcessMw(snapshot, forecast, importMw);
+        expect(excessMw).toBeLessThanOrEqual(leastExcessMw(program) + 1e-5);
+        if (excessMw > 0) ramped += 1;
+        // In whole machines the first step draws no more than in fractions: half a machine would outrun it, too.
+        const [first] = planWith(highs, snapshot, forecast).steps;
+        expect(first!.importW - (first!.exportW ?? 0)).toBeLessThanOrEqual(importMw[0]! * 1e6 + TOLERANCE_W);
+      }),
+      { numRuns: 150 },
+    );
+    expect(ramped).toBeGreaterThan(0);
+  },
+);
 
 test('work that may not be interrupted loses GPUs only where physical limits leave no other way', () => {
   let lost = 0;

@@ -264,7 +264,7 @@ describe('no cooling is bought that nobody runs', () => {
     expect(plan.objectiveUsd).toBeCloseTo(planWith(highs, site(), shortForecast(NOON)).objectiveUsd, 6);
   });
 
-  test('on any site, what the program counts is what its plan pays', () => {
+  test('on any site, what the program counts is what its plan pays', { timeout: 120_000 }, () => {
     let tightened = 0;
     fc.assert(
       fc.property(anySite, (drawn) => {
