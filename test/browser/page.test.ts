@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { forecastScores } from '../../src/model/api.ts';
 import { ROOT, startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -97,7 +98,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     ['narrow and dark', 390, 'dark'],
   ] as const)('tells why the plan is as it is, %s', TIMEOUT, async (name, width, colorScheme) => {
     const { page, complaints } = await open({ viewport: { width, height: 900 }, colorScheme });
-    const why = page.locator('.plan-why');
+    const why = page.locator('.plan-why', { hasText: 'Why this plan' });
     await why.getByText('Why this plan').click();
     expect(await why.innerText()).toMatch(/What changes now[^]+Limits that bind[^]+Prices that change a mind/);
     const { cohorts } = site.runtime.plan()!.why!;
@@ -107,6 +108,26 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     expect(complaints).toEqual([]);
     const folder = process.env['BUSBAR_PICTURES'];
     if (folder !== undefined) await page.locator('#strip').screenshot({ path: join(folder, `why ${name}.png`) });
+  });
+
+  test.each([
+    ['wide and dark', 1440, 'dark'],
+    ['narrow and light', 390, 'light'],
+  ] as const)('tells how far forecasts were off, %s', TIMEOUT, async (name, width, colorScheme) => {
+    const { page, complaints } = await open({ viewport: { width, height: 900 }, colorScheme });
+    const errors = page.locator('.plan-why', { hasText: 'How far forecasts were off' });
+    await errors.getByText('How far forecasts were off').click();
+    const scores = await page.evaluate(async () => (await (await fetch('/api/v1/forecast-scores')).json()) as object);
+    const { scores: told } = forecastScores.parse(scores);
+    const [first] = told.filter(({ what }) => what === 'priceUsdPerMwh');
+    expect(first).toBeDefined();
+    const row = errors.getByRole('row', { name: /Price of power/ });
+    await row.waitFor();
+    expect(await row.innerText()).toMatch(/\$\/MWh[^]*\d/);
+    expect(await wide(page)).toBe(0);
+    expect(complaints).toEqual([]);
+    const folder = process.env['BUSBAR_PICTURES'];
+    if (folder !== undefined) await page.locator('#strip').screenshot({ path: join(folder, `errors ${name}.png`) });
   });
 
   test('moves with the site, without a reload', TIMEOUT, async () => {

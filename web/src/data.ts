@@ -3,6 +3,7 @@ import { createContext, useContext, useSyncExternalStore } from 'react';
 import type { z } from 'zod';
 import type {
   Activity,
+  ForecastScoresView,
   IntervalView,
   Overview,
   PlanView,
@@ -138,6 +139,16 @@ export const usePrices = (lastInterval: string | undefined) =>
     queryKey: ['prices', lastInterval],
     queryFn: ({ signal }) => orNull(api<SeriesPage>('/series/priceUsdPerMwh', { signal })),
     placeholderData: (previous) => previous,
+    refetchInterval: retryEvery,
+  });
+
+/** Errors of a week move slowly: asked for when somebody looks, and again after five minutes. */
+export const useForecastScores = (wanted: boolean) =>
+  useQuery({
+    queryKey: ['forecast-scores'],
+    queryFn: ({ signal }) => api<ForecastScoresView>('/forecast-scores', { signal }),
+    enabled: wanted,
+    staleTime: 5 * 60_000,
     refetchInterval: retryEvery,
   });
 

@@ -7,7 +7,7 @@ type Why = NonNullable<PlanView['why']>;
 const MOST_TOLD = 6;
 
 /** Why the step that runs is as it is: changes, limits that bind, and the price at which each cohort would change its mind. */
-export function PlanWhy({ why }: { why: PlanView['why'] }) {
+export function PlanWhy({ plan: { why, proposals = [] } }: { plan: PlanView }) {
   if (why === null)
     return (
       <p className="strip-note muted">Why it is so is unknown: this plan is no solution that the optimiser proved.</p>
@@ -22,6 +22,9 @@ export function PlanWhy({ why }: { why: PlanView['why'] }) {
           lines={why.limits.map(({ sentence }) => sentence)}
           none="None: price and hash value alone decide."
         />
+        {proposals.length > 0 && (
+          <Sentences title="Proposed, for a person to carry out" lines={proposals} none="Nothing." />
+        )}
         {why.cohorts.length > 0 && <Switches cohorts={why.cohorts} />}
       </div>
     </details>

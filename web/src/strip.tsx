@@ -4,6 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import type { Overview } from '../../src/model/api.ts';
 import { recentSamples, useIntervals, usePlan, usePrices } from './data.ts';
 import { clockTime, known, power, price } from './format.ts';
+import { ForecastErrors } from './forecast-errors.tsx';
 import { useDark } from './hooks.ts';
 import { explain } from './http.ts';
 import { Card, Empty, Figure, LINE_WORDS, Skeleton, Swatch, Trouble } from './parts.tsx';
@@ -80,7 +81,8 @@ export function StripSection({ overview }: { overview: Overview }) {
             Price on a bent scale: even up to about $50, by tenfold beyond, so that a spike and an ordinary hour can
             both be read. Dashed where it is a forecast.
           </p>
-          {plan.data !== undefined && plan.data !== null && <PlanWhy why={plan.data.why} />}
+          <ForecastErrors />
+          {plan.data !== undefined && plan.data !== null && <PlanWhy plan={plan.data} />}
         </>
       )}
     </Card>
