@@ -154,6 +154,25 @@ export function createPlanning(options: {
   const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>
     stopsMiners(orders) ? new Set<string>() : options.held();
 
+  /** Solves beside the plans that are carried out, one after the other: a planner gives whoever asked before the plan of whoever asks next. */
+  function beside<T>(solve: (planner: Planner) => Promise<T>): Promise<T> {
+    const solved = previewing.then(() => solve(options.previewer()));
+    previewing = solved.then(
+      () => {},
+      () => {},
+    );
+    return solved;
+  }
+
+  /** Adds to a plan that still holds what power limits on GPUs would earn. A site that closes meanwhile needs no answer. */
+  async function compare(made: Plan, limited: Promise<Plan>): Promise<void> {
+    const other = await limited.catch(() => undefined);
+    const notes = other === undefined ? [] : powerLimitNotes(made, other);
+    if (notes.length === 0 || plan !== made) return;
+    plan = { ...made, notes: [...made.notes, ...notes] };
+    options.events.emit('plan', plan);
+  }
+
   /** All that a plan is made of, as it is now under these orders; undefined where nothing can be forecast. */
   function gather(orders: readonly Order[]) {
     const { series } = sources.markets;
@@ -191,32 +210,26 @@ export function createPlanning(options: {
       const asked = gather(options.orders());
       if (asked === undefined) return;
       const { snapshot, forecast, scenarios } = asked;
-      const plain = await options.planner.plan(snapshot, forecast, asked.notes, scenarios);
-      const { solver, solveMs } = plain;
+      const made = await options.planner.plan(snapshot, forecast, asked.notes, scenarios);
+      const { solver, solveMs } = made;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });
       if (planMs.length > MOST_MEASURED) planMs.shift();
-      const limited = withPowerLimits(snapshot, sources.site);
-      const other = limited && (await options.planner.plan(limited, forecast, [], scenarios));
-      const made = other ? { ...plain, notes: [...plain.notes, ...powerLimitNotes(plain, other)] } : plain;
       planned = { plan: made, snapshot };
       await takeOver(planned, because);
+      const limited = withPowerLimits(snapshot, sources.site);
+      if (limited !== undefined)
+        void beside((planner) => compare(made, planner.plan(limited, forecast, [], scenarios)));
     },
     async preview(order) {
       const without = gather(options.orders());
       const withIt = gather([...options.orders(), order]);
       if (without === undefined || withIt === undefined) return undefined;
-      // One after the other: a planner gives whoever asked before the plan of whoever asks next.
-      const solved = previewing.then(async () => ({
+      return beside(async (planner) => ({
         snapshot: withIt.snapshot,
-        without: await options.previewer().plan(without.snapshot, without.forecast),
-        withIt: await options.previewer().plan(withIt.snapshot, withIt.forecast),
+        without: await planner.plan(without.snapshot, without.forecast),
+        withIt: await planner.plan(withIt.snapshot, withIt.forecast),
       }));
-      previewing = solved.then(
-        () => {},
-        () => {},
-      );
-      return solved;
     },
     plan: () => plan,
     planned: () => planned,
