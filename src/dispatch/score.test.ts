@@ -45,6 +45,28 @@ test('a day that repeats is foreseen far better than that nothing changes', () =
   expect(half.meanAbsoluteError).toBeLessThan(5);
 });
 
+test('weather keeps its day and its air mass: better than that nothing changes, however far ahead', () => {
+  const wave = (t: number, period: number): number => Math.sin((2 * Math.PI * (t - FROM)) / period);
+  const weather = world(() => 50).map((one) =>
+    one.name === 'temperatureC'
+      ? {
+          ...one,
+          points: one.points.map(({ start }) => ({
+            start,
+            value: 20 + 5 * wave(start, DAY) + 6 * wave(start, 6.3 * DAY),
+          })),
+        }
+      : one,
+  );
+  const scores = scoreForecasts(weather, siteMs(FROM + 15 * DAY), siteMs(FROM + DAYS * DAY - 1));
+  const wet = scores.filter(({ what }) => what === 'wetBulbC');
+  expect(wet).toHaveLength(4);
+  for (const { leadHours, meanAbsoluteError, persistenceError } of wet)
+    expect(meanAbsoluteError, `${leadHours} h`).toBeLessThan(persistenceError);
+  const half = wet.find(({ leadHours }) => leadHours === 12)!;
+  expect(half.meanAbsoluteError).toBeLessThan(0.5 * half.persistenceError);
+});
+
 test('a step up is a bias below zero', () => {
   const step = score((t) => (t < FROM + 17 * DAY ? 20 : 80)).find(({ leadHours }) => leadHours === 23)!;
   expect(step.bias).toBeLessThan(-5);
