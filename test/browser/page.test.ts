@@ -29,6 +29,8 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
   beforeAll(async () => {
     if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
     site = await startSmall({ offset: 11_320, from: '2026-03-24T00:31:00Z', speed: 60, pages: PAGES });
+    // Before it there is nothing to tell, and a browser writes every 404 down as an error.
+    await until('a first plan', () => site.runtime.plan());
     await until('something in Activity', async () => (await site.runtime.store.acts(1)).length > 0);
     browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGS });
   }, 120_000);
