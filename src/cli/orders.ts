@@ -171,7 +171,7 @@ async function follow(server: string, begun: shapes.OrderState, json: boolean): 
 
 const delivered = ({ deliveredW, beforeW, importW }: shapes.OrderState): string =>
   deliveredW === null
-    ? `delivered: ${unknownText}, the feeder meter is silent`
+    ? `delivered: ${unknownText}, as the feeder meter is or was silent`
     : `delivered at the feeder meter: ${watts(deliveredW)} (${watts(beforeW)} -> ${watts(importW)})`;
 
 const progressText = (order: shapes.OrderState): string =>

@@ -24,7 +24,7 @@ export const orderPreview = z.object({
   id: z.string(),
   kind: z.enum(['curtail', 'stop']),
   madeAt: siteTime,
-  importW: z.number().describe('by the feeder meter, when it was made'),
+  importW: z.number().nullable().describe('by the feeder meter, when it was made; null while it is silent'),
   firmW: z.number().nullable().describe('import that may go on; null: every miner sleeps'),
   thenW: z.number().describe('import that the plan comes to'),
   reached: z.boolean().describe('false: what may stop is not enough'),
@@ -54,7 +54,7 @@ export const orderState = z.object({
   from: siteTime,
   until: siteTime.nullable().describe('null: until somebody releases it'),
   firmW: z.number().nullable(),
-  beforeW: z.number().describe('import when it was asked for'),
+  beforeW: z.number().nullable().describe('import when it was asked for; null where the feeder meter was silent'),
   importW: z.number().nullable().describe('by the feeder meter now; null while it is silent'),
   deliveredW: z.number().nullable().describe('what import is down by now, by the meter'),
   machines: z.object({

@@ -102,9 +102,9 @@ function stateOf(runtime: Runtime, order: Order): shapes.OrderState {
     from: isoUtc(order.from),
     until: order.until === undefined ? null : isoUtc(order.until),
     firmW: order.firmW ?? null,
-    beforeW: order.beforeW,
+    beforeW: order.beforeW ?? null,
     importW: importW ?? null,
-    deliveredW: !isOn || importW === undefined ? null : order.beforeW - importW,
+    deliveredW: !isOn || importW === undefined || order.beforeW === undefined ? null : order.beforeW - importW,
     machines: { wanted, seen, failed: [...failed] },
     ended: order.ended ?? null,
   };

@@ -65,7 +65,7 @@ test(
     });
     expect(preview).toMatchObject({ kind: 'curtail', reached: true, needsSecondPerson: false });
     expect(preview.usdPerHour).toBeGreaterThan(0);
-    expect(preview.thenW).toBeLessThanOrEqual(preview.importW - 0.06e6 + 10_000);
+    expect(preview.thenW).toBeLessThanOrEqual(preview.importW! - 0.06e6 + 10_000);
     expect(await orders()).toEqual([]);
 
     const order = shapes.orderState.parse(await json(...curtail, '--yes'));

@@ -4,6 +4,7 @@ import { MINUTE, siteMs, wallMs, type Site } from '../../model/index.ts';
 import type { OrderPreviewView } from '../../model/orders-api.ts';
 import type { Act } from '../../store/store.ts';
 import { createOrders, type Orders, withOrders } from './orders.ts';
+import { orderOf } from './preview.ts';
 
 const START = Date.UTC(2026, 2, 24);
 let now: number;
@@ -187,4 +188,15 @@ test('in a safe stop no miner is offered anything but sleep, unless it cannot be
   const under = withOrders(snapshot, [{ id: 's', kind: 'stop', firmW: undefined, from: facts.at, until: undefined }]);
   expect(under.programCalls).toEqual(facts.programCalls ?? []);
   expect(under.cohorts.map(({ points }) => points.length > 0)).toEqual(snapshot.cohorts.map(({ held }) => held));
+});
+
+test('a safe stop needs no meter, outlives a restart without it, and a curtailment says that it does', async () => {
+  const silent = { importW: undefined, at: siteMs(START) };
+  expect(orderOf({ kind: 'stop' }, silent)).toMatchObject({ kind: 'stop', beforeW: undefined, firmW: undefined });
+  expect(() => orderOf(HOUR_LONG, silent)).toThrow(/meter is silent.*busbar stop/);
+  expect(() => orderOf(HOUR_LONG, { ...silent, importW: 4e6 })).toThrow(/import is 4.000 MW now/);
+  const orders = await open();
+  orders.keep(preview({ kind: 'stop', importW: null, firmW: null }), { kind: 'stop' });
+  expect(await orders.apply('p1', 'ada', true, 'smoke')).toMatchObject({ state: 'in-force', beforeW: undefined });
+  expect((await open()).inForce()).toMatchObject([{ id: 'p1', kind: 'stop' }]);
 });

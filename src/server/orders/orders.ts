@@ -27,8 +27,8 @@ export interface Order {
   readonly until: SiteMs | undefined;
   /** Import that may go on; undefined where it is not about import. */
   readonly firmW: number | undefined;
-  /** Import when it was asked for. */
-  readonly beforeW: number;
+  /** Import when it was asked for; undefined where the feeder meter was silent: a safe stop needs none. */
+  readonly beforeW: number | undefined;
   /** By whom or what it ended, and why. */
   readonly ended: string | undefined;
 }
@@ -81,7 +81,7 @@ const kept = z.array(
     from: z.number().transform(siteMs),
     until: z.number().transform(siteMs).optional(),
     firmW: z.number().optional(),
-    beforeW: z.number(),
+    beforeW: z.number().optional(),
     ended: z.string().optional(),
     minutes: z.number().optional(),
   }),
@@ -164,7 +164,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
         from: options.siteNow(),
         until: undefined,
         firmW: view.firmW ?? undefined,
-        beforeW: view.importW,
+        beforeW: view.importW ?? undefined,
         ended: undefined,
         minutes: request.kind === 'curtail' ? request.minutes : undefined,
       };
@@ -207,7 +207,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
 /** An order in words, for Activity. */
 export function wordsOf({ kind, firmW, until, beforeW }: Order): string {
   if (kind === 'stop') return 'safe stop: every miner sleeps until it is released';
-  const to = `curtail: import from ${powerText(beforeW)} to ${powerText(firmW ?? 0)}`;
+  const to = `curtail: import from ${powerText(beforeW!)} to ${powerText(firmW!)}`;
   return until === undefined ? to : `${to} until ${isoUtc(until).slice(0, 16)}Z`;
 }
 

@@ -11,13 +11,7 @@ const REACHED_W = 10_000;
 /** The order that a request would become now. @throws OrderRefusal where it makes no sense */
 export function orderOf(request: OrderPreviewRequest, picture: Pick<Picture, 'importW' | 'at'>): Order {
   const { importW, at } = picture;
-  if (importW === undefined)
-    throw new OrderRefusal(
-      'the feeder meter is silent: what import would go down from is unknown (busbar stop needs no meter)',
-    );
-  const firmW = request.kind === 'curtail' ? importW - request.mw * 1e6 : undefined;
-  if (firmW !== undefined && firmW < 0)
-    throw new OrderRefusal(`import is ${(importW / 1e6).toFixed(3)} MW now: it cannot go down by more`);
+  const firmW = request.kind === 'curtail' ? firmOf(request.mw, importW) : undefined;
   return {
     id: randomUUID(),
     kind: request.kind,
@@ -31,6 +25,16 @@ export function orderOf(request: OrderPreviewRequest, picture: Pick<Picture, 'im
     beforeW: importW,
     ended: undefined,
   };
+}
+
+function firmOf(mw: number, importW: number | undefined): number {
+  if (importW === undefined)
+    throw new OrderRefusal(
+      'the feeder meter is silent: what import would go down from is unknown (busbar stop needs no meter)',
+    );
+  const firmW = importW - mw * 1e6;
+  if (firmW < 0) throw new OrderRefusal(`import is ${(importW / 1e6).toFixed(3)} MW now: it cannot go down by more`);
+  return firmW;
 }
 
 export interface PreviewFacts {
@@ -50,12 +54,14 @@ export function previewOf({ site, picture, order, planned, responseMs }: Preview
   const slowest = machines.filter(({ to }) => to === 'sleep').map(({ group }) => responseMs(group));
   const responses = slowest.filter((ms) => ms !== undefined);
   const limitMw = site.limits.orderAloneMw;
-  const changeMw = (order.beforeW - Math.min(order.beforeW, thenW)) / 1e6;
+  const { beforeW } = order;
+  // A safe stop waits for nobody; of a curtailment the meter was asked.
+  const changeMw = order.kind === 'stop' || beforeW === undefined ? 0 : Math.max(0, beforeW - thenW) / 1e6;
   return {
     id: order.id,
     kind: order.kind,
     madeAt: isoUtc(picture.at),
-    importW: order.beforeW,
+    importW: beforeW ?? null,
     firmW: order.firmW ?? null,
     thenW,
     reached: order.firmW === undefined || thenW <= order.firmW + REACHED_W,
