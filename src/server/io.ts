@@ -3,14 +3,10 @@ import { isAbsolute, resolve } from 'node:path';
 import type { ClusterIo } from '../clusters/cluster.ts';
 import type { DriverIo } from '../drivers/driver.ts';
 import { httpPort } from '../drivers/wire/http.ts';
-import { bacnetPort } from '../drivers/wire/bacnet.ts';
-import { modbusPort } from '../drivers/wire/modbus.ts';
-import { programPort } from '../drivers/wire/program.ts';
-import { snmpPort } from '../drivers/wire/snmp.ts';
-import { tcpPort } from '../drivers/wire/tcp.ts';
+import { movedHttp, openDriverWorld } from '../drivers/wire/world.ts';
 import type { FeedIo } from '../feeds/feed.ts';
-import { Fault, wallMs, type HttpPort, type SiteClock, type WallMs } from '../model/index.ts';
-import type { Secrets } from './secrets.ts';
+import { Fault, wallMs, type SecretRef, type SiteClock, type WallMs } from '../model/index.ts';
+import type { Secrets } from '../vault/secrets.ts';
 
 /** The real world, handed to drivers, feeds and clusters. */
 export interface World {
@@ -27,47 +23,19 @@ export const wallNow = (): WallMs => wallMs(performance.now());
  * @param portOffset added to every port spoken to: lets several emulated sites live on one machine
  */
 export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, portOffset = 0): World {
-  const tcp = tcpPort();
   const http = httpPort();
-  const machines = httpPort({ oneShot: true });
-  const modbus = modbusPort();
-  const snmp = snmpPort();
-  const bacnet = bacnetPort();
   const siteNow = () => clock.now();
-  const shifted = (url: string): string => {
-    const parsed = new URL(url);
-    parsed.port = String(Number(parsed.port || (parsed.protocol === 'https:' ? 443 : 80)) + portOffset);
-    return parsed.href;
-  };
-  const moved = (port: HttpPort): HttpPort =>
-    portOffset === 0 ? port : { ask: (request) => port.ask({ ...request, url: shifted(request.url) }) };
+  const secret = (ref: SecretRef) => secrets.resolve(ref);
+  const drivers = openDriverWorld({ portOffset, secret, siteNow, wallNow });
   const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
   return {
-    drivers: {
-      tcp: portOffset === 0 ? tcp : { ask: (request) => tcp.ask({ ...request, port: request.port + portOffset }) },
-      http: moved(machines),
-      modbus: { readHolding: (request) => modbus.readHolding({ ...request, port: request.port + portOffset }) },
-      snmp: {
-        get: (request) => snmp.get({ ...request, port: request.port + portOffset }),
-        walk: (request) => snmp.walk({ ...request, port: request.port + portOffset }),
-        set: (request) => snmp.set({ ...request, port: request.port + portOffset }),
-      },
-      bacnet: {
-        read: (request) => bacnet.read({ ...request, port: request.port + portOffset }),
-        write: (request) => bacnet.write({ ...request, port: request.port + portOffset }),
-      },
-      program: programPort(),
-      secret: (ref) => secrets.resolve(ref),
-      siteNow,
-      unixNow: () => Date.now(),
-      wallNow,
-    },
+    drivers: drivers.io,
     feeds: {
       // Markets are out in the world: an emulated site's offset of ports is not theirs.
       http,
       siteNow,
       wallNow,
-      secret: (ref) => secrets.resolve(ref),
+      secret,
       readFile: (path) => fromDisk(path, () => readFile(at(path), 'utf8')),
       readBytes: (path) => fromDisk(path, () => readFile(at(path))),
       listFiles: (path) => fromDisk(path, () => readdir(at(path))),
@@ -77,12 +45,9 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
           return `${mtimeMs} ${size} ${ino}`;
         }),
     },
-    clusters: { http: moved(http), siteNow, secret: (ref) => secrets.resolve(ref) },
+    clusters: { http: movedHttp(http, portOffset), siteNow, secret },
     async close() {
-      modbus.close();
-      snmp.close();
-      bacnet.close();
-      await Promise.all([http.close(), machines.close()]);
+      await Promise.all([http.close(), drivers.close()]);
     },
   };
 }

@@ -9,14 +9,14 @@ import { pino } from 'pino';
 import { z } from 'zod';
 import { notRehearsed, REAL_TIME, rehearsedMachines, rehearsedSite, type Site } from '../model/index.ts';
 import { readTls } from './access/tls.ts';
-import { vaultOf } from './access/vault.ts';
+import { vaultOf } from '../vault/vault.ts';
 import { createApi } from './api.ts';
 import { lockFolder } from './lock.ts';
 import { checkSiteFile, formatProblem } from './offline/check.ts';
 import { actOf, settleRestore, swapRestored, type RestoreRecord } from './offline/restore.ts';
 import { START_AGAIN } from './offline/start-again.ts';
 import { startRuntime } from './runtime.ts';
-import { createSecrets } from './secrets.ts';
+import { createSecrets } from '../vault/secrets.ts';
 import { StoreFailure } from '../store/queue.ts';
 
 const RENEW_TLS_MS = 3_600_000;

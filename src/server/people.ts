@@ -3,7 +3,7 @@ import type { Machine, Site, SiteMs } from '../model/index.ts';
 import type { Hold, Store } from '../store/store.ts';
 import { checkSiteFile, type Problem } from './offline/check.ts';
 import type { Journal } from './journal.ts';
-import type { Secrets } from './secrets.ts';
+import type { Secrets } from '../vault/secrets.ts';
 import { changeText, diffSites, type SiteChange } from './site-diff.ts';
 
 export type ReloadOutcome =

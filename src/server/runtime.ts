@@ -34,7 +34,7 @@ import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
 import { createPools, type Pools } from './pools/pools.ts';
 import { createJournal, type Journal } from './journal.ts';
-import type { Secrets } from './secrets.ts';
+import type { Secrets } from '../vault/secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import type { WantedHistory } from './wanted.ts';
 import { loop } from './loop.ts';

@@ -10,7 +10,7 @@ import { rehearsedMachines, rehearsedSite, siteClock } from '../../src/model/ind
 import { openWorld } from '../../src/server/io.ts';
 import { checkSiteFile } from '../../src/server/offline/check.ts';
 import { startRuntime, type Runtime } from '../../src/server/runtime.ts';
-import { createSecrets } from '../../src/server/secrets.ts';
+import { createSecrets } from '../../src/vault/secrets.ts';
 import { ROOT } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 

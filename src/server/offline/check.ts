@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Alias, type Document, type Node } from 'yaml';
 import { secretRef, type Machine, type Site } from '../../model/index.ts';
 import { parseSite, type SiteIssue } from '../registry.ts';
-import { createSecrets, type Secrets } from '../secrets.ts';
+import { createSecrets, type Secrets } from '../../vault/secrets.ts';
 import { warningsOf } from '../site-rules.ts';
 
 /** One mistake, with the place a person can jump to. Lines and columns count from 1. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createVault, openVault, vaultFile, type Vault } from '../access/vault.ts';
-import { hasKey, keyFromEnv, keyText, newKey, writeKeyFile } from '../access/vault-key.ts';
+import { createVault, openVault, vaultFile, type Vault } from '../../vault/vault.ts';
+import { hasKey, keyFromEnv, keyText, newKey, writeKeyFile } from '../../vault/vault-key.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

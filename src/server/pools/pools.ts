@@ -4,7 +4,7 @@ import type { Pool, Site, SiteMs, WallMs } from '../../model/index.ts';
 import type { Store } from '../../store/store.ts';
 import type { Fleet, FleetMachine } from '../fleet.ts';
 import type { Journal } from '../journal.ts';
-import type { Secrets } from '../secrets.ts';
+import type { Secrets } from '../../vault/secrets.ts';
 import { createPoolChanges, type PoolChanges } from './changes.ts';
 import { createPoolList, type PoolList } from './list.ts';
 import { jobAgeMs, openPoolProbes, type PoolHealth } from './probes.ts';

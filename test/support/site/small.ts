@@ -10,7 +10,7 @@ import type { ClockSetting } from '../../../src/model/index.ts';
 import { createApi, type Api } from '../../../src/server/api.ts';
 import { checkSiteFile } from '../../../src/server/offline/check.ts';
 import { startRuntime, type Runtime } from '../../../src/server/runtime.ts';
-import { createSecrets } from '../../../src/server/secrets.ts';
+import { createSecrets } from '../../../src/vault/secrets.ts';
 
 /** The demo's site made small: 60 miners of two drivers in two halls, 12 GPU servers in a third, with their meters. */
 

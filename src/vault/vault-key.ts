@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { readPrivateFile } from './tls.ts';
+import { readPrivateFile } from './private-file.ts';
 
 export const KEY_BYTES = 32;
 type Env = Readonly<Record<string, string | undefined>>;

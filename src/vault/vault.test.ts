@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { initSecrets, rotateSecrets, secretsOf } from '../offline/secrets.ts';
+import { initSecrets, rotateSecrets, secretsOf } from '../server/offline/secrets.ts';
 import { createVault, openVault, vaultFile, vaultOf } from './vault.ts';
 import { keyFromEnv, keyText, newKey, parseKey } from './vault-key.ts';
 
