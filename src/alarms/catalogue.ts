@@ -36,6 +36,24 @@ export const ALARMS = {
     meaning:
       'The hall meter reads almost nothing while machines should run: the breaker may have tripped. Find the cause before it is closed again.',
   },
+  'guard-lost': {
+    severity: 'critical',
+    title: 'The guard is not heard',
+    meaning:
+      'The process that sheds when all else fails is gone or stuck. It is started again by itself; until it is heard no machine is woken or raised. If this stays, look at guard/audit.jsonl in the data folder.',
+  },
+  'guard-shed': {
+    severity: 'critical',
+    title: 'The guard sheds load',
+    meaning:
+      'A limit was exceeded, or could not be seen to be kept, and the guard puts machines to sleep. Activity says which limit and why. No machine is woken before all limits were kept for half a minute.',
+  },
+  'guard-disobeyed': {
+    severity: 'critical',
+    title: 'Machines do not sleep for the guard',
+    meaning:
+      'They were told to and refused, did not answer, or went on. Others went in their place; if none are left, power must be cut by hand.',
+  },
   'meter-silent': {
     severity: 'critical',
     title: 'Meter does not answer',

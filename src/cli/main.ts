@@ -10,6 +10,7 @@ import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
 import { discoverVerb } from './discover.ts';
 import { driverVerb } from './driver.ts';
+import { guardVerb } from './guard.ts';
 import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
@@ -57,6 +58,7 @@ for (const verb of [
   plantVerb,
   adoptVerb,
   historyVerb,
+  guardVerb,
   trustVerb,
   reloadVerb,
   backupVerb,

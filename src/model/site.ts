@@ -38,6 +38,19 @@ const coolingStage = z.strictObject({
     .describe('what it takes and carries, by weather'),
 });
 
+const tripCurve = z
+  .array(
+    z.strictObject({
+      times: z.number().gt(1).describe('of the rating'),
+      seconds: z.number().positive().describe('until it opens'),
+    }),
+  )
+  .min(1)
+  .optional()
+  .describe(
+    'how long it bears more than its rating, from its data sheet: the guard sheds before a tenth of it is used up; absent: 60 s at twice the rating, by I²t',
+  );
+
 const hall = z.strictObject({
   id,
   name: z.string().min(1),
@@ -49,6 +62,7 @@ const hall = z.strictObject({
     .positive()
     .describe('what its breaker may carry'),
   marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
+  tripCurve,
   cooling: z
     .strictObject({
       kind: z.enum(['air', 'hydro', 'chilled']),
@@ -97,6 +111,7 @@ const feeder = z.strictObject({
   id,
   ratingMw: z.number().positive().describe('what it may carry'),
   marginPct: z.number().min(0).max(50).default(3).describe('kept free of it by every plan'),
+  tripCurve,
   halls: z.array(id).default([]).describe('halls that hang on it directly'),
   feeders: z.array(id).default([]).describe('feeders that hang on it, with all that hangs on them'),
 });
@@ -524,6 +539,7 @@ export const siteSchema = z.strictObject({
   connection: z.strictObject({
     limitMw: z.number().positive().describe('what may be drawn at the meter of the grid'),
     marginPct: z.number().min(0).max(50).default(1).describe('kept free of it by every plan'),
+    tripCurve,
     lossPct: z.number().min(0).max(20).default(1).describe('lost in transformers and cables, of what the halls draw'),
     rampMwPerMinute: z
       .number()

@@ -20,6 +20,8 @@ import { createSecrets } from '../vault/secrets.ts';
 import { StoreFailure } from '../store/queue.ts';
 
 const RENEW_TLS_MS = 3_600_000;
+/** A rehearsal that was killed leaves nothing to guard. */
+const REHEARSAL_ALONE_S = 60;
 
 const clockShape = z.object({ epochSiteMs: z.number(), epochUnixMs: z.number(), speed: z.number().positive() });
 
@@ -89,6 +91,13 @@ const runtime = await startRuntime({
   storeFile: join(values.data, 'busbar.sqlite'),
   process: { version, siteFile, startAgain: () => void end(START_AGAIN) },
   clock: values.clock === undefined ? REAL_TIME : clockShape.parse(JSON.parse(values.clock)),
+  guard: {
+    dataFolder: resolve(values.data),
+    folder,
+    portOffset: Number(values['port-offset']),
+    version,
+    aloneS: values.emulated ? REHEARSAL_ALONE_S : undefined,
+  },
   emulated: values.emulated,
   portOffset: Number(values['port-offset']),
   log,

@@ -12,6 +12,7 @@ import {
   siteClock,
   siteMs,
   type ClockSetting,
+  type GuardAuditLine,
   type Interval,
   type Machine,
   type Plan,
@@ -42,6 +43,8 @@ import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
+import { openSiteGuard, type GuardProcess, type SiteGuard } from './guard/site-guard.ts';
+import { briefOf } from './guard/brief.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import { createPlanning, type Planning } from './planning.ts';
 import { openPlant, type Plant } from './plant.ts';
@@ -64,6 +67,8 @@ export interface RuntimeOptions {
   /** How the process is started again after a restore; absent: restore is refused. */
   readonly process?: ProcessFacts;
   readonly clock: ClockSetting;
+  /** Absent: no guard, as in tests of what needs none. */
+  readonly guard?: GuardProcess;
   readonly emulated: boolean;
   readonly portOffset?: number;
   readonly log: Logger;
@@ -83,6 +88,8 @@ const CHECKPOINT_MS = 5_000;
 const HISTORY_MS = 60_000;
 const ACTIVITY_MS = 1_000;
 const RESULTS_MS = 10_000;
+/** The guard's entries that are in the site's record, up to a number. */
+const GUARD_SEQ_KEY = 'guard-audit-seq';
 /** How long each group's machines took to sleep, in the store. */
 const SLEEPS_KEY = 'sleep-times';
 const SOLVER_TIMEOUT_MS = 20_000;
@@ -151,6 +158,7 @@ export interface Runtime {
   readonly pools: Pools;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
+  readonly guard: SiteGuard | undefined;
   readonly journal: Journal;
   readonly identities: Identities;
   close(): Promise<void>;
@@ -206,7 +214,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     siteNow: () => clock.now(),
     heldJobs: () => [...clusters.byId.values()].reduce((sum, { heldByUs }) => sum + heldByUs.size, 0),
     follow,
-    onTrust: () => books.follow(site),
+    onTrust: () => {
+      books.follow(site);
+      guard?.brief();
+    },
     askPlan,
   });
   const trust = (): Trust => people.trust();
@@ -250,7 +261,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     siteNow: () => clock.now(),
     wallNow,
     trust,
-    mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
+    mayIncrease: (id, hallId, deltaW) => (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
   });
@@ -311,6 +322,42 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     deadline: (workClass, at) => books.deadline(workClass, at),
     wanted: books.wanted,
   });
+
+  const guard: SiteGuard | undefined = options.guard && (await openGuard(options.guard));
+
+  async function openGuard(process: GuardProcess): Promise<SiteGuard> {
+    return openSiteGuard({
+      process,
+      fleet,
+      log,
+      reconciler: () => reconciler,
+      auditSeq: Number((await store.getMeta(GUARD_SEQ_KEY)) ?? 0),
+      stop: () => trust() !== 'shadow' && orders.inForce().some(({ kind }) => kind === 'stop'),
+      onAudit: takeOverAudit,
+      makeBrief: () =>
+        swept
+          ? briefOf({
+              site,
+              fleet,
+              unexplainedW: (hallId) => unexplained.hallW(hallId),
+              trust,
+              sleepMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
+              unixNow: Date.now,
+            })
+          : undefined,
+    });
+  }
+
+  /** What the guard did becomes part of the site's record, under the number and hash that it has in the guard's own. */
+  function takeOverAudit(lines: readonly GuardAuditLine[]): void {
+    for (const { seq, hash, unixMs, what, why } of lines) {
+      const at = siteClock(options.clock, () => unixMs).now();
+      journal.act({ id: `guard-${seq}-${hash}`, at, who: 'guard', what, why });
+      store.setMeta(GUARD_SEQ_KEY, String(seq));
+    }
+    const shed = lines.find(({ what }) => what.startsWith('put '));
+    if (shed !== undefined) askPlan(`the guard: ${shed.why}`);
+  }
 
   /** Plans at once. The first cause given is the one told. */
   function askPlan(why: string): void {
@@ -396,6 +443,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     room = createRoom(site, plant, () => picture.wetBulbC);
     unexplained = createUnexplained(machines.length);
     picture = takePicture(sources);
+    guard?.brief();
     askPlan('the site file changed');
   }
 
@@ -416,6 +464,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       ),
       settled: swept,
     });
+    if (guard !== undefined) raised.push(...guard.alarms());
     alarms = alarmBook.update([...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms()], picture.at);
     const now = alarms
       .filter(({ code }) => REPLAN_ON.has(code))
@@ -472,6 +521,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const loops = [
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
+    loop('guard', SECOND_MS, () => guard?.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
@@ -519,11 +569,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     orders: { ...orders, preview: previewOrder, inPlace },
     pools,
     devices,
+    guard,
     journal,
     identities,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
+      guard?.close();
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
       journal.commands(reconciler.drainChanged());

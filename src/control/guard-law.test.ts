@@ -1,0 +1,304 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Sheddable, wallMs } from '../model/index.ts';
+import { createGuardLaw, FRESH_MS, type GuardSetting, HELD_MS, type MeterSeen } from './guard-law.ts';
+import { burnt, tripSeconds } from './trip-curve.ts';
+
+const MACHINE_W = 3_500;
+
+/** `count` machines a hall, dealt out in turn, so that the path goes through all halls. */
+function settingOf(halls: number, count: number, over: Partial<GuardSetting> = {}): GuardSetting {
+  const path: Sheddable[] = Array.from({ length: halls * count }, (_, n) => ({
+    id: `m${n}`,
+    group: 0,
+    hall: `h${n % halls}`,
+    address: '127.0.0.1',
+    worstW: MACHINE_W * 1.2,
+    freesW: MACHINE_W - 20,
+    sleepW: 20,
+  }));
+  const fullW = count * MACHINE_W;
+  return {
+    path,
+    groups: [{ id: 'g', driver: 'd', modelId: 'm', config: {}, mayAct: true }],
+    halls: Array.from({ length: halls }, (_, n) => ({ id: `h${n}`, fixedW: 0, coolingPerW: 0 })),
+    limits: [
+      {
+        id: 'connection',
+        limitW: 0.8 * halls * fullW,
+        targetW: 0.78 * halls * fullW,
+        halls: Array.from({ length: halls }, (_, n) => `h${n}`),
+        lossFraction: 0,
+        metered: true,
+      },
+      ...Array.from({ length: halls }, (_, n) => ({
+        id: `hall h${n}`,
+        limitW: 1.1 * fullW,
+        targetW: 1.05 * fullW,
+        halls: [`h${n}`],
+        lossFraction: 0,
+        metered: true,
+      })),
+    ],
+    ...over,
+  };
+}
+
+/** A site that does as it is told after `delayS` seconds: meters show what its machines draw. */
+function world(setting: GuardSetting, { delayS = 2, deaf = new Set<string>(), extraW = 0 } = {}) {
+  const law = createGuardLaw(setting);
+  const asleep = new Set<string>();
+  const due = new Map<string, number>();
+  const tellings: string[] = [];
+  const lost = new Map<string, number>();
+  const lastSeen = new Map<string, MeterSeen>();
+  let now = 1_000_000;
+  const hallW = (hall: string) =>
+    setting.path.reduce((sum, m) => (m.hall === hall ? sum + (asleep.has(m.id) ? m.sleepW : MACHINE_W) : sum), 0);
+  const siteW = () => setting.halls.reduce((sum, { id }) => sum + hallW(id), 0) + state.extraW;
+  const state = {
+    law,
+    asleep,
+    lost,
+    tellings,
+    siteW,
+    extraW,
+    stop: false,
+    second() {
+      now += 1_000;
+      for (const [id, at] of due) if (now >= at) asleep.add(id);
+      for (const { id } of setting.limits) {
+        if ((lost.get(id) ?? 0) > 0) continue;
+        lastSeen.set(id, { at: wallMs(now), powerW: id === 'connection' ? siteW() : hallW(id.slice(5)) });
+      }
+      const decision = law.decide({
+        now: wallMs(now),
+        meters: lastSeen,
+        stop: state.stop,
+        asleep: (id) => asleep.has(id),
+      });
+      for (const { id } of decision.shed) {
+        tellings.push(id);
+        if (!deaf.has(id)) due.set(id, now + delayS * 1_000);
+      }
+      return decision;
+    },
+    seconds(count: number) {
+      for (let n = 1; n < count; n += 1) state.second();
+      return state.second();
+    },
+  };
+  return state;
+}
+
+describe('the guard', () => {
+  test('does nothing while limits are kept and meters answer', () => {
+    const setting = settingOf(2, 50);
+    const site = world({
+      ...setting,
+      limits: setting.limits.map((limit) => ({ ...limit, limitW: 1e9, targetW: 9e8 })),
+    });
+    const decision = site.seconds(60);
+    expect(site.tellings).toEqual([]);
+    expect(decision.noWakes).toEqual([]);
+  });
+
+  test('an exceeded limit is shed to its target, by the path, and no further than a machine', () => {
+    const setting = settingOf(2, 50);
+    const site = world(setting);
+    site.seconds(30);
+    const [limit] = setting.limits;
+    expect(site.siteW()).toBeLessThanOrEqual(limit!.targetW);
+    expect(site.siteW()).toBeGreaterThan(limit!.targetW - 2 * MACHINE_W);
+    expect(site.tellings).toEqual(setting.path.slice(0, site.tellings.length).map(({ id }) => id));
+  });
+
+  test('slow machines are not told again for what is on its way', () => {
+    const setting = settingOf(2, 50);
+    const site = world(setting, { delayS: 20 });
+    site.seconds(40);
+    expect(site.siteW()).toBeGreaterThan(setting.limits[0]!.targetW - 2 * MACHINE_W);
+    expect(new Set(site.tellings).size).toBe(site.tellings.length);
+  });
+
+  test('in place of machines that do not obey others go, and those are tried again later', () => {
+    const setting = settingOf(2, 50);
+    const deaf = new Set(setting.path.slice(0, 30).map(({ id }) => id));
+    const site = world(setting, { deaf });
+    site.seconds(80);
+    expect(site.siteW()).toBeLessThanOrEqual(setting.limits[0]!.targetW);
+  });
+
+  test('one time-out of a meter stops wakes and sheds nothing', () => {
+    const setting = settingOf(2, 50);
+    const limits = setting.limits.map((limit) => ({ ...limit, limitW: 0.36e6, targetW: 0.355e6 }));
+    const site = world({ ...setting, limits });
+    site.second();
+    site.lost.set('connection', 1);
+    expect(site.second().noWakes).toEqual([]);
+    const decision = site.seconds(3);
+    expect(decision.noWakes.join()).toContain('the meter of connection missed a beat');
+    expect(decision.loads[0]!.basis).toBe('held');
+    site.seconds(5);
+    expect(site.tellings).toEqual([]);
+  });
+
+  test('a lost feeder meter is bounded by the halls, and sheds nothing while they fit', () => {
+    const setting = settingOf(2, 50);
+    const limits = setting.limits.map((limit) => ({ ...limit, limitW: 0.36e6, targetW: 0.355e6 }));
+    const site = world({ ...setting, limits });
+    site.second();
+    site.lost.set('connection', 1);
+    const decision = site.seconds(60);
+    expect(decision.loads[0]!.basis).toBe('halls');
+    expect(decision.noWakes.join()).toContain('no meter tells the load of connection');
+    expect(site.tellings).toEqual([]);
+  });
+
+  test('with every meter lost it sheds until the worst case fits, and leaves the rest on', () => {
+    const setting = settingOf(2, 50);
+    const limits = setting.limits.map((limit) => ({ ...limit, limitW: 0.36e6, targetW: 0.355e6 }));
+    const site = world({ ...setting, limits });
+    site.second();
+    for (const { id } of limits) site.lost.set(id, 1);
+    const decision = site.seconds(60);
+    expect(decision.loads[0]!.basis).toBe('worst-case');
+    const worstW = setting.path.reduce((sum, m) => sum + (site.asleep.has(m.id) ? m.sleepW : m.worstW), 0);
+    expect(worstW).toBeLessThanOrEqual(0.36e6);
+    expect(worstW).toBeGreaterThan(0.355e6 - 2 * 1.2 * MACHINE_W);
+  });
+
+  test('nobody wakes for half a minute after a shed', () => {
+    const site = world(settingOf(2, 50));
+    site.seconds(4);
+    expect(site.tellings.length).toBeGreaterThan(0);
+    let calm = 0;
+    while (site.second().noWakes.length > 0 && calm < 100) calm += 1;
+    expect(calm).toBeGreaterThanOrEqual(30);
+    expect(calm).toBeLessThan(60);
+  });
+
+  test('a short overload that its breaker bears is left alone; a long one is not', () => {
+    const setting = settingOf(1, 50);
+    const site = world({ ...setting, limits: [{ ...setting.limits[0]!, limitW: 165_000, targetW: 160_000 }] });
+    site.seconds(2);
+    expect(site.tellings).toEqual([]);
+    site.seconds(3);
+    expect(site.tellings.length).toBeGreaterThan(0);
+  });
+
+  test('a heavy overload is shed in the first second, quick machines first', () => {
+    const setting = settingOf(1, 50);
+    const groups = [
+      { ...setting.groups[0]!, sleepMs: 120_000 },
+      { ...setting.groups[0]!, id: 'quick', sleepMs: 2_000 },
+    ];
+    const path = setting.path.map((machine, n) => ({ ...machine, group: n < 25 ? 0 : 1 }));
+    const limits = [
+      { ...setting.limits[0]!, limitW: 90_000, targetW: 88_000, tripCurve: [{ times: 1.5, seconds: 8 }] },
+    ];
+    const site = world({ ...setting, groups, path, limits });
+    site.second();
+    const { shed } = site.second();
+    expect(shed.slice(0, 20).map(({ group }) => group)).toEqual(Array.from({ length: 20 }, () => 1));
+  });
+
+  test('in shadow it tells nobody, and says how many it would have', () => {
+    const setting = settingOf(2, 50);
+    const site = world({ ...setting, groups: [{ ...setting.groups[0]!, mayAct: false }] });
+    const decision = site.seconds(20);
+    expect(site.tellings).toEqual([]);
+    expect(decision.wouldShed).toBeGreaterThan(10);
+  });
+
+  test('a safe stop puts all to sleep', () => {
+    const setting = settingOf(2, 20);
+    const site = world(setting);
+    site.stop = true;
+    site.seconds(5);
+    expect(site.asleep.size).toBe(40);
+  });
+});
+
+test('no site is shed below what it must be, none is left above, and no machine is told twice in half a minute', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        halls: fc.integer({ min: 1, max: 4 }),
+        count: fc.integer({ min: 5, max: 60 }),
+        delayS: fc.integer({ min: 1, max: 25 }),
+        deafShare: fc.double({ min: 0, max: 0.3, noNaN: true }),
+        extraShare: fc.double({ min: 0, max: 0.3, noNaN: true }),
+        seed: fc.integer(),
+        lossAt: fc.integer({ min: 0, max: 30 }),
+        lossFor: fc.integer({ min: 0, max: 8 }),
+      }),
+      ({ halls, count, delayS, deafShare, extraShare, seed, lossAt, lossFor }) => {
+        const setting = settingOf(halls, count);
+        const deaf = new Set(
+          setting.path.filter((_, n) => Math.abs(Math.sin(seed + n)) < deafShare).map(({ id }) => id),
+        );
+        const site = world(setting, { delayS, deaf });
+        site.extraW = extraShare * setting.limits[0]!.limitW;
+        const toldAt = new Map<string, number>();
+        for (let second = 0; second < 150; second += 1) {
+          site.lost.set('connection', second >= lossAt && second < lossAt + lossFor ? 1 : 0);
+          for (const { id } of site.second().shed) {
+            expect(second - (toldAt.get(id) ?? -99)).toBeGreaterThan(30);
+            expect(site.asleep.has(id)).toBe(false);
+            toldAt.set(id, second);
+          }
+        }
+        const { targetW, limitW } = setting.limits[0]!;
+        expect(site.siteW()).toBeLessThanOrEqual(limitW);
+        // Deaf machines were given up and others went in their place: at the most they all came down late.
+        const lateW = [...toldAt.keys()].filter((id) => deaf.has(id)).length * MACHINE_W;
+        expect(site.siteW()).toBeGreaterThan(targetW - lateW - 2 * MACHINE_W);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+describe('trip curves', () => {
+  test('go through their points, straight on logarithmic scales, and bear their rating for ever', () => {
+    const curve = [
+      { times: 1.3, seconds: 3_600 },
+      { times: 2, seconds: 100 },
+      { times: 6, seconds: 10 },
+    ];
+    expect(tripSeconds(1, curve)).toBe(Infinity);
+    expect(tripSeconds(2, curve)).toBeCloseTo(100);
+    expect(tripSeconds(Math.sqrt(12), curve)).toBeCloseTo(Math.sqrt(1_000), 6);
+    expect(tripSeconds(12, curve)).toBeCloseTo(2.5);
+    expect(tripSeconds(2)).toBeCloseTo(60);
+  });
+
+  test('heat gathers at its rate and goes again', () => {
+    expect(burnt(0, 2, 30)).toBeCloseTo(0.5);
+    expect(burnt(0.5, 1, 300)).toBe(0);
+  });
+
+  test('more load never opens later', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1.01, max: 20, noNaN: true }),
+        fc.double({ min: 1.01, max: 20, noNaN: true }),
+        (a, b) => {
+          const curve = [
+            { times: 1.2, seconds: 7_200 },
+            { times: 3, seconds: 60 },
+            { times: 8, seconds: 5 },
+          ];
+          const [low, high] = [Math.min(a, b), Math.max(a, b)];
+          expect(tripSeconds(high, curve)).toBeLessThanOrEqual(tripSeconds(low, curve) * 1.000001);
+        },
+      ),
+    );
+  });
+});
+
+test('a meter counts as fresh for longer than two beats and stands in for itself for longer than that', () => {
+  expect(FRESH_MS).toBeGreaterThan(2_000);
+  expect(HELD_MS).toBeGreaterThan(FRESH_MS);
+});
