@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { auditLine, readAudit } from '../control/guard-audit.ts';
 import type { GuardAuditLine } from '../model/index.ts';
-
-/** Before the first entry. */
-const GENESIS = '0'.repeat(64);
 
 export interface AuditFile {
   append(what: string, why: string): GuardAuditLine;
@@ -18,21 +15,17 @@ export interface AuditFile {
  */
 export function openAuditFile(file: string, unixNow: () => number): AuditFile {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const lines = existsSync(file) ? readAudit(readFileSync(file, 'utf8')) : [];
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const lines = readAudit(text);
   const setAside = lines === undefined ? `${file}.${unixNow()}.damaged` : undefined;
   if (setAside !== undefined) renameSync(file, setAside);
+  // What a crash cut short must not run into the next entry.
+  else if (!text.endsWith('\n') && text !== '')
+    truncateSync(file, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
   const kept: GuardAuditLine[] = lines ?? [];
 
   function append(what: string, why: string): GuardAuditLine {
-    const last = kept.at(-1);
-    const body = {
-      seq: last === undefined ? unixNow() : last.seq + 1,
-      unixMs: unixNow(),
-      what,
-      why,
-      previous: last?.hash ?? GENESIS,
-    };
-    const line = { ...body, hash: hashOf(body) };
+    const line = auditLine(kept.at(-1), unixNow(), what, why);
     appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600, flush: true });
     kept.push(line);
     return line;
@@ -45,32 +38,4 @@ export function openAuditFile(file: string, unixNow: () => number): AuditFile {
       return from < 0 ? [] : kept.slice(from, from + most);
     },
   };
-}
-
-const hashOf = ({ seq, unixMs, what, why, previous }: Omit<GuardAuditLine, 'hash'>): string =>
-  createHash('sha256')
-    .update(`${previous}\n${JSON.stringify([seq, unixMs, what, why])}`)
-    .digest('hex');
-
-/** The entries of a file; undefined where one is not as it was written. A last line that a crash cut short was never told to anybody. */
-export function readAudit(text: string): GuardAuditLine[] | undefined {
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const lines: GuardAuditLine[] = [];
-  for (const row of whole.split('\n').slice(0, -1)) {
-    const last = lines.at(-1);
-    let line: GuardAuditLine;
-    try {
-      line = JSON.parse(row) as GuardAuditLine;
-    } catch {
-      return undefined;
-    }
-    if (
-      line.seq !== (last?.seq ?? line.seq - 1) + 1 ||
-      line.previous !== (last?.hash ?? GENESIS) ||
-      line.hash !== hashOf(line)
-    )
-      return undefined;
-    lines.push(line);
-  }
-  return whole.length === text.length ? lines : undefined;
 }

@@ -7,7 +7,8 @@ import { luxos } from '../drivers/luxos.ts';
 import { modbusMeter } from '../drivers/modbus-meter.ts';
 import { openDriverWorld, type DriverWorld } from '../drivers/wire/world.ts';
 import { type GuardBrief, siteMs, wallMs } from '../model/index.ts';
-import { openAuditFile, readAudit } from './audit-file.ts';
+import { readAudit } from '../control/guard-audit.ts';
+import { openAuditFile } from './audit-file.ts';
 import { createWatch, SERVER_SILENT_MS, type Watch } from './watch.ts';
 
 /** The guard over the machines' real protocols: an emulated hall of miners and its meters. */

@@ -81,6 +81,8 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
   let briefAt = -Infinity;
   let lastBrief: GuardBrief | undefined;
   let auditSeq = options.auditSeq;
+  let lookedAt = begun;
+  let resumedAt = begun;
   let childPid: number | undefined;
   let closed = false;
 
@@ -148,7 +150,7 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
   const isLost = (): boolean => (heardMs() ?? wallNow() - begun) > LOST_MS;
 
   function noWakes(): readonly string[] {
-    if (state === undefined || isLost()) return ['the guard is not heard'];
+    if (state === undefined || !connection.isOpen() || isLost()) return ['the guard is not heard'];
     return state.noWakes;
   }
 
@@ -157,13 +159,16 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
     look() {
       if (closed) return;
       const now = wallNow();
+      // What stood still itself cannot tell how long the other was silent.
+      if (now - lookedAt > LOST_MS) resumedAt = now;
+      lookedAt = now;
       if (!connection.isOpen()) {
         connection.open();
         // One that runs already answers within a turn; only where none does is another started.
         if (now - (startedAt ?? begun - FIRST_START_MS) > START_AGAIN_MS) start();
         return;
       }
-      const silentMs = now - Math.max(heardAt ?? begun, startedAt ?? begun);
+      const silentMs = now - Math.max(heardAt ?? begun, startedAt ?? begun, resumedAt);
       if (silentMs > STUCK_MS) {
         log.error({ pid: state?.pid ?? childPid }, 'the guard is stuck: it is ended and started again');
         kill(state?.pid ?? childPid);
