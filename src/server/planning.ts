@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
-import type { Reconciler } from '../control/reconciler.ts';
+import type { Desire, Reconciler } from '../control/reconciler.ts';
 import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Scenario } from '../dispatch/plan.ts';
@@ -44,6 +44,8 @@ export interface Planning {
   once(): Promise<void>;
   plan(): Plan | undefined;
   planned(): Planned | undefined;
+  /** What the plan in force wants of machines; empty before the first. */
+  desires(): ReadonlyMap<string, Desire>;
   /** Wall time since the last plan; undefined before the first. */
   ageMs(): number | undefined;
   /**
@@ -98,6 +100,7 @@ export function createPlanning(options: {
   const wants = createWanted();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
+  let wanted: ReadonlyMap<string, Desire> = new Map();
   let planWall: number | undefined;
   let previewing: Promise<void> = Promise.resolve();
   let cause: { readonly why: string; readonly wall: number } | undefined;
@@ -128,7 +131,8 @@ export function createPlanning(options: {
       options.witness.begin(made.id, picture, desires.changed);
       options.responses.begin(made.id, because.wall, desires.changed.length);
     }
-    reconciler.want(desires.all);
+    wanted = desires.all;
+    reconciler.want(wanted);
     options.events.emit('plan', made);
     await limitWork(taken, why);
   }
@@ -233,6 +237,7 @@ export function createPlanning(options: {
     },
     plan: () => plan,
     planned: () => planned,
+    desires: () => wanted,
     ageMs: () => (planWall === undefined ? undefined : wallNow() - planWall),
   };
 }

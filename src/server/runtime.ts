@@ -25,6 +25,7 @@ import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
+import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { openClusters, type SiteClusters } from './clusters.ts';
@@ -323,6 +324,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wanted: books.wanted,
   });
 
+  const ballast = createBallast({
+    site: () => site,
+    fleet,
+    reconciler,
+    journal,
+    desires: () => planning.desires(),
+    isHeld: (id) => people.holds().has(id),
+  });
+  events.on('plan', ({ id }) => ballast.rebase(id));
   const guard: SiteGuard | undefined = options.guard && (await openGuard(options.guard));
 
   async function openGuard(process: GuardProcess): Promise<SiteGuard> {
@@ -417,6 +427,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     books.look(picture, planning.planned(), swept);
     raiseAlarms();
     witness.examine(picture, reconciler);
+    if (trust() !== 'shadow' && planning.plan() !== undefined) ballast.look(picture);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     // A price that is told anew, or told otherwise.
