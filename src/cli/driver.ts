@@ -8,7 +8,7 @@ export function driverVerb(program: Command): void {
   verb
     .command('list')
     .description('every driver, what it serves and what it can be told')
-    .option('--json', '[{ name, about, serves, ports }]')
+    .option('--json', '[{ name, about, serves, ports, afterOutage }]')
     .action(({ json }: { json?: boolean }) => {
       const all = listDrivers();
       if (json === true) return printJson(all);

@@ -99,6 +99,11 @@ export interface Driver<C extends z.ZodType = z.ZodType> {
   recognises(seen: Fingerprint): boolean;
   /** Settings a discovered machine needs that differ from the defaults: a version of the protocol, a port. */
   settingsFor?(seen: Fingerprint): Readonly<Record<string, unknown>>;
+  /**
+   * What a machine that was put to sleep does when its supply was cut and comes back, with nobody there to tell it: sleep on, or run. Absent
+   * where no document and no measurement says.
+   */
+  readonly afterOutage?: 'sleeps-on' | 'runs';
   /** The factory's credentials, for `discover --try-defaults` alone. */
   readonly factory?: { readonly username: string; readonly password: string };
   open(target: { address: string; modelId: string; config: z.output<C> }, io: DriverIo): Device;

@@ -26,6 +26,8 @@ const { values } = parseArgs({
     'port-offset': { type: 'string', default: '0' },
     /** Ends when the server was silent for so long: for rehearsals, which nobody would end otherwise. */
     'alone-s': { type: 'string' },
+    /** A supervisor of the system keeps it up: it does not end with the server. */
+    service: { type: 'boolean', default: false },
   },
 });
 if (values.data === undefined || values.socket === undefined)
@@ -106,7 +108,14 @@ const aloneMs = values['alone-s'] === undefined ? Infinity : Number(values['alon
 for (;;) {
   const begun = performance.now();
   await watch.second();
-  link.tell({ kind: 'state', version: values.version, pid: process.pid, startedUnixMs, ...watch.state() });
+  link.tell({
+    kind: 'state',
+    version: values.version,
+    pid: process.pid,
+    startedUnixMs,
+    service: values.service,
+    ...watch.state(),
+  });
   if (watch.aloneMs() > aloneMs) end(`no server was heard for ${values['alone-s']} s`);
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, SECOND_MS - (performance.now() - begun))));
 }

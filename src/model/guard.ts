@@ -130,6 +130,8 @@ export const guardState = z.strictObject({
   version: z.string(),
   pid: z.number().int(),
   startedUnixMs: z.number(),
+  /** Kept up by a supervisor of the system, and not by the server: it does not end with it. */
+  service: z.boolean(),
   /** Of the brief it goes by; null: it has none. */
   briefMadeAtUnixMs: z.number().nullable(),
   loads: z.array(limitLoad),

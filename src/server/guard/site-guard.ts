@@ -36,7 +36,7 @@ export interface SiteGuard {
   brief(): void;
   alarms(): RaisedAlarm[];
   view(): GuardView;
-  /** Ends the guard with the server, which was told to end; one that a service of its own keeps up begins again. */
+  /** Ends the guard with the server, which was told to end; one that is a service of its own stays. */
   close(): void;
 }
 
@@ -224,7 +224,7 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
     }),
     close() {
       closed = true;
-      connection.tell({ kind: 'end' });
+      if (state?.service !== true) connection.tell({ kind: 'end' });
       connection.close();
     },
   };

@@ -44,5 +44,5 @@ export function askGuard(dataFolder: string, message?: ToGuard): Promise<GuardSt
 export function guardCommand(siteFolder: string, dataFolder: string, version: string): [file: string, args: string[]] {
   const main = join(import.meta.dirname, '..', '..', 'guard', 'main.ts');
   const places = ['--data', resolve(dataFolder), '--socket', guardSocket(dataFolder), '--folder', resolve(siteFolder)];
-  return [main, [...places, '--version', version]];
+  return [main, [...places, '--version', version, '--service']];
 }
