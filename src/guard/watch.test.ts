@@ -12,7 +12,7 @@ import { openAuditFile } from './audit-file.ts';
 import { createWatch, SERVER_SILENT_MS, type Watch } from './watch.ts';
 
 /** The guard over the machines' real protocols: an emulated hall of miners and its meters. */
-const OFFSET = 12_140;
+const OFFSET = 11_070;
 let sim: TestSim;
 let world: DriverWorld;
 let watch: Watch;

@@ -7,7 +7,7 @@ import { until } from '../support/site/until.ts';
 let site: Small;
 beforeAll(async () => {
   site = await startSmall({
-    offset: 12_300,
+    offset: 11_110,
     from: '2026-03-23T20:01:00Z',
     // A plan each half minute of the wall, and a minute in six seconds.
     speed: 10,

@@ -33,7 +33,7 @@ beforeAll(async () => {
     },
   });
   const clock = { epochSiteMs: Date.parse('2026-03-23T20:01:00Z'), epochUnixMs: Date.now() + 1_000, speed: 20 };
-  settings = { files, clock, offset: 12_220, port: await freePort() };
+  settings = { files, clock, offset: 11_000, port: await freePort() };
   sim = await startSimProcess(settings);
   server = await startServerProcess(settings);
 }, 120_000);
