@@ -23,4 +23,6 @@ export * from './secret.ts';
 export * from './series.ts';
 export * from './site.ts';
 export * from './snapshot.ts';
+export * from './trust.ts';
+export * from './trust-api.ts';
 export * from './work.ts';

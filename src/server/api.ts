@@ -29,6 +29,7 @@ import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { siteRoutes } from './site-routes.ts';
+import { trustRoutes } from './trust/routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
 
 export interface ApiOptions {
@@ -84,6 +85,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     poolRoutes(app, runtime);
     plantRoutes(app, runtime);
     orderRoutes(app, runtime);
+    trustRoutes(app, runtime);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

@@ -37,6 +37,7 @@ import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from './secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import type { WantedHistory } from './wanted.ts';
+import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
@@ -49,6 +50,7 @@ import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-d
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
+import { createSuggestions, type Suggestions } from './trust/suggestions.ts';
 import { createUnexplained, type Unexplained } from './unexplained.ts';
 import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
 
@@ -148,6 +150,8 @@ export interface Runtime {
   lagMs(): number;
   readonly people: People;
   readonly orders: SiteOrders;
+  /** What the plan would change of cohorts that wait for a person. */
+  readonly suggestions: Suggestions;
   readonly pools: Pools;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
@@ -210,6 +214,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     askPlan,
   });
   const trust = (): Trust => people.trust();
+  /** Of a machine: its cohort's. */
+  const trustOf = (id: string): Trust => people.levels.of(fleet.byId(id)?.machine.groupId ?? '');
   const wakesBefore = await store.wakesSince(siteMs(clock.now() - WEAR_MS));
   const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
@@ -231,6 +237,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     site: () => site,
     fleet: () => fleet,
     trust,
+    trustOf,
     siteNow: () => clock.now(),
     wallNow,
   });
@@ -249,7 +256,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wakesBefore,
     siteNow: () => clock.now(),
     wallNow,
-    trust,
+    trust: trustOf,
     mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
@@ -285,6 +292,26 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
+  const suggestions = createSuggestions({
+    journal,
+    trustOf: (cohortId) => people.levels.of(cohortId),
+    isHeld: (cohortId) => people.holds().has(cohortId),
+    isOrdered: () => orders.inForce().length > 0,
+    siteNow: () => clock.now(),
+    wallNow,
+    assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
+    seen(id) {
+      const { reading } = fleet.byId(id) ?? {};
+      const stage = reconciler.commandOf(id)?.stage;
+      const isProven = stage !== 'sent' && stage !== 'acknowledged';
+      return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+    },
+    begin(actId, ids) {
+      witness.begin(actId, picture, ids);
+      responses.begin(actId, wallNow(), ids.length);
+    },
+    askPlan,
+  });
   const planning: Planning = createPlanning({
     sources,
     clock,
@@ -302,6 +329,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
+    levels: people.levels,
+    suggestions,
     orders: () => orders.inForce(),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
@@ -366,6 +395,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await Promise.all([plant.readAll(), markets.readAll()]);
     telemetry.handOver();
     orders.look();
+    suggestions.look();
     picture = takePicture(sources);
     books.look(picture, planning.planned(), swept);
     raiseAlarms();
@@ -517,6 +547,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,
     orders: { ...orders, preview: previewOrder, inPlace },
+    suggestions,
     pools,
     devices,
     journal,

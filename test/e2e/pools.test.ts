@@ -343,7 +343,7 @@ test('two machines that changed places are told, and each is taken where it is n
 
 test('in shadow nothing is written, and who tried is on record', LIMIT, async () => {
   const { id } = await preview('a-s21');
-  site.runtime.people.setTrust('shadow', 'ann', 'looking on');
+  site.runtime.people.levels.set('shadow', 'ann', 'looking on');
   expect(refused(await post('otto', '/pools/apply', { preview: id, why: 'now' }), 409)).toMatch(/in shadow/);
   expect(await acts()).toContainEqual(expect.stringMatching(/^otto: refused: write pools \(.*in shadow/));
 });

@@ -28,6 +28,7 @@ function world() {
     site: () => ({ machines: [{ id: 'm' }] }) as unknown as Site,
     inForce: () => [pool],
     trust: () => 'auto',
+    trustOf: () => 'auto',
     passwordOf: () => 'x',
     siteNow: () => siteMs(0),
     wallNow: () => wallMs(wall),

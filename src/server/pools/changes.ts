@@ -46,6 +46,8 @@ export function createPoolChanges(options: {
   site(): Site;
   inForce(): readonly Pool[];
   trust(): Trust;
+  /** Of one machine. */
+  trustOf(id: string): Trust;
   passwordOf(pool: Pool): string;
   siteNow(): SiteMs;
   wallNow(): WallMs;
@@ -81,6 +83,7 @@ export function createPoolChanges(options: {
   function toTarget(member: FleetMachine): PoolTarget {
     const wanted = wantedOf(member);
     const { setPools } = member.device;
+
     return {
       id: member.machine.id,
       write: setPools === undefined ? undefined : () => setPools(wanted),
@@ -153,7 +156,7 @@ export function createPoolChanges(options: {
       tries: 12,
       pauseMs: 10_000,
       pause: (ms) => pause(ms),
-      mayGoOn: () => options.trust() !== 'shadow',
+      mayGoOn: (id) => options.trustOf(id) !== 'shadow',
       onOutcome: (outcome) => void (change.outcomes[place.get(outcome.id)!] = outcome),
     });
     change.endedAt = options.siteNow();
