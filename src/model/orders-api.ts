@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMMAND_STAGES } from './command.ts';
 
 /** Orders of a person to the whole site, in the form the API tells them; powers are watts at the connection. */
 
@@ -61,8 +62,12 @@ export const orderState = z.object({
     wanted: z.number().int().describe('miners of which the plan wants a mode, sleep included'),
     seen: z.number().int().describe('of them seen in it'),
     failed: z.array(z.object({ id: z.string(), why: z.string() })),
+    stages: z
+      .partialRecord(z.enum(COMMAND_STAGES), z.number().int())
+      .describe('the newest command of each miner that was told something since the order was given, by its stage'),
   }),
   ended: z.string().nullable().describe('by whom or what, and why'),
 });
 export type OrderState = z.infer<typeof orderState>;
 export const ordersPage = z.object({ at: siteTime, orders: z.array(orderState) });
+export type OrdersPage = z.infer<typeof ordersPage>;
