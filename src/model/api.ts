@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { COMMAND_STAGES } from './command.ts';
 import { MACHINE_STATES } from './machine.ts';
 import { PLAN_STATUS } from './plan.ts';
+import { reason } from './reason.ts';
 import { TRUST } from './trust.ts';
 import { LINES, WORK_CLASSES } from './work.ts';
 
@@ -400,7 +401,7 @@ export type Session = z.infer<typeof session>;
 
 /** A change and why; `POST /api/v1/site/reload`. */
 export const reloadRequest = z.strictObject({
-  why: z.string().min(3).max(500),
+  why: reason,
   onlyLook: z.boolean().default(false).describe('tell what would change and change nothing'),
 });
 export const siteChange = z.object({
@@ -459,7 +460,7 @@ export const shadowPage = z.object({
   ),
 });
 
-export const holdRequest = z.strictObject({ why: z.string().min(3).max(500) });
+export const holdRequest = z.strictObject({ why: reason });
 
 /** RFC 9457. */
 export const problem = z.object({
@@ -488,7 +489,7 @@ const wallTime = z.iso.datetime().describe('wall clock, UTC');
 /** Longer ones are refused unread: hashing them is work. */
 const anyPassword = z.string().min(1).max(512);
 const accountName = z.string().min(1).max(64);
-const because = z.string().min(3).max(500).optional().describe('why, for the record');
+const because = reason.optional().describe('why, for the record');
 
 export const signInRequest = z.strictObject({
   name: accountName,
@@ -579,7 +580,7 @@ export const backupRequest = z.strictObject({
 });
 export const restoreRequest = z.strictObject({
   path: z.string().min(1).describe('folder of the backup'),
-  why: z.string().min(3).max(500).describe('why, for the record'),
+  why: reason.describe('why, for the record'),
   onlyLook: z.boolean().default(false).describe('verify, and change nothing'),
 });
 export const jobStarted = z.object({ id: z.string() });

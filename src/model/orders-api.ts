@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { COMMAND_STAGES } from './command.ts';
+import { reason } from './reason.ts';
 
 /** Orders of a person to the whole site, in the form the API tells them; powers are watts at the connection. */
 
 const siteTime = z.iso.datetime().describe('site clock, UTC');
-const wh = z.string().min(3).max(500);
 
 /** Longer than any event of a grid; what is meant to last is in the site file. */
 export const LONGEST_ORDER_MINUTES = 48 * 60;
@@ -42,8 +42,8 @@ export const orderPreview = z.object({
 });
 export type OrderPreviewView = z.infer<typeof orderPreview>;
 
-export const orderApplyRequest = z.strictObject({ preview: z.string(), why: wh });
-export const orderReleaseRequest = z.strictObject({ why: wh });
+export const orderApplyRequest = z.strictObject({ preview: z.string(), why: reason });
+export const orderReleaseRequest = z.strictObject({ why: reason });
 
 export const orderState = z.object({
   id: z.string(),

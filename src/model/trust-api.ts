@@ -1,17 +1,17 @@
 import { z } from 'zod';
+import { reason } from './reason.ts';
 import { TRUST } from './trust.ts';
 
 /** How far Busbar may act, and what it suggests where it may not by itself, in the form the API tells it. */
 
 const siteTime = z.iso.datetime().describe('site clock, UTC');
-const why = z.string().min(3).max(500);
 const trust = z.enum(TRUST);
 
 /** `POST /api/v1/trust`. */
 export const trustRequest = z.strictObject({
   trust: trust.describe('shadow: nothing is written; suggest: a person confirms; auto: plans are carried out'),
   cohort: z.string().optional().describe('a group of miners; absent: the whole site'),
-  why,
+  why: reason,
 });
 
 export const trustPage = z.object({
@@ -68,7 +68,7 @@ export const suggestionsPage = z.object({
 });
 export type SuggestionsPage = z.infer<typeof suggestionsPage>;
 
-export const suggestionConfirmRequest = z.strictObject({ why });
+export const suggestionConfirmRequest = z.strictObject({ why: reason });
 export const suggestionConfirmed = z.object({
   act: z.string(),
   cohort: z.string(),

@@ -24,6 +24,7 @@ import { createEventHub, frame, type EventHub } from './events.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
+import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
@@ -72,6 +73,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   server.setSerializerCompiler(serializerCompiler);
   answerErrors(server, log);
   const access = await installAccess(server, { runtime, at, openReads, tokenFile, log });
+  recordRefusals(server, runtime);
   await describeApi(server, version, at);
   const hub = createEventHub();
   let today: Today = await todayOf(runtime);

@@ -38,7 +38,7 @@ export function orderRoutes(app: App, runtime: Runtime): void {
         response: { 200: shapes.orderPreview },
       },
     },
-    ({ body }) => refusable(() => orders.preview(body)),
+    (request) => refusable(() => orders.preview(request.body, personOf(request).name)),
   );
   app.post(
     '/api/v1/orders',
@@ -55,7 +55,9 @@ export function orderRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const person = personOf(request);
       const { preview, why } = request.body;
-      const order = await refusable(() => orders.apply(preview, actorOf(person), person.via !== 'token', why));
+      const order = await refusable(() =>
+        orders.apply(preview, actorOf(person), person.via !== 'token', why, person.name),
+      );
       return reply.code(202).send(stateOf(runtime, order));
     },
   );

@@ -109,8 +109,8 @@ export interface Measurements {
 
 /** Orders of people, and how far they are carried out. */
 export interface SiteOrders extends Orders {
-  /** What an order would do, kept for a while to be carried out. @throws OrderRefusal where it makes no sense */
-  preview(request: OrderPreviewRequest): Promise<OrderPreviewView>;
+  /** What an order would do, kept for a while to be carried out by whom it was made for. @throws OrderRefusal where it makes no sense */
+  preview(request: OrderPreviewRequest, by: string): Promise<OrderPreviewView>;
   /** How many miners are seen in the mode that is wanted of them. */
   inPlace(): InPlace;
 }
@@ -347,7 +347,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop.now();
   }
 
-  async function previewOrder(request: OrderPreviewRequest): Promise<OrderPreviewView> {
+  async function previewOrder(request: OrderPreviewRequest, by: string): Promise<OrderPreviewView> {
     const order = orderOf(request, picture);
     const planned = swept ? await planning.preview(order) : undefined;
     if (planned === undefined)
@@ -359,7 +359,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       planned,
       responseMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
     });
-    orders.keep(view, request);
+    orders.keep(view, request, by);
     return view;
   }
 

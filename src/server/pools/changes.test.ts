@@ -58,3 +58,10 @@ test('a target that nobody is named by is refused in words', () => {
   const { changes } = world();
   expect(() => changes.preview(['nobody'])).toThrow(/no miner, group or hall is named nobody/);
 });
+
+test('a preview is carried out by whoever looked at it', () => {
+  const { changes } = world();
+  const { id } = changes.preview(['a'], 'ann');
+  expect(() => changes.apply(id, 'ben', 'mine')).toThrow(/somebody else/);
+  expect(changes.apply(id, 'ann (token ci)', 'mine', 'ann')).toMatchObject({ who: 'ann (token ci)' });
+});
