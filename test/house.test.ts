@@ -177,6 +177,21 @@ test('files are listened to on loopback only', () => {
   expect(wrong, 'nothing listens beyond loopback without credentials and TLS').toEqual([]);
 });
 
+test('pools are written by what a person asked for, and by nothing else', () => {
+  const writes = filesBelow('src', ['.ts']).filter(
+    (path) =>
+      !isTest(path) &&
+      !/^src\/(?:drivers|model)\//.test(path) &&
+      /\bsetPools\b|\bchangePools\(/.test(readFileSync(join(ROOT, path), 'utf8')),
+  );
+  const allowed = ['src/control/pools.ts', 'src/server/machine-detail.ts', 'src/server/pools/changes.ts'];
+  expect(writes.sort(), 'pools and workers are money: no plan and no loop may reach them').toEqual(allowed);
+  const begins = filesBelow('src', ['.ts']).filter(
+    (path) => !isTest(path) && /\bchanges\.apply\(/.test(readFileSync(join(ROOT, path), 'utf8')),
+  );
+  expect(begins, 'a change of pools begins with a request of a person').toEqual(['src/server/machine-routes.ts']);
+});
+
 test('no two test files listen on the same port: they run beside each other', () => {
   const files = ['src', 'sim', 'test'].flatMap((folder) => filesBelow(folder, ['.test.ts']));
   const takenBy = new Map<number, string>();

@@ -28,7 +28,7 @@ import { schemaVerb } from './schema.ts';
 import { secretsVerb } from './secrets.ts';
 import { statusVerb } from './status.ts';
 import { tokensVerb } from './tokens.ts';
-import { trustVerb } from './trust.ts';
+import { confirmVerb, suggestionsVerb, trustVerb } from './trust.ts';
 import { upVerb } from './up.ts';
 import { usersVerb } from './users.ts';
 
@@ -60,6 +60,8 @@ for (const verb of [
   historyVerb,
   guardVerb,
   trustVerb,
+  suggestionsVerb,
+  confirmVerb,
   reloadVerb,
   backupVerb,
   restoreVerb,

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Trust } from '../model/index.ts';
 import type { ServerMessage } from '../server/main.ts';
 import { keepAlive } from './keep-alive.ts';
 import { rememberLocalToken } from './local-tokens.ts';
@@ -58,10 +59,14 @@ async function runUp(file: string, options: Options): Promise<void> {
   print(`  Page     ${url}`);
   print(`  Sign in  ${link}  (good once, for a quarter of an hour; then: busbar users add)`);
   print(`  Data     ${data}`);
-  print(
-    trust === 'shadow'
-      ? '  Trust    shadow: it plans, shows what it would do and earn, and writes to nothing.\n           Raise it with: busbar trust auto --why "..."'
-      : '  Trust    auto: it acts by itself. Lower it with: busbar trust shadow --why "..."',
-  );
+  print(`  Trust    ${TRUST_TEXT[trust]}`);
   print('Ctrl-C ends it; kill -HUP reads the site file again.');
 }
+
+const TRUST_TEXT: Readonly<Record<Trust, string>> = {
+  shadow:
+    'shadow: it plans, shows what it would do and earn, and writes to nothing.\n           Raise it with: busbar trust suggest --why "...", and one day auto',
+  suggest:
+    'suggest: it acts on what a person confirms (busbar suggestions). Raise it with: busbar trust auto --why "..."',
+  auto: 'auto: it acts by itself. Lower it with: busbar trust shadow --why "..."',
+};

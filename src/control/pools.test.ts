@@ -20,7 +20,10 @@ function machine(id: string, behaviour: 'obeys' | 'ignores' | 'refuses' | 'silen
   return { target, state };
 }
 
-async function run(targets: readonly PoolTarget[], mayGoOn = () => true): Promise<Map<string, PoolOutcome>> {
+async function run(
+  targets: readonly PoolTarget[],
+  mayGoOn: (id: string) => boolean = () => true,
+): Promise<Map<string, PoolOutcome>> {
   const last = new Map<string, PoolOutcome>();
   await changePools(targets, {
     atOnce: 2,
@@ -63,8 +66,19 @@ test('a site lowered to shadow stops where it is', async () => {
   const all = Array.from({ length: 6 }, (_, i) => machine(`m${i}`, 'obeys'));
   const last = await run(
     all.map(({ target }) => target),
-    () => false,
+    () => all.filter(({ state }) => state.has).length < 3,
   );
+  expect(all.filter(({ state }) => state.writes > 0)).toHaveLength(3);
   expect([...last.values()].filter(({ stage }) => stage === 'seen')).toHaveLength(3);
   expect(last.get('m5')).toMatchObject({ stage: 'failed', why: expect.stringMatching(/shadow/) });
+});
+
+test('what is in shadow is never written, and keeps nobody else from it', async () => {
+  const all = Array.from({ length: 6 }, (_, i) => machine(`m${i}`, 'obeys'));
+  const last = await run(
+    all.map(({ target }) => target),
+    (id) => !['m0', 'm1', 'm2'].includes(id),
+  );
+  expect(all.map(({ state }) => state.writes)).toEqual([0, 0, 0, 1, 1, 1]);
+  expect(last.get('m0')).toMatchObject({ stage: 'failed', why: expect.stringMatching(/shadow/) });
 });

@@ -26,15 +26,17 @@ export interface PoolChangeOptions {
   readonly pauseMs: number;
   pause(ms: number): Promise<void>;
   onOutcome(outcome: PoolOutcome): void;
-  /** Asked before each machine: false ends the change where it is. */
-  mayGoOn(): boolean;
+  /** Asked before each machine, the first ones too: false leaves it as it is. */
+  mayGoOn(id: string): boolean;
 }
 
 /**
  * Writes pools and reads them back, machine by machine. The first ones go alone: if none of them is seen with the new pools, the
  * change stops there.
  */
-export async function changePools(targets: readonly PoolTarget[], options: PoolChangeOptions): Promise<void> {
+export async function changePools(asked: readonly PoolTarget[], options: PoolChangeOptions): Promise<void> {
+  const targets = asked.filter(({ id }) => options.mayGoOn(id));
+  for (const target of asked) if (!targets.includes(target)) leave(target.id, options);
   const scouts = targets.slice(0, Math.min(3, targets.length));
   const results = await Promise.all(scouts.map((target) => changeOne(target, options)));
   const rest = targets.slice(scouts.length);
@@ -52,18 +54,16 @@ export async function changePools(targets: readonly PoolTarget[], options: PoolC
   const worker = async (): Promise<void> => {
     for (let at = next; at < rest.length; at = next) {
       next = at + 1;
-      const target = rest[at]!;
-      if (options.mayGoOn()) await changeOne(target, options);
-      else
-        options.onOutcome({
-          id: target.id,
-          stage: 'failed',
-          fault: undefined,
-          why: 'not begun: the site was lowered to shadow',
-        });
+      await changeOne(rest[at]!, options);
     }
   };
   await Promise.all(Array.from({ length: Math.min(options.atOnce, rest.length) }, worker));
+}
+
+function leave(id: string, options: PoolChangeOptions): 'failed' {
+  const why = 'not begun: it is in shadow, where nothing is written';
+  options.onOutcome({ id, stage: 'failed', fault: undefined, why });
+  return 'failed';
 }
 
 async function changeOne({ id, write, seen }: PoolTarget, options: PoolChangeOptions): Promise<PoolStage> {
@@ -77,6 +77,7 @@ async function changeOne({ id, write, seen }: PoolTarget, options: PoolChangeOpt
   } catch (error) {
     return tell('failed', { fault: asFault(error) });
   }
+  if (!options.mayGoOn(id)) return leave(id, options);
   if (write === undefined) return tell('failed', { why: 'its driver cannot write pools' });
   tell('sent');
   try {

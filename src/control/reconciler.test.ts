@@ -389,3 +389,43 @@ test('wakes are counted, those of before the start too, and forgotten after a mo
   b.pass(1_000, 30 * 86_400_000 - 50_000);
   expect(b.reconciler.recentWakes('a1')).toBe(1);
 });
+
+test('each machine is written to as far as its own trust goes, asked before each write', async () => {
+  const trust = new Map<string, 'shadow' | 'suggest' | 'auto'>([
+    ['a1', 'auto'],
+    ['a2', 'suggest'],
+    ['a3', 'shadow'],
+  ]);
+  const b = bench(['a1', 'a2', 'a3'], { trust: (id) => trust.get(id)! });
+  for (const id of trust.keys()) b.see(id, 'normal');
+  b.want({ a1: 'sleep', a2: 'sleep', a3: 'sleep' });
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+  // Confirmed by a person: in suggest it is done, in shadow not even then.
+  const confirmed = { mode: 'sleep', actId: 'p2', who: 'ann', why: 'y', confirmed: true };
+  b.reconciler.want(
+    new Map([
+      ['a2', confirmed],
+      ['a3', confirmed],
+    ]),
+  );
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep', 'a2 sleep']);
+  expect(b.reconciler.commandOf('a2')).toMatchObject({ who: 'ann', batchId: 'p2' });
+  trust.set('a3', 'suggest');
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep', 'a2 sleep', 'a3 sleep']);
+});
+
+test('what is seen done is not overtaken by a wish that ends with it', async () => {
+  const b = bench(['a1']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  b.pass(1_000);
+  b.see('a1', 'sleep');
+  b.want({});
+  expect(b.stage('a1')).toBe('seen-in-power');
+  b.reconciler.confirmAtMeter('p1', 'a');
+  expect(b.stage('a1')).toBe('seen-at-meter');
+});

@@ -10,7 +10,7 @@ import {
   type SiteMs,
   type WallMs,
 } from '../model/index.ts';
-import { mustAct, type Trust } from './trust.ts';
+import { mayAct, mustAct, type Trust } from './trust.ts';
 
 /** What control may do to a machine: only those methods its driver has. */
 export interface Handle {
@@ -33,13 +33,15 @@ export interface Desire {
   readonly actId: string;
   readonly who: string;
   readonly why: string;
+  /** A person confirmed or ordered it: a machine in suggest does nothing else. Absent: the plan alone wishes it. */
+  readonly confirmed?: boolean;
 }
 
 export interface ReconcilerOptions {
   siteNow(): SiteMs;
   wallNow(): WallMs;
-  /** In shadow nothing is ever written to a machine. Asked before each write: a person may raise or lower it. */
-  trust(): Trust;
+  /** How far a machine may be acted on; asked before each write: a person may raise or lower it. */
+  trust(id: string): Trust;
   /** May a machine of this hall draw so much more now? False while its meter or the feeder's is silent. */
   mayIncrease(id: string, hallId: string, deltaW: number): boolean;
   wakesPerMinute(hallId: string): number;
@@ -118,7 +120,6 @@ const SETTLE_WALL_MS = 20_000;
  */
 export function createReconciler(targets: readonly Target[], options: ReconcilerOptions): Reconciler {
   const { maxInFlight = 200 } = options;
-  const trust = () => options.trust();
   const siteNow = () => options.siteNow();
   const wallNow = () => options.wallNow();
   const entries = new Map<string, Entry>(targets.map((target) => [target.id, newEntry(target)]));
@@ -140,9 +141,11 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       const desire = desires.get(id);
       if (desire?.mode !== entry.desire?.mode) {
         entry.retryAt = undefined;
-        if (entry.command !== undefined && isOpen(entry.command)) setStage(entry.command, 'superseded');
+        // What is seen done is not overtaken by a wish that ends with it.
+        const isDone = desire === undefined && entry.command?.stage === 'seen-in-power';
+        if (entry.command !== undefined && isOpen(entry.command) && !isDone) setStage(entry.command, 'superseded');
         entry.desire = desire;
-      } else if (entry.desire === undefined) {
+      } else if (desire?.confirmed !== entry.desire?.confirmed) {
         entry.desire = desire;
       }
       if (desire !== undefined) active.add(entry);
@@ -200,7 +203,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
 
   function due(entry: Entry): boolean {
     const { desire, seen, command, retryAt } = entry;
-    if (trust() === 'shadow' || desire === undefined || seen?.mode === undefined) return false;
+    if (desire === undefined || seen?.mode === undefined) return false;
+    if (!mayAct(options.trust(entry.target.id), desire.confirmed)) return false;
     if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
@@ -250,7 +254,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     entry.command = command;
     setStage(command, 'sent');
     sending += 1;
-    act(trust(), target.handle, desire.mode, seen?.mode?.kind === 'sleep')
+    act(options.trust(target.id), target.handle, desire, seen?.mode?.kind === 'sleep')
       .then(
         () => acknowledge(entry, command),
         (error: unknown) => {
@@ -359,8 +363,8 @@ const later = (now: WallMs, ms: number): WallMs => (now + ms) as WallMs;
 const isOpen = (command: Command): boolean =>
   command.stage === 'sent' || command.stage === 'acknowledged' || command.stage === 'seen-in-power';
 
-async function act(trust: Trust, handle: Handle, mode: string, asleep: boolean): Promise<void> {
-  mustAct(trust, mode);
+async function act(trust: Trust, handle: Handle, { mode, confirmed }: Desire, asleep: boolean): Promise<void> {
+  mustAct(trust, mode, confirmed);
   const unsupported = (what: string) => new Fault('unsupported', `this machine cannot ${what}`);
   if (mode === 'sleep') {
     if (handle.sleep === undefined) throw unsupported('sleep');

@@ -1,12 +1,19 @@
-import { Fault } from '../model/index.ts';
+import { Fault, type Trust } from '../model/index.ts';
+
+export type { Trust };
 
 /**
- * How far a site may act. In **shadow** it plans, says what it would do, and writes to nothing: every write of control
- * goes through `mustAct` first. A person raises a site to **auto**.
+ * Every write of control goes through here first.
+ * @param isConfirmed a person confirmed or ordered it: what is in suggest does that, and nothing else
+ * @throws Fault `refused` in shadow, and in suggest where no person said so: nothing leaves control
  */
-export type Trust = 'shadow' | 'auto';
-
-/** @throws Fault `refused` in shadow: nothing leaves control. */
-export function mustAct(trust: Trust, what: string): void {
-  if (trust === 'shadow') throw new Fault('refused', `${what}: this site is in shadow and writes to nothing`);
+export function mustAct(trust: Trust, what: string, isConfirmed = false): void {
+  if (mayAct(trust, isConfirmed)) return;
+  throw new Fault(
+    'refused',
+    `${what}: ${trust === 'shadow' ? 'in shadow nothing is written' : 'no person confirmed it'}`,
+  );
 }
+
+export const mayAct = (trust: Trust, isConfirmed = false): boolean =>
+  trust === 'auto' || (trust === 'suggest' && isConfirmed);

@@ -308,7 +308,11 @@ function heldUpBy(snapshot: Snapshot, cohorts: readonly ProblemCohort[], halls?:
   for (const { facts, hall: at, modes, now } of cohorts) {
     if (!facts.held || halls?.includes(at) === false) continue;
     const freed = modes.reduce((sum, { powerW }, m) => sum + (powerW - facts.sleepW) * now[m]!, 0);
-    parts.push({ watts: freed, words: `${facts.id}, held by a person`, release: facts.id });
+    parts.push(
+      facts.waits === true
+        ? { watts: freed, words: `${facts.id}, which the plan may not move by itself` }
+        : { watts: freed, words: `${facts.id}, held by a person`, release: facts.id },
+    );
   }
   const drawing = parts.filter(({ watts }) => watts >= 500).toSorted((a, b) => b.watts - a.watts);
   if (drawing.length === 0) return '';

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { COMMAND_STAGES } from './command.ts';
 import { MACHINE_STATES } from './machine.ts';
 import { PLAN_STATUS } from './plan.ts';
+import { reason } from './reason.ts';
+import { TRUST } from './trust.ts';
 import { LINES, WORK_CLASSES } from './work.ts';
 
 /**
@@ -33,8 +35,8 @@ export const overview = z.object({
   at: time,
   site: z.object({
     name: z.string(),
-    trust: z.enum(['shadow', 'auto']).describe('shadow plans and writes to nothing'),
-    mostTrust: z.enum(['shadow', 'auto']).describe('what the site file lets a person raise it to'),
+    trust: z.enum(TRUST).describe('shadow plans and writes to nothing; suggest asks a person; auto acts by itself'),
+    mostTrust: z.enum(TRUST).describe('what the site file lets a person raise it to'),
     emulated: z.boolean(),
   }),
   shadow: z
@@ -169,6 +171,7 @@ export const overview = z.object({
       planned: z.record(z.string(), z.number().int()).describe('machines by mode key as planned now'),
       breakEvenUsdPerMwh: unknown(z.number()).describe('power price at which the stock profile earns nothing'),
       held: z.object({ who: z.string(), why: z.string(), since: time }).nullable(),
+      trust: z.enum(TRUST).describe('its own, at the most that of the site'),
     }),
   ),
   plan: z
@@ -396,10 +399,9 @@ export const session = z.object({
 });
 export type Session = z.infer<typeof session>;
 
-/** A change and why; `POST /api/v1/trust` and `/api/v1/site/reload`. */
-export const trustRequest = z.strictObject({ trust: z.enum(['shadow', 'auto']), why: z.string().min(3).max(500) });
+/** A change and why; `POST /api/v1/site/reload`. */
 export const reloadRequest = z.strictObject({
-  why: z.string().min(3).max(500),
+  why: reason,
   onlyLook: z.boolean().default(false).describe('tell what would change and change nothing'),
 });
 export const siteChange = z.object({
@@ -458,7 +460,7 @@ export const shadowPage = z.object({
   ),
 });
 
-export const holdRequest = z.strictObject({ why: z.string().min(3).max(500) });
+export const holdRequest = z.strictObject({ why: reason });
 
 /** RFC 9457. */
 export const problem = z.object({
@@ -487,7 +489,7 @@ const wallTime = z.iso.datetime().describe('wall clock, UTC');
 /** Longer ones are refused unread: hashing them is work. */
 const anyPassword = z.string().min(1).max(512);
 const accountName = z.string().min(1).max(64);
-const because = z.string().min(3).max(500).optional().describe('why, for the record');
+const because = reason.optional().describe('why, for the record');
 
 export const signInRequest = z.strictObject({
   name: accountName,
@@ -578,7 +580,7 @@ export const backupRequest = z.strictObject({
 });
 export const restoreRequest = z.strictObject({
   path: z.string().min(1).describe('folder of the backup'),
-  why: z.string().min(3).max(500).describe('why, for the record'),
+  why: reason.describe('why, for the record'),
   onlyLook: z.boolean().default(false).describe('verify, and change nothing'),
 });
 export const jobStarted = z.object({ id: z.string() });

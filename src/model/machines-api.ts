@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { machineRow } from './api.ts';
+import { reason } from './reason.ts';
 
 /** Shapes of the HTTP API about machines in depth, their pools, PDUs and cooling plant. `null` stands for "unknown". */
 
 const time = z.iso.datetime().describe('site clock, UTC');
 const unknown = <T extends z.ZodType>(type: T) => type.nullable().describe('null = unknown');
-const why = z.string().min(3).max(500);
 const number = unknown(z.number());
 const words = unknown(z.string());
 
@@ -124,7 +124,7 @@ export const poolPreview = z.object({
 });
 export type PoolPreviewView = z.infer<typeof poolPreview>;
 
-export const poolApplyRequest = z.strictObject({ preview: z.string(), why });
+export const poolApplyRequest = z.strictObject({ preview: z.string(), why: reason });
 export const poolChange = z.object({
   id: z.string(),
   who: z.string(),
@@ -137,12 +137,12 @@ export const poolChange = z.object({
   failed: z.array(z.object({ id: z.string(), why: z.string() })),
 });
 export type PoolChangeView = z.infer<typeof poolChange>;
-export const poolApproveRequest = z.strictObject({ why });
+export const poolApproveRequest = z.strictObject({ why: reason });
 export const poolApproved = z.object({ state: z.enum(['asked', 'in-force']) });
 
-export const outletRequest = z.strictObject({ on: z.boolean(), why });
-export const supplyRequest = z.strictObject({ celsius: z.number(), why });
-export const adoptRequest = z.strictObject({ why });
+export const outletRequest = z.strictObject({ on: z.boolean(), why: reason });
+export const supplyRequest = z.strictObject({ celsius: z.number(), why: reason });
+export const adoptRequest = z.strictObject({ why: reason });
 
 export const plantPage = z.object({
   at: time,

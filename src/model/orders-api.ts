@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { COMMAND_STAGES } from './command.ts';
+import { reason } from './reason.ts';
 
 /** Orders of a person to the whole site, in the form the API tells them; powers are watts at the connection. */
 
 const siteTime = z.iso.datetime().describe('site clock, UTC');
-const wh = z.string().min(3).max(500);
 
 /** Longer than any event of a grid; what is meant to last is in the site file. */
 export const LONGEST_ORDER_MINUTES = 48 * 60;
@@ -41,8 +42,8 @@ export const orderPreview = z.object({
 });
 export type OrderPreviewView = z.infer<typeof orderPreview>;
 
-export const orderApplyRequest = z.strictObject({ preview: z.string(), why: wh });
-export const orderReleaseRequest = z.strictObject({ why: wh });
+export const orderApplyRequest = z.strictObject({ preview: z.string(), why: reason });
+export const orderReleaseRequest = z.strictObject({ why: reason });
 
 export const orderState = z.object({
   id: z.string(),
@@ -61,8 +62,12 @@ export const orderState = z.object({
     wanted: z.number().int().describe('miners of which the plan wants a mode, sleep included'),
     seen: z.number().int().describe('of them seen in it'),
     failed: z.array(z.object({ id: z.string(), why: z.string() })),
+    stages: z
+      .partialRecord(z.enum(COMMAND_STAGES), z.number().int())
+      .describe('the newest command of each miner that was told something since the order was given, by its stage'),
   }),
   ended: z.string().nullable().describe('by whom or what, and why'),
 });
 export type OrderState = z.infer<typeof orderState>;
 export const ordersPage = z.object({ at: siteTime, orders: z.array(orderState) });
+export type OrdersPage = z.infer<typeof ordersPage>;

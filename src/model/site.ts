@@ -3,6 +3,7 @@ import { CATALOGUE } from './catalogue.ts';
 import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
 import type { BallastFacts } from './snapshot.ts';
+import { TRUST } from './trust.ts';
 import { WORK_CLASSES } from './work.ts';
 
 /**
@@ -531,7 +532,7 @@ export const siteSchema = z.strictObject({
     .default('UTC')
     .describe('where the site stands: its days begin at midnight there'),
   trust: z
-    .enum(['shadow', 'auto'])
+    .enum(TRUST)
     .default('auto')
     .describe(
       'the most a person may raise the site to; until somebody does it is in shadow: it plans and writes to nothing',

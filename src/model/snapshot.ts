@@ -151,6 +151,8 @@ export interface CohortFacts {
   readonly pinned: Readonly<Record<string, number>>;
   /** A person holds the cohort out of the plan: it stays as it is. */
   readonly held: boolean;
+  /** Held because the plan may not move it by itself, and by no person; absent: no. */
+  readonly waits?: boolean;
   /** Measured from whatever asked for it to machines seen asleep; absent where it was not measured. */
   readonly responseSeconds?: number | undefined;
 }

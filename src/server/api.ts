@@ -25,11 +25,13 @@ import { guardRoutes } from './guard-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
+import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { siteRoutes } from './site-routes.ts';
+import { trustRoutes } from './trust/routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
 
 export interface ApiOptions {
@@ -72,6 +74,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   server.setSerializerCompiler(serializerCompiler);
   answerErrors(server, log);
   const access = await installAccess(server, { runtime, at, openReads, tokenFile, log });
+  recordRefusals(server, runtime);
   await describeApi(server, version, at);
   const hub = createEventHub();
   let today: Today = await todayOf(runtime);
@@ -86,6 +89,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     plantRoutes(app, runtime);
     orderRoutes(app, runtime);
     guardRoutes(app, runtime);
+    trustRoutes(app, runtime);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

@@ -127,17 +127,21 @@ export interface WorkOutcome {
   readonly fault: Fault | undefined;
 }
 
-/** Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again. */
+/**
+ * Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again.
+ * @param isOrdered by an order of a person, which a site in suggest follows; what Busbar holds it gives back there unasked
+ */
 export async function carryOut(
   trust: Trust,
   cluster: SiteCluster,
   actions: readonly WorkAction[],
+  isOrdered: boolean,
 ): Promise<WorkOutcome[]> {
   const outcomes: WorkOutcome[] = [];
   for (const action of actions) {
     let fault: Fault | undefined;
     try {
-      mustAct(trust, `${action.kind} job ${action.job.id}`);
+      mustAct(trust, `${action.kind} job ${action.job.id}`, isOrdered || action.kind === 'release');
       await carryOutOne(cluster, action);
     } catch (error) {
       fault = asFault(error);

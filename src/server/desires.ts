@@ -1,6 +1,6 @@
 import type { Desire, Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
-import { modeKey, type Plan, type Site } from '../model/index.ts';
+import { CATALOGUE, modeKey, type Plan, type Site } from '../model/index.ts';
 import type { FleetMachine } from './fleet.ts';
 import type { Picture } from './picture.ts';
 
@@ -10,39 +10,76 @@ export interface Desires {
   readonly changed: readonly string[];
 }
 
+/** Cohorts that a plan does not move as it likes. */
+export interface Apart {
+  /** Held by a person, in shadow, or in suggest: they stay as they are. */
+  readonly left: ReadonlySet<string>;
+  /** In suggest, under an order of a person: they go down with it, and never up. */
+  readonly onlyDown: ReadonlySet<string>;
+  /** What persons confirmed of those that are left, by machine. */
+  readonly confirmed: ReadonlyMap<string, Desire>;
+}
+
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
- * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
+ * that Activity shows decisions and not repetitions.
  */
 export function desiresOf(
   site: Site,
   plan: Plan,
   picture: Picture,
   reconciler: Reconciler,
-  held: ReadonlySet<string>,
+  { left, onlyDown, confirmed }: Apart,
   act: Omit<Desire, 'mode'>,
 ): Desires {
-  const all = new Map<string, Desire>();
+  const all = new Map<string, Desire>(confirmed);
   const changed: string[] = [];
   for (const group of site.machines) {
     const wanted = plan.steps[0]?.cohorts[group.id];
     const members = picture.groups.get(group.id)?.answering;
-    if (group.kind !== 'asic' || wanted === undefined || members === undefined || held.has(group.id)) continue;
+    if (group.kind !== 'asic' || wanted === undefined || members === undefined || left.has(group.id)) continue;
     if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
-    const machines = members.map((member) => assignable(site, member, picture, reconciler));
+    const isOrdered = onlyDown.has(group.id);
+    const asked = isOrdered ? { ...act, confirmed: true } : act;
     const byId = new Map(members.map((member) => [member.machine.id, member]));
-    for (const [id, mode] of assign(machines, wanted)) {
+    for (const [id, mode] of assigned(site, members, wanted, picture, reconciler)) {
+      if (isOrdered && drawsMore(byId.get(id)!, mode)) continue;
       const standing = reconciler.desired(id);
-      if (standing?.mode === mode) {
+      if (standing?.mode === mode && (standing.confirmed === true) === isOrdered) {
         all.set(id, standing);
         continue;
       }
       const seen = byId.get(id)?.reading?.mode;
-      all.set(id, { ...act, mode });
+      all.set(id, { ...asked, mode });
       if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
     }
   }
   return { all, changed };
+}
+
+/** Which of a cohort's machines does what, for whole counts by mode key. */
+export function assigned(
+  site: Site,
+  members: readonly FleetMachine[],
+  wanted: Readonly<Record<string, number>>,
+  picture: Picture,
+  reconciler: Reconciler,
+): ReadonlyMap<string, string> {
+  return assign(
+    members.map((member) => assignable(site, member, picture, reconciler)),
+    wanted,
+  );
+}
+
+/** Would a machine draw more in a mode than in the one it is seen in? What nobody knows is taken for more. */
+function drawsMore({ machine, reading }: FleetMachine, to: string): boolean {
+  const from = reading?.mode === undefined ? undefined : modeKey(reading.mode);
+  if (to === 'sleep' || from === to) return false;
+  const model = CATALOGUE.get(machine.modelId);
+  const points = reading?.points ?? (model?.kind === 'asic' ? model.points : []);
+  const powerW = (mode: string | undefined) => points.find(({ profile }) => profile === mode)?.powerW;
+  const [fromW, toW] = [powerW(from), powerW(to)];
+  return from === 'sleep' || fromW === undefined || toW === undefined || toW > fromW;
 }
 
 function assignable(

@@ -117,8 +117,9 @@ export function poolRoutes(app: App, runtime: Runtime): void {
         response: { 200: shapes.poolPreview },
       },
     },
-    ({ body }) => {
-      const { id, madeAt, machines } = refusable(() => pools.changes.preview(body.targets));
+    (request) => {
+      const by = personOf(request).name;
+      const { id, madeAt, machines } = refusable(() => pools.changes.preview(request.body.targets, by));
       return {
         id,
         madeAt: isoUtc(madeAt),
@@ -146,7 +147,8 @@ export function poolRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const { preview, why } = request.body;
-      const change = refusable(() => pools.changes.apply(preview, actorOf(personOf(request)), why));
+      const person = personOf(request);
+      const change = refusable(() => pools.changes.apply(preview, actorOf(person), why, person.name));
       return reply.code(202).send(changeView(change));
     },
   );

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { notRehearsed, REAL_TIME, rehearsedMachines, rehearsedSite, type Site } from '../model/index.ts';
+import { notRehearsed, REAL_TIME, rehearsedMachines, rehearsedSite, type Site, type Trust } from '../model/index.ts';
 import { readTls } from './access/tls.ts';
 import { vaultOf } from '../vault/vault.ts';
 import { createApi } from './api.ts';
@@ -30,7 +30,7 @@ export type ServerMessage = {
   readonly type: 'ready';
   readonly url: string;
   readonly link: string;
-  readonly trust: string;
+  readonly trust: Trust;
   readonly machines: number;
   readonly warnings: readonly string[];
 };

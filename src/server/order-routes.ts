@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isoUtc } from '../model/index.ts';
+import { isoUtc, type SiteMs } from '../model/index.ts';
 import * as shapes from '../model/orders-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import { type Order, OrderRefusal } from './orders/orders.ts';
@@ -38,7 +38,7 @@ export function orderRoutes(app: App, runtime: Runtime): void {
         response: { 200: shapes.orderPreview },
       },
     },
-    ({ body }) => refusable(() => orders.preview(body)),
+    (request) => refusable(() => orders.preview(request.body, personOf(request).name)),
   );
   app.post(
     '/api/v1/orders',
@@ -55,7 +55,9 @@ export function orderRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const person = personOf(request);
       const { preview, why } = request.body;
-      const order = await refusable(() => orders.apply(preview, actorOf(person), person.via !== 'token', why));
+      const order = await refusable(() =>
+        orders.apply(preview, actorOf(person), person.via !== 'token', why, person.name),
+      );
       return reply.code(202).send(stateOf(runtime, order));
     },
   );
@@ -105,7 +107,17 @@ function stateOf(runtime: Runtime, order: Order): shapes.OrderState {
     beforeW: order.beforeW ?? null,
     importW: importW ?? null,
     deliveredW: !isOn || importW === undefined || order.beforeW === undefined ? null : order.beforeW - importW,
-    machines: { wanted, seen, failed: [...failed] },
+    machines: { wanted, seen, failed: [...failed], stages: isOn ? stagesSince(runtime, order.from) : {} },
     ended: order.ended ?? null,
   };
+}
+
+function stagesSince({ fleet, reconciler }: Runtime, from: SiteMs): shapes.OrderState['machines']['stages'] {
+  const stages: shapes.OrderState['machines']['stages'] = {};
+  for (const { machine } of fleet.machines) {
+    const command = reconciler.commandOf(machine.id);
+    if (command === undefined || command.sentAt < from) continue;
+    stages[command.stage] = (stages[command.stage] ?? 0) + 1;
+  }
+  return stages;
 }

@@ -5,6 +5,7 @@ import { checkSiteFile, type Problem } from './offline/check.ts';
 import type { Journal } from './journal.ts';
 import type { Secrets } from '../vault/secrets.ts';
 import { changeText, diffSites, type SiteChange } from './site-diff.ts';
+import { createLevels, type Levels } from './trust/levels.ts';
 
 export type ReloadOutcome =
   | { readonly ok: true; readonly applied: boolean; readonly changes: readonly SiteChange[] }
@@ -15,10 +16,10 @@ export interface People {
   holds(): ReadonlyMap<string, Hold>;
   hold(cohortId: string, who: string, why: string): Promise<void>;
   unhold(cohortId: string, who: string, why: string): Promise<boolean>;
-  /** How far the site acts now: what a person raised it to, at the most what the site file allows. */
+  /** How far the site acts now. */
   trust(): Trust;
-  /** @throws Error where the site file allows less. */
-  setTrust(trust: Trust, who: string, why: string): void;
+  /** How far it acts on each cohort, and who may say so. */
+  readonly levels: Levels;
   /** Reads the site file again and follows it, unless it is wrong or only a look is asked for. */
   reload(who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
 }
@@ -39,14 +40,12 @@ export interface PeopleOptions {
   askPlan(why: string): void;
 }
 
-const TRUST_KEY = 'trust';
 const MOST_TOLD = 6;
 
 export async function createPeople(options: PeopleOptions): Promise<People> {
   const { store, journal, siteFile, secrets } = options;
   const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
-  /** The emulated site has nobody to protect; a real one waits in shadow until a person raises it. */
-  let raised: Trust = options.emulated ? 'auto' : (((await store.getMeta(TRUST_KEY)) as Trust | undefined) ?? 'shadow');
+  const levels = await createLevels(options);
 
   return {
     holds: () => holds,
@@ -67,17 +66,8 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
       options.askPlan(`${cohortId} given back`);
       return true;
     },
-    trust: () => (options.site().trust === 'shadow' ? 'shadow' : raised),
-    setTrust(next, who, why) {
-      if (next === 'auto' && options.site().trust === 'shadow')
-        throw new Error('the site file says trust: shadow, and a site is raised no further than its file allows');
-      raised = next;
-      store.setMeta(TRUST_KEY, next);
-      const at = options.siteNow();
-      journal.act({ id: `trust-${at}`, at, who, what: trustText(next, options.heldJobs()), why });
-      options.onTrust();
-      options.askPlan(`trust set to ${next}`);
-    },
+    trust: () => levels.site(),
+    levels,
     async reload(who, why, onlyLook) {
       if (siteFile === undefined) throw new Error('this server was not started from a site file');
       const checked = await checkSiteFile(siteFile, secrets);
@@ -92,11 +82,4 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
       return { ok: true, applied: true, changes };
     },
   };
-}
-
-/** In shadow nothing is written, so what is held stays held: whoever lowers a site is told. */
-function trustText(next: Trust, heldJobs: number): string {
-  if (next === 'auto') return 'raise the site to auto: it acts by itself';
-  const held = heldJobs === 0 ? '' : `; ${heldJobs} jobs that Busbar holds stay held`;
-  return `lower the site to shadow: it writes to nothing${held}`;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import type { Desire, Reconciler } from '../control/reconciler.ts';
@@ -9,6 +10,7 @@ import { createWantedForecaster, type WantedForecaster } from '../dispatch/wante
 import { type PriceErrors, priceErrors, priceScenarios } from '../dispatch/scenarios.ts';
 import {
   HOUR,
+  modeKey,
   type DemandFacts,
   type Forecast,
   type Plan,
@@ -21,7 +23,7 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
-import { describeChanges, desiresOf } from './desires.ts';
+import { type Apart, describeChanges, desiresOf } from './desires.ts';
 import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
@@ -34,7 +36,11 @@ import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
+import { rateNow } from './shadow.ts';
 import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
+import { keptOf, withKept } from './trust/kept.ts';
+import type { Levels } from './trust/levels.ts';
+import { type Suggestion, suggestionOf, type Suggestions } from './trust/suggestions.ts';
 import { wantedClasses, type WantedHistory } from './wanted.ts';
 
 /** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
@@ -83,6 +89,9 @@ export function createPlanning(options: {
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
   held(): ReadonlySet<string>;
+  /** How far the site and its cohorts may be acted on. */
+  readonly levels: Pick<Levels, 'site' | 'of'>;
+  readonly suggestions: Suggestions;
   /** Orders in force. */
   orders(): readonly Order[];
   picture(): Picture;
@@ -120,7 +129,7 @@ export function createPlanning(options: {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(options.orders()), act);
+    const desires = desiresOf(sources.site, made, picture, reconciler, apart(options.orders()), act);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
@@ -140,8 +149,11 @@ export function createPlanning(options: {
   /** Holds, requeues and releases jobs as the plan says. */
   async function limitWork(taken: Planned, why: string): Promise<void> {
     if (trust() === 'shadow') return;
+    const isOrdered = options.orders().length > 0;
+    const { movesWork } = keptOf(sources.site, options.levels, isOrdered);
     for (const cluster of options.clusters.byId.values()) {
-      const actions = actionsFor(cluster, options.picture().work, taken, why);
+      const wished = actionsFor(cluster, options.picture().work, taken, why);
+      const actions = movesWork ? wished : wished.filter(({ kind }) => kind === 'release');
       if (actions.length === 0) continue;
       const id = `${taken.plan.id}-${cluster.id}`;
       const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
@@ -150,13 +162,58 @@ export function createPlanning(options: {
         .join(', ');
       journal.act({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
-      const outcomes = await carryOut(trust(), cluster, actions);
+      const outcomes = await carryOut(trust(), cluster, actions, isOrdered);
       journal.commands(options.jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
     }
   }
 
   const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>
     stopsMiners(orders) ? new Set<string>() : options.held();
+
+  /** What this plan does not move as it likes. */
+  function apart(orders: readonly Order[]): Apart {
+    const { waiting, onlyDown } = keptOf(sources.site, options.levels, orders.length > 0);
+    const confirmed = orders.length > 0 ? [] : options.suggestions.underway().flatMap(({ left }) => [...left]);
+    return { left: new Set([...heldUnder(orders), ...waiting]), onlyDown, confirmed: new Map(confirmed) };
+  }
+
+  /** What confirmed suggestions still change in a cohort: machines by mode key, come less gone. */
+  function moving(cohortId: string): Record<string, number> {
+    const change: Record<string, number> = {};
+    const left = options.suggestions.underway().find(({ cohort }) => cohort === cohortId)?.left;
+    for (const [id, { mode }] of left ?? []) {
+      const member = options.fleet.byId(id);
+      const seen = member?.reading?.mode === undefined ? undefined : modeKey(member.reading.mode);
+      if (seen === undefined || !options.picture().groups.get(cohortId)!.answering.includes(member!)) continue;
+      change[seen] = (change[seen] ?? 0) - 1;
+      change[mode] = (change[mode] ?? 0) + 1;
+    }
+    return change;
+  }
+
+  /** What each cohort that waits for a person would do, were the plan to move it alone: worked out beside the plan in force. */
+  async function suggest({ plan: made, snapshot }: Planned, forecast: Forecast, scenarios: readonly Scenario[]) {
+    const round = options.suggestions.planned();
+    const moved = new Set(options.suggestions.underway().map(({ cohort }) => cohort));
+    const waiting = snapshot.cohorts.filter(({ id, waits }) => waits === true && !moved.has(id));
+    const wanted: Suggestion[] = [];
+    for (const cohort of waiting) {
+      const cohorts = snapshot.cohorts.map((one) => (one === cohort ? { ...one, held: false, waits: false } : one));
+      const free = await beside((planner) => planner.plan({ ...snapshot, cohorts }, forecast, [], scenarios));
+      if (plan?.id !== made.id) return;
+      const found = suggestionOf({
+        id: randomUUID(),
+        cohort,
+        trust: options.levels.of(cohort.id) === 'suggest' ? 'suggest' : 'shadow',
+        kept: made,
+        free,
+        at: made.madeAt,
+        rateUsdPerHour: (of) => rateNow(sources, snapshot, of),
+      });
+      if (found !== undefined) wanted.push(found);
+    }
+    options.suggestions.tell(round, wanted);
+  }
 
   /** Solves beside the plans that are carried out, one after the other: a planner gives whoever asked before the plan of whoever asks next. */
   function beside<T>(solve: (planner: Planner) => Promise<T>): Promise<T> {
@@ -196,7 +253,7 @@ export function createPlanning(options: {
     const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
     const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
-      snapshot: withOrders(facts, orders),
+      snapshot: withOrders(withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving), orders),
       forecast: wanted.forecast,
       notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
       scenarios,
@@ -221,6 +278,10 @@ export function createPlanning(options: {
       if (planMs.length > MOST_MEASURED) planMs.shift();
       planned = { plan: made, snapshot };
       await takeOver(planned, because);
+      // A site that closes meanwhile suggests nothing.
+      suggest(planned, forecast, scenarios).catch((error: unknown) =>
+        log.debug({ err: error }, 'nothing is suggested'),
+      );
       const limited = withPowerLimits(snapshot, sources.site);
       if (limited !== undefined)
         void beside((planner) => compare(made, planner.plan(limited, forecast, [], scenarios)));

@@ -39,6 +39,7 @@ import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from '../vault/secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import type { WantedHistory } from './wanted.ts';
+import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
@@ -53,6 +54,7 @@ import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-d
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
+import { createSuggestions, type Suggestions } from './trust/suggestions.ts';
 import { createUnexplained, type Unexplained } from './unexplained.ts';
 import { createAlarmBook, watch, type StandingAlarm } from './watch.ts';
 
@@ -115,8 +117,8 @@ export interface Measurements {
 
 /** Orders of people, and how far they are carried out. */
 export interface SiteOrders extends Orders {
-  /** What an order would do, kept for a while to be carried out. @throws OrderRefusal where it makes no sense */
-  preview(request: OrderPreviewRequest): Promise<OrderPreviewView>;
+  /** What an order would do, kept for a while to be carried out by whom it was made for. @throws OrderRefusal where it makes no sense */
+  preview(request: OrderPreviewRequest, by: string): Promise<OrderPreviewView>;
   /** How many miners are seen in the mode that is wanted of them. */
   inPlace(): InPlace;
 }
@@ -156,6 +158,8 @@ export interface Runtime {
   lagMs(): number;
   readonly people: People;
   readonly orders: SiteOrders;
+  /** What the plan would change of cohorts that wait for a person. */
+  readonly suggestions: Suggestions;
   readonly pools: Pools;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
@@ -222,6 +226,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     askPlan,
   });
   const trust = (): Trust => people.trust();
+  /** Of a machine: its cohort's. */
+  const trustOf = (id: string): Trust => people.levels.of(fleet.byId(id)?.machine.groupId ?? '');
   const wakesBefore = await store.wakesSince(siteMs(clock.now() - WEAR_MS));
   const books: Bookkeeper = await createBookkeeper(site, { store, events, markets, plant, trust, onLost });
 
@@ -243,6 +249,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     site: () => site,
     fleet: () => fleet,
     trust,
+    trustOf,
     siteNow: () => clock.now(),
     wallNow,
   });
@@ -261,7 +268,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wakesBefore,
     siteNow: () => clock.now(),
     wallNow,
-    trust,
+    trust: trustOf,
     mayIncrease: (id, hallId, deltaW) => (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
@@ -297,6 +304,26 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
+  const suggestions = createSuggestions({
+    journal,
+    trustOf: (cohortId) => people.levels.of(cohortId),
+    isHeld: (cohortId) => people.holds().has(cohortId),
+    isOrdered: () => orders.inForce().length > 0,
+    siteNow: () => clock.now(),
+    wallNow,
+    assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
+    seen(id) {
+      const { reading } = fleet.byId(id) ?? {};
+      const stage = reconciler.commandOf(id)?.stage;
+      const isProven = stage !== 'sent' && stage !== 'acknowledged';
+      return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+    },
+    begin(actId, ids) {
+      witness.begin(actId, picture, ids);
+      responses.begin(actId, wallNow(), ids.length);
+    },
+    askPlan,
+  });
   const planning: Planning = createPlanning({
     sources,
     clock,
@@ -314,6 +341,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
+    levels: people.levels,
+    suggestions,
     orders: () => orders.inForce(),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
@@ -330,7 +359,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     reconciler,
     journal,
     desires: () => planning.desires(),
-    isHeld: (id) => people.holds().has(id),
+    isHeld: (id) => people.holds().has(id) || people.levels.of(id) !== 'auto',
   });
   events.on('plan', ({ id }) => ballast.rebase(id));
   const guard: SiteGuard | undefined = options.guard && (await openGuard(options.guard));
@@ -350,7 +379,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
               site,
               fleet,
               unexplainedW: (hallId) => unexplained.hallW(hallId),
-              trust,
+              trust: (groupId) => people.levels.of(groupId),
               sleepMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
               unixNow: Date.now,
             })
@@ -375,7 +404,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop.now();
   }
 
-  async function previewOrder(request: OrderPreviewRequest): Promise<OrderPreviewView> {
+  async function previewOrder(request: OrderPreviewRequest, by: string): Promise<OrderPreviewView> {
     const order = orderOf(request, picture);
     const planned = swept ? await planning.preview(order) : undefined;
     if (planned === undefined)
@@ -387,7 +416,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       planned,
       responseMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
     });
-    orders.keep(view, request);
+    orders.keep(view, request, by);
     return view;
   }
 
@@ -423,6 +452,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await Promise.all([plant.readAll(), markets.readAll()]);
     telemetry.handOver();
     orders.look();
+    suggestions.look();
     picture = takePicture(sources);
     books.look(picture, planning.planned(), swept);
     raiseAlarms();
@@ -578,6 +608,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),
     people,
     orders: { ...orders, preview: previewOrder, inPlace },
+    suggestions,
     pools,
     devices,
     guard,

@@ -8,10 +8,12 @@ import {
   type Plan,
   type PlanStep,
   type Site,
+  type SiteClock,
   type SiteMs,
   type Snapshot,
 } from '../model/index.ts';
-import { keptFraction } from './flow.ts';
+import { hashpriceNow, keptFraction } from './flow.ts';
+import type { Markets } from './markets.ts';
 
 /**
  * What the plan would have earned, had it been carried out: kept in a book of its own, by the same rules as the real
@@ -124,3 +126,21 @@ export const shadowOf = (interval: Interval): ShadowInterval => ({
       .map(({ line, revenue }) => [line, revenue]),
   ),
 });
+
+/** What the running step of a plan earns each hour, power at its price; undefined where hash has no price. @param snapshot the one it was made from */
+export function rateNow(
+  { site, markets, clock }: { readonly site: Site; readonly markets: Markets; readonly clock: SiteClock },
+  snapshot: Snapshot,
+  plan: Plan,
+): number | undefined {
+  const step = plan.steps[0];
+  const hashprice = hashpriceNow(markets, clock.now());
+  const flow = step && plannedFlow(site, snapshot, plan, step.start, hashprice);
+  if (step === undefined || flow === undefined) return undefined;
+  let usdPerHour = -((step.importW - (step.exportW ?? 0)) / 1e6) * step.priceUsdPerMwh;
+  for (const { revenueUsdPerHour, penaltyUsdPerHour } of Object.values(flow.lines)) {
+    if (revenueUsdPerHour === undefined) return undefined;
+    usdPerHour += revenueUsdPerHour - penaltyUsdPerHour;
+  }
+  return usdPerHour;
+}

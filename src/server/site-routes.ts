@@ -3,38 +3,14 @@ import * as shapes from '../model/api.ts';
 import { fromMicroUsd, isoUtc } from '../model/index.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import { siteJsonSchema } from './offline/schema.ts';
-import { ApiProblem, SiteFileProblem } from './problems.ts';
+import { SiteFileProblem } from './problems.ts';
 import type { App } from './routes.ts';
 import type { Runtime } from './runtime.ts';
 import { changeText } from './site-diff.ts';
 import { intervalView } from './view.ts';
 
-/** The site as a whole: how far it may act, its file, and what shadow would have earned. */
+/** The site as a whole: its file, and what shadow would have earned. */
 export function siteRoutes(app: App, runtime: Runtime): void {
-  app.post(
-    '/api/v1/trust',
-    {
-      config: { needs: 'admin' },
-      schema: {
-        tags: ['site'],
-        summary: 'Raise the site to auto, or lower it to shadow',
-        body: shapes.trustRequest,
-      },
-    },
-    async (request, reply) => {
-      try {
-        runtime.people.setTrust(request.body.trust, actorOf(personOf(request)), request.body.why);
-      } catch (error) {
-        throw new ApiProblem(409, 'Not raised', error instanceof Error ? error.message : String(error));
-      }
-      await runtime.store.flush().catch((error: Error) => {
-        const detail = `trust is ${request.body.trust} now, but a restart would not know of it: ${error.message}`;
-        throw new ApiProblem(503, 'Not written down', detail);
-      });
-      return reply.code(204).send();
-    },
-  );
-
   app.post(
     '/api/v1/site/reload',
     {

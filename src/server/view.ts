@@ -293,6 +293,7 @@ function cohortViews(runtime: Runtime, picture: Picture, plan: Plan | undefined)
         breakEvenUsdPerMwh:
           hashprice === undefined ? null : orNull(breakEven(runtime, picture, group.hall, group.model, hashprice)),
         held: hold === undefined ? null : { who: hold.who, why: hold.why, since: isoUtc(hold.since) },
+        trust: runtime.people.levels.of(group.id),
       };
     });
 }

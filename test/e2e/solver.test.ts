@@ -53,13 +53,13 @@ test(
     await until('miners asleep', () => sim.truth().machines.sleeping === 60);
 
     broken.how = 'hangs';
-    runtime.people.setTrust('auto', 'test', 'plan again');
+    runtime.people.levels.set('auto', 'test', 'plan again');
     await until('a plan in place of a late one', () => runtime.plan()!.notes.join().includes('no answer within'));
     expect(runtime.plan()).toMatchObject({ solver: 'merit-order' });
     expect(solverAlarm()).toBeDefined();
 
     broken.how = undefined;
-    runtime.people.setTrust('auto', 'test', 'plan again');
+    runtime.people.levels.set('auto', 'test', 'plan again');
     await until('the optimiser back', () => runtime.plan()!.solver === 'highs');
     await until('no alarm', () => solverAlarm() === undefined);
   },

@@ -14,12 +14,14 @@ import type { Theme } from './hooks.ts';
 import { explain } from './http.ts';
 import { MachinesSection } from './machines.tsx';
 import { MoneySection } from './money.tsx';
+import { OrdersSection } from './orders.tsx';
 import { Skeleton } from './parts.tsx';
 import { PlantSection, PoolsSection } from './plant.tsx';
 import { PowerSection } from './power-section.tsx';
 import { PricesSection } from './prices.tsx';
 import { SignInView } from './sign-in.tsx';
 import { StripSection } from './strip.tsx';
+import { SuggestionsSection } from './suggestions.tsx';
 import { TopBar } from './top-bar.tsx';
 import { ShadowSection } from './trust.tsx';
 import { UplinksSection } from './uplinks.tsx';
@@ -87,6 +89,8 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
       <main id="main" className={old ? 'page is-dim' : 'page'} tabIndex={-1}>
         <Hero overview={overview} old={old} />
         <ShadowSection overview={overview} session={session} />
+        <SuggestionsSection overview={overview} session={session} old={old} />
+        <OrdersSection overview={overview} session={session} old={old} />
         <PowerSection overview={overview} />
         <div className="columns">
           <div className="column main-column">

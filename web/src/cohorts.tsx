@@ -73,10 +73,12 @@ function CohortRow({
   cohort,
   priceNow,
   hallName,
+  siteTrust,
   reason,
   onHold,
 }: {
   cohort: Cohort;
+  siteTrust: Overview['site']['trust'];
   priceNow: number | null;
   hallName: string;
   /** Why nothing may be done; undefined where it may. */
@@ -94,6 +96,11 @@ function CohortRow({
         <span className="row-detail">
           {cohort.model}, {hallName}
         </span>
+        {cohort.trust !== siteTrust && (
+          <span className="row-detail" title="How far Busbar may act on it: less far than on the site">
+            in <span className={`trust ${cohort.trust}`}>{cohort.trust}</span>
+          </span>
+        )}
         {held !== null && (
           <span className="held" title={`Since ${clockTime(held.since)}`}>
             held by {held.who}: {held.why}
@@ -173,6 +180,7 @@ export function CohortsSection({
                 cohort={cohort}
                 priceNow={priceNow}
                 hallName={halls.find((h) => h.id === cohort.hallId)?.name ?? cohort.hallId}
+                siteTrust={overview.site.trust}
                 reason={reason}
                 onHold={() => setOpenId(cohort.id)}
               />
@@ -187,7 +195,7 @@ export function CohortsSection({
 }
 
 /** The reason stands beside a button that cannot be pressed. */
-function whyNot(session: Session | undefined, old: boolean): string | undefined {
+export function whyNot(session: Session | undefined, old: boolean): string | undefined {
   if (old) return 'The figures are old: wait until the live stream is back';
   if (session?.signedIn !== true) return SIGN_IN_REASON;
   return session.role === 'viewer' ? 'Your role may look, not act' : undefined;

@@ -12,6 +12,8 @@ import type {
   intervalPage,
   seriesPage,
 } from '../../src/model/api.ts';
+import type { OrdersPage } from '../../src/model/orders-api.ts';
+import type { SuggestionsPage } from '../../src/model/trust-api.ts';
 import { ApiError, api } from './http.ts';
 import type { Link, Live } from './live.ts';
 import type { RecentSample } from './strip-data.ts';
@@ -55,6 +57,8 @@ export function paintEvent(name: string, data: unknown): void {
     remember(data as Overview);
   }
   if (name === 'plan') queryClient.setQueryData(['plan'], data);
+  // What people ordered and confirmed stands in Activity the moment it is done.
+  if (name === 'activity') void queryClient.invalidateQueries({ queryKey: ['asked'] });
   if (name === 'interval') {
     queryClient.setQueryData<IntervalPage>(
       ['intervals'],
@@ -131,6 +135,26 @@ export const useActivity = () =>
     queryKey: ['activity'],
     queryFn: ({ signal }) => api<ActivityPage>(`/activity?limit=${KEPT_ACTIVITY}`, { signal }),
     refetchInterval: retryEvery,
+  });
+
+const FOLLOW_MS = 1_500;
+
+/** Orders of people: while one is open, its progress is asked for every second and a half. */
+export const useOrders = () =>
+  useQuery({
+    queryKey: ['asked', 'orders'],
+    queryFn: ({ signal }) => api<OrdersPage>('/orders', { signal }),
+    refetchInterval: (query) =>
+      (query.state.data?.orders ?? []).some(({ state }) => state !== 'over') ? FOLLOW_MS : retryEvery(query),
+  });
+
+/** What waits for a person: worked out beside each plan, so that it comes some seconds after it. @param wanted whether any cohort waits */
+export const useSuggestions = (wanted: boolean) =>
+  useQuery({
+    queryKey: ['asked', 'suggestions'],
+    queryFn: ({ signal }) => api<SuggestionsPage>('/suggestions', { signal }),
+    enabled: wanted,
+    refetchInterval: 2 * FOLLOW_MS,
   });
 
 /** Past prices move once a quarter-hour: asked for again when an interval has been booked. */

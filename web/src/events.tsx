@@ -67,7 +67,8 @@ const STAGES: readonly { stage: Stage; word: string }[] = [
   { stage: 'failed', word: 'failed' },
 ];
 
-function Progress({ byStage, commands }: { byStage: Activity['byStage']; commands: number }) {
+/** Commands by stage, as a bar and in words. */
+export function Progress({ byStage, commands }: { byStage: Activity['byStage']; commands: number }) {
   if (commands === 0) return null;
   const there = STAGES.map((each) => ({ ...each, n: byStage[each.stage] ?? 0 })).filter(({ n }) => n > 0);
   const words = there.map(({ n, word }) => `${number(n)} ${word}`).join(', ');

@@ -18,7 +18,10 @@ const WORDS: readonly [string, string][] = [
     'What the feeder meter saw less what machines, cooling and losses explain. A missing figure is never written as 0.',
   ],
   ['Break-even', 'The price of power at which a miner in its stock profile earns nothing.'],
-  ['Auto, shadow', 'In auto Busbar carries its plan out; in shadow it plans and acts on nothing.'],
+  [
+    'Auto, suggest, shadow',
+    'In auto Busbar carries its plan out; in suggest a person confirms what it wants; in shadow it plans and acts on nothing.',
+  ],
   [
     'Seen at the meter',
     "A command is sent, acknowledged by the machine, seen in the machine's own power, and at last confirmed by the hall's meter.",

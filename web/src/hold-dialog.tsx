@@ -6,7 +6,7 @@ import { WhyDialog } from './why-dialog.tsx';
 export const SIGN_IN_REASON = 'Sign in with the link printed by busbar';
 
 /** Single quotes keep a shell from reading anything into what the person wrote. */
-const shellQuoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+export const shellQuoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /** The same action without this page. */
 function equivalent(method: 'POST' | 'DELETE', cohortId: string, why: string): string {

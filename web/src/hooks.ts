@@ -1,4 +1,4 @@
-import { useEffect, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 
 /** Wall milliseconds; only differences mean anything. */
 export const wallNow = (): number => performance.now();
@@ -7,25 +7,23 @@ let tick = wallNow();
 const tickListeners = new Set<() => void>();
 let ticking: ReturnType<typeof setInterval> | undefined;
 
-/** Wall time that moves once a second, shared by everything that shows an age. */
-export function useWallNow(): number {
-  return useSyncExternalStore(
-    (listener) => {
-      tickListeners.add(listener);
-      ticking ??= setInterval(() => {
-        tick = wallNow();
-        for (const each of tickListeners) each();
-      }, 1000);
-      return () => {
-        tickListeners.delete(listener);
-        if (tickListeners.size > 0) return;
-        clearInterval(ticking);
-        ticking = undefined;
-      };
-    },
-    () => tick,
-  );
+/** One and the same for all renders: a new one each time would begin the second anew, and a page that draws each second would never see it end. */
+function subscribeTick(listener: () => void): () => void {
+  tickListeners.add(listener);
+  ticking ??= setInterval(() => {
+    tick = wallNow();
+    for (const each of tickListeners) each();
+  }, 1000);
+  return () => {
+    tickListeners.delete(listener);
+    if (tickListeners.size > 0) return;
+    clearInterval(ticking);
+    ticking = undefined;
+  };
 }
+
+/** Wall time that moves once a second, shared by everything that shows an age. */
+export const useWallNow = (): number => useSyncExternalStore(subscribeTick, () => tick);
 
 export type Theme = 'dark' | 'light' | 'system';
 const THEME_KEY = 'busbar-theme';
@@ -126,4 +124,16 @@ export function showMachines(change: Partial<Filter>): void {
   setFilter({ hall: '', state: '', q: '', ...change });
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   document.getElementById('machines')?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth', block: 'start' });
+}
+
+/** For `onCloseAutoFocus` of a dialog that no trigger of its own opened: whoever works by keyboard is where they were. */
+export function useFocusBack(): (event: Event) => void {
+  const [opener] = useState(() => document.activeElement);
+  return useCallback(
+    (event) => {
+      event.preventDefault();
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    },
+    [opener],
+  );
 }

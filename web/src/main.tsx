@@ -12,6 +12,7 @@ import './styles/frame.css';
 import './styles/power.css';
 import './styles/strip.css';
 import './styles/events.css';
+import './styles/orders.css';
 import './styles/tables.css';
 import './styles/site.css';
 import './styles/responsive.css';

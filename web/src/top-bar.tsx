@@ -5,6 +5,7 @@ import { BusbarMark } from './brand-mark.tsx';
 import { PageNav } from './convert/nav.tsx';
 import { age, calendarDay, clockTime, number, span } from './format.ts';
 import { setTheme, useTheme } from './hooks.ts';
+import { SafeStop } from './orders.tsx';
 import type { Theme } from './hooks.ts';
 import { TrustPill } from './trust.tsx';
 
@@ -95,6 +96,7 @@ export function TopBar({
           )}
           <SiteClock overview={overview} />
           <TrustPill overview={overview} session={session} />
+          <SafeStop overview={overview} session={session} />
         </>
       )}
       <PageNav />

@@ -9,39 +9,54 @@ type Trust = Overview['site']['trust'];
 
 const ABOUT: Readonly<Record<Trust, string>> = {
   auto: 'Busbar carries its plans out by itself: it puts miners to sleep, wakes them, and holds and requeues jobs, within the limits of the site file. Every command stands in Activity.',
+  suggest:
+    'Busbar tells what it would change of each cohort, and a person confirms; orders of people are carried out. Without either, machines stay as they are.',
   shadow: 'Busbar goes on reading and planning, and writes to nothing. Machines stay as they are now.',
 };
+
+const RANK: Readonly<Record<Trust, number>> = { shadow: 0, suggest: 1, auto: 2 };
 
 /** Why this person may not change it; undefined when they may. */
 function refusal({ site }: Overview, session: Session | undefined, wanted: Trust): string | undefined {
   if (session?.signedIn !== true) return 'Sign in first';
   if (session.role !== 'admin') return 'Only an admin may say how far the site acts';
-  if (wanted === 'auto' && site.mostTrust === 'shadow') return 'The site file says trust: shadow, and allows no more';
+  if (RANK[wanted] > RANK[site.mostTrust]) return `The site file says trust: ${site.mostTrust}, and allows no more`;
   return undefined;
 }
 
 /** A button that raises the site, with the reason where this person may not. */
-function RaiseButton({ overview, session }: { overview: Overview; session: Session | undefined }) {
+export function RaiseButton({
+  overview,
+  session,
+  to,
+  primary = false,
+}: {
+  overview: Overview;
+  session: Session | undefined;
+  to: 'suggest' | 'auto';
+  primary?: boolean;
+}) {
   const [open, setOpen] = useState(false);
-  const why = refusal(overview, session, 'auto');
+  const why = refusal(overview, session, to);
   return (
     <>
       <button
         type="button"
-        className="button primary"
+        className={primary ? 'button primary' : 'button'}
         disabled={why !== undefined}
         title={why}
         onClick={() => setOpen(true)}
       >
-        Raise to auto…
+        Raise to {to}…
       </button>
-      {open && <TrustDialog wanted="auto" onClose={() => setOpen(false)} />}
+      {open && <TrustDialog wanted={to} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
 const TITLES: Readonly<Record<Trust, string>> = {
   auto: 'Busbar acts by itself on what it plans',
+  suggest: 'Busbar acts on what a person confirms',
   shadow: 'Busbar plans and acts on nothing',
 };
 
@@ -49,7 +64,7 @@ const TITLES: Readonly<Record<Trust, string>> = {
 export function TrustPill({ overview, session }: { overview: Overview; session: Session | undefined }) {
   const [open, setOpen] = useState(false);
   const { trust } = overview.site;
-  const mayLower = trust === 'auto' && refusal(overview, session, 'shadow') === undefined;
+  const mayLower = trust !== 'shadow' && refusal(overview, session, 'shadow') === undefined;
   if (!mayLower)
     return (
       <span className={`trust ${trust}`} title={TITLES[trust]}>
@@ -71,18 +86,24 @@ export function TrustPill({ overview, session }: { overview: Overview; session: 
   );
 }
 
+const TITLE_OF: Readonly<Record<Trust, string>> = {
+  auto: 'Let the site act',
+  suggest: 'Let the site ask',
+  shadow: 'Back to shadow',
+};
+
 function TrustDialog({ wanted, onClose }: { wanted: Trust; onClose: () => void }) {
-  const raises = wanted === 'auto';
+  const raises = wanted !== 'shadow';
   return (
     <WhyDialog
-      title={raises ? 'Let the site act' : 'Back to shadow'}
+      title={TITLE_OF[wanted]}
       about={ABOUT[wanted]}
       placeholder={raises ? 'Two weeks in shadow agreed with what we would have done' : 'Maintenance of the feeder'}
       equivalent={{
         summary: 'The same on the command line',
         text: (why) => `busbar trust ${wanted} --why "${why === '' ? '…' : why.replaceAll('"', '')}"`,
       }}
-      word={raises ? 'Raise to auto' : 'Back to shadow'}
+      word={raises ? `Raise to ${wanted}` : 'Back to shadow'}
       act={(why) => api<unknown>('/trust', { method: 'POST', body: { trust: wanted, why } })}
       onClose={onClose}
     />
@@ -105,7 +126,10 @@ export function ShadowSection({ overview, session }: { overview: Overview; sessi
           )}
         </p>
       </div>
-      <RaiseButton overview={overview} session={session} />
+      <div className="shadow-raise">
+        <RaiseButton overview={overview} session={session} to="suggest" primary />
+        <RaiseButton overview={overview} session={session} to="auto" />
+      </div>
     </section>
   );
 }

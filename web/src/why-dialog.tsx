@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Dialog } from 'radix-ui';
 import { useState } from 'react';
 import { queryClient } from './data.ts';
+import { useFocusBack } from './hooks.ts';
 import { explain } from './http.ts';
 import { Trouble } from './parts.tsx';
 
@@ -28,6 +29,7 @@ export function WhyDialog({
   act(why: string): Promise<unknown>;
   onClose: () => void;
 }) {
+  const focusBack = useFocusBack();
   const [why, setWhy] = useState('');
   const send = useMutation({
     mutationFn: () => act(why.trim()),
@@ -42,7 +44,7 @@ export function WhyDialog({
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="dialog">
+        <Dialog.Content className="dialog" onCloseAutoFocus={focusBack}>
           <Dialog.Title>{title}</Dialog.Title>
           <Dialog.Description>{about}</Dialog.Description>
           <form

@@ -200,3 +200,15 @@ test('a safe stop needs no meter, outlives a restart without it, and a curtailme
   expect(await orders.apply('p1', 'ada', true, 'smoke')).toMatchObject({ state: 'in-force', beforeW: undefined });
   expect((await open()).inForce()).toMatchObject([{ id: 'p1', kind: 'stop' }]);
 });
+
+test('an order is given by whoever looked at its preview, and approved by another person, whatever they came with', async () => {
+  const orders = await open();
+  orders.keep(preview({ needsSecondPerson: true }), HOUR_LONG, 'ann');
+  await expect(orders.apply('p1', 'ben', true, 'mine')).rejects.toThrow(/somebody else/);
+  expect(await orders.apply('p1', 'ann (token ci)', false, 'a program asks', 'ann')).toMatchObject({ state: 'asked' });
+  await expect(orders.apply('p1', 'ann', true, 'myself', 'ann')).rejects.toThrow(/second person/);
+  // What was asked for outlives a restart, and so does who asked.
+  const again = await open();
+  await expect(again.apply('p1', 'ann', true, 'myself', 'ann')).rejects.toThrow(/second person/);
+  expect(await again.apply('p1', 'ben', true, 'agreed', 'ben')).toMatchObject({ state: 'in-force', approvedBy: 'ben' });
+});

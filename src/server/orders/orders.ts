@@ -40,14 +40,15 @@ export interface Orders {
   /** Those asked for and in force, then those that are over, newest first. */
   all(): readonly Order[];
   inForce(): readonly Order[];
-  /** Keeps a preview that may be carried out for a while. */
-  keep(preview: OrderPreviewView, request: OrderPreviewRequest): void;
+  /** Keeps a preview that may be carried out for a while. @param by whose it is: nobody else carries it out; absent: anybody's */
+  keep(preview: OrderPreviewView, request: OrderPreviewRequest, by?: string): void;
   /**
    * Carries a preview out, or asks a second person to. Resolves when it is on disk.
-   * @param isPerson false for an API token: whoever holds it is its owner, not a second person
+   * @param who as it stands on record @param isPerson false for an API token: whoever holds it is its owner, not a second person
+   * @param name of the person, whatever they came with; absent: `who`
    * @throws OrderRefusal where it is stale or the site may not act
    */
-  apply(previewId: string, who: string, isPerson: boolean, why: string): Promise<Order>;
+  apply(previewId: string, who: string, isPerson: boolean, why: string, name?: string): Promise<Order>;
   /** Ends an order, or takes back what was asked for. @throws OrderRefusal where there is none */
   release(id: string, who: string, why: string): Promise<Order>;
   /** Ends those whose time is over. Called once a second. */
@@ -84,10 +85,11 @@ const kept = z.array(
     beforeW: z.number().optional(),
     ended: z.string().optional(),
     minutes: z.number().optional(),
+    person: z.string().optional(),
   }),
 );
-/** `minutes` is how long a curtailment lasts from when it is put in force. */
-type Kept = Order & { readonly minutes: number | undefined };
+/** `minutes` is how long a curtailment lasts from when it is put in force, `person` who asked for it, whatever they came with. */
+type Kept = Order & { readonly minutes: number | undefined; readonly person?: string | undefined };
 
 export async function createOrders(options: OrdersOptions): Promise<Orders> {
   const { store, journal } = options;
@@ -95,7 +97,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
   let orders: readonly Kept[] = before === undefined ? [] : (kept.parse(JSON.parse(before)) as Kept[]);
   const previews = new Map<
     string,
-    { view: OrderPreviewView; request: OrderPreviewRequest; site: Site; wall: WallMs }
+    { view: OrderPreviewView; request: OrderPreviewRequest; by: string | undefined; site: Site; wall: WallMs }
   >();
 
   function put(order: Kept): void {
@@ -122,12 +124,12 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
       throw new OrderRefusal('the site is in shadow: it writes to nothing (busbar trust auto raises it)');
   }
 
-  async function approve(order: Kept, who: string, isPerson: boolean, why: string): Promise<Order> {
+  async function approve(order: Kept, who: string, isPerson: boolean, why: string, name: string): Promise<Order> {
     if (order.state !== 'asked')
       throw new OrderRefusal(`this order is ${order.state === 'over' ? 'over' : 'in force'}`);
     mustAct();
     if (!isPerson) throw new OrderRefusal('an order is approved by people: sign in (busbar login)');
-    if (who === order.who) throw new OrderRefusal(`${who} asked for it: it takes a second person`);
+    if (name === (order.person ?? order.who)) throw new OrderRefusal(`${name} asked for it: it takes a second person`);
     const begun = begin({ ...order, approvedBy: who });
     record(begun, who, `approve: ${wordsOf(begun)}`, why);
     await store.flush();
@@ -138,17 +140,19 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
   return {
     all: () => orders.toSorted((a, b) => Number(a.state === 'over') - Number(b.state === 'over')),
     inForce: () => orders.filter(({ state }) => state === 'in-force'),
-    keep(view, request) {
+    keep(view, request, by) {
       const now = options.wallNow();
       for (const [id, { wall }] of previews) if (now - wall > PREVIEW_HOLDS_MS) previews.delete(id);
-      previews.set(view.id, { view, request, site: options.site(), wall: now });
+      previews.set(view.id, { view, request, by, site: options.site(), wall: now });
     },
-    async apply(previewId, who, isPerson, why) {
+    async apply(previewId, who, isPerson, why, name = who) {
       const asked = orders.find(({ id }) => id === previewId);
-      if (asked !== undefined) return approve(asked, who, isPerson, why);
+      if (asked !== undefined) return approve(asked, who, isPerson, why, name);
       const known = previews.get(previewId);
       if (known === undefined || options.wallNow() - known.wall > PREVIEW_HOLDS_MS)
         throw new OrderRefusal('this preview is older than two minutes, was used, or never was: make another');
+      if (known.by !== undefined && known.by !== name)
+        throw new OrderRefusal('this preview is of somebody else: look at one of your own before you give the order');
       if (known.site !== options.site())
         throw new OrderRefusal('the site file has changed since this preview: make another');
       mustAct();
@@ -167,6 +171,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
         beforeW: view.importW ?? undefined,
         ended: undefined,
         minutes: request.kind === 'curtail' ? request.minutes : undefined,
+        person: name,
       };
       if (view.needsSecondPerson) {
         put(order);

@@ -94,7 +94,11 @@ function movesOf({ snapshot, withIt }: PlannedWith): OrderPreviewView['machines'
 function skippedOf(picture: Picture, { snapshot }: PlannedWith): string[] {
   const held = snapshot.cohorts
     .filter(({ held: kept }) => kept)
-    .map(({ id, machines }) => `${machines} of ${id}: held by a person, or they cannot be told to sleep`);
+    .map(({ id, machines, waits }) =>
+      waits === true
+        ? `${machines} of ${id}: in shadow, where nothing is written`
+        : `${machines} of ${id}: held by a person, or they cannot be told to sleep`,
+    );
   const silent = picture.halls
     .filter((one) => one.silent.length > 0)
     .map((one) => `${one.silent.length} in hall ${one.hall.id}: silent, so that nobody knows whether they would obey`);

@@ -28,6 +28,7 @@ function world() {
     site: () => ({ machines: [{ id: 'm' }] }) as unknown as Site,
     inForce: () => [pool],
     trust: () => 'auto',
+    trustOf: () => 'auto',
     passwordOf: () => 'x',
     siteNow: () => siteMs(0),
     wallNow: () => wallMs(wall),
@@ -56,4 +57,11 @@ test('after five minutes it is no more what would happen', () => {
 test('a target that nobody is named by is refused in words', () => {
   const { changes } = world();
   expect(() => changes.preview(['nobody'])).toThrow(/no miner, group or hall is named nobody/);
+});
+
+test('a preview is carried out by whoever looked at it', () => {
+  const { changes } = world();
+  const { id } = changes.preview(['a'], 'ann');
+  expect(() => changes.apply(id, 'ben', 'mine')).toThrow(/somebody else/);
+  expect(changes.apply(id, 'ann (token ci)', 'mine', 'ann')).toMatchObject({ who: 'ann (token ci)' });
 });

@@ -28,10 +28,10 @@ export interface PoolChange {
 export class PoolRefusal extends Error {}
 
 export interface PoolChanges {
-  /** @throws PoolRefusal where nobody is meant or no list is in force */
-  preview(targets: readonly string[]): PoolPreview;
-  /** Carries a preview out. @throws PoolRefusal where it is stale, or the site may not write */
-  apply(previewId: string, who: string, why: string): PoolChange;
+  /** @param by whose it is: nobody else carries it out; absent: anybody's @throws PoolRefusal where nobody is meant or no list is in force */
+  preview(targets: readonly string[], by?: string): PoolPreview;
+  /** Carries a preview out. @param name of the person, where `who` says more @throws PoolRefusal where it is stale, or the site may not write */
+  apply(previewId: string, who: string, why: string, name?: string): PoolChange;
   find(id: string): PoolChange | undefined;
   latest(): readonly PoolChange[];
 }
@@ -46,11 +46,13 @@ export function createPoolChanges(options: {
   site(): Site;
   inForce(): readonly Pool[];
   trust(): Trust;
+  /** Of one machine. */
+  trustOf(id: string): Trust;
   passwordOf(pool: Pool): string;
   siteNow(): SiteMs;
   wallNow(): WallMs;
 }): PoolChanges {
-  const previews = new Map<string, { preview: PoolPreview; pools: string; wall: WallMs }>();
+  const previews = new Map<string, { preview: PoolPreview; by: string | undefined; pools: string; wall: WallMs }>();
   const changes: (PoolChange & { endedAt: SiteMs | undefined; outcomes: PoolOutcome[] })[] = [];
 
   function membersOf(targets: readonly string[]): FleetMachine[] {
@@ -81,6 +83,7 @@ export function createPoolChanges(options: {
   function toTarget(member: FleetMachine): PoolTarget {
     const wanted = wantedOf(member);
     const { setPools } = member.device;
+
     return {
       id: member.machine.id,
       write: setPools === undefined ? undefined : () => setPools(wanted),
@@ -89,7 +92,7 @@ export function createPoolChanges(options: {
   }
 
   return {
-    preview(targets) {
+    preview(targets, by) {
       if (options.inForce().length === 0)
         throw new PoolRefusal('no list of pools is in force: name them in the site file under pools');
       const now = options.wallNow();
@@ -100,13 +103,15 @@ export function createPoolChanges(options: {
         diff: poolDiff(member.reading, wantedOf(member)),
       }));
       const preview = { id: randomUUID(), madeAt: options.siteNow(), machines };
-      previews.set(preview.id, { preview, pools: JSON.stringify(options.inForce()), wall: now });
+      previews.set(preview.id, { preview, by, pools: JSON.stringify(options.inForce()), wall: now });
       return preview;
     },
-    apply(previewId, who, why) {
+    apply(previewId, who, why, name = who) {
       const known = previews.get(previewId);
       if (known === undefined || options.wallNow() - known.wall > PREVIEW_HOLDS_MS)
         throw new PoolRefusal('this preview is older than five minutes, was used, or never was: make another');
+      if (known.by !== undefined && known.by !== name)
+        throw new PoolRefusal('this preview is of somebody else: look at one of your own before you write');
       if (known.pools !== JSON.stringify(options.inForce()))
         throw new PoolRefusal('the list of pools has changed since this preview: make another');
       if (options.trust() === 'shadow')
@@ -153,7 +158,7 @@ export function createPoolChanges(options: {
       tries: 12,
       pauseMs: 10_000,
       pause: (ms) => pause(ms),
-      mayGoOn: () => options.trust() !== 'shadow',
+      mayGoOn: (id) => options.trustOf(id) !== 'shadow',
       onOutcome: (outcome) => void (change.outcomes[place.get(outcome.id)!] = outcome),
     });
     change.endedAt = options.siteNow();

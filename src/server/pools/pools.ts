@@ -33,6 +33,8 @@ export interface PoolsOptions {
   site(): Site;
   fleet(): Fleet;
   trust(): Trust;
+  /** Of one machine. */
+  trustOf(id: string): Trust;
   siteNow(): SiteMs;
   wallNow(): WallMs;
 }

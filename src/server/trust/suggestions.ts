@@ -1,0 +1,230 @@
+import type { Desire } from '../../control/reconciler.ts';
+import type { Plan, SiteMs, Trust, WallMs } from '../../model/index.ts';
+import { HOUR } from '../../model/index.ts';
+import type { SuggestionView } from '../../model/trust-api.ts';
+import type { Journal } from '../journal.ts';
+
+/** What the plan would change of a cohort that it may not move by itself. */
+export type Suggestion = Omit<SuggestionView, 'madeAt' | 'plansLeft'> & { readonly madeAt: SiteMs };
+
+/** Why something is not confirmed, in words for whoever asked. */
+export class SuggestionRefusal extends Error {}
+
+/** What a person confirmed of one cohort, until its machines are seen so. */
+export interface Underway {
+  readonly cohort: string;
+  readonly actId: string;
+  readonly who: string;
+  readonly why: string;
+  readonly since: SiteMs;
+  readonly machines: number;
+  /** By machine, those not yet seen in the mode confirmed. */
+  readonly left: ReadonlyMap<string, Desire>;
+}
+
+export interface Confirmed {
+  readonly actId: string;
+  readonly cohort: string;
+  /** That are told to change. */
+  readonly machines: number;
+}
+
+export interface Suggestions {
+  /** The newest of each cohort, and how many plans it has left. */
+  list(): readonly { readonly suggestion: Suggestion; readonly plansLeft: number }[];
+  underway(): readonly Underway[];
+  /** A plan is in force: what is older than the plan before it expires. @returns the round that `tell` answers */
+  planned(): number;
+  /** What that plan wants, of all cohorts; what it wants no more is taken back. Nothing where somebody confirmed one meanwhile. */
+  tell(round: number, wanted: readonly Suggestion[]): void;
+  /**
+   * Carries one out, once. All others are taken back: they were worked out without it, and the plan that is asked for at once tells them anew.
+   * @throws SuggestionRefusal where it is none any more or its cohort is in shadow, held, or under an order
+   */
+  confirm(id: string, who: string, why: string): Confirmed;
+  /** Forgets what is seen done, what took too long, and what may not be done any more. */
+  look(): void;
+}
+
+export interface SuggestionsOptions {
+  readonly journal: Pick<Journal, 'act'>;
+  trustOf(cohortId: string): Trust;
+  isHeld(cohortId: string): boolean;
+  isOrdered(): boolean;
+  siteNow(): SiteMs;
+  wallNow(): WallMs;
+  /** Which machines of a cohort change, and to what, so that it comes to these counts by mode key. */
+  assign(cohortId: string, to: Readonly<Record<string, number>>): ReadonlyMap<string, string>;
+  /** The mode a machine is seen in, and when; `isProven` is false while a command to it is not yet seen in its power. */
+  seen(machineId: string): { readonly mode: string; readonly at: SiteMs; readonly isProven: boolean } | undefined;
+  /** Told before the first command, so that meters are read. */
+  begin(actId: string, machineIds: readonly string[]): void;
+  askPlan(why: string): void;
+}
+
+/** It may be confirmed until the plan after next. */
+const PLANS = 2;
+/** Machines wake a few a minute; what is not done by then is left, and suggested anew. On both clocks: the site's may be fast. */
+const LONGEST_SITE_MS = HOUR;
+const LONGEST_WALL_MS = 120_000;
+
+interface Told {
+  readonly suggestion: Suggestion;
+  plansLeft: number;
+}
+
+export function createSuggestions(options: SuggestionsOptions): Suggestions {
+  let told: readonly Told[] = [];
+  const underway = new Map<string, Underway & { readonly left: Map<string, Desire>; readonly sinceWall: WallMs }>();
+  let round = 0;
+
+  function mustBePossible({ cohort }: Suggestion): void {
+    const trust = options.trustOf(cohort);
+    if (trust === 'shadow')
+      throw new SuggestionRefusal(`${cohort} is in shadow: nothing is written to it (busbar trust raises it)`);
+    if (trust === 'auto') throw new SuggestionRefusal(`${cohort} is in auto: the plan moves it by itself`);
+    if (options.isHeld(cohort)) throw new SuggestionRefusal(`a person holds ${cohort} (busbar release ${cohort})`);
+    if (options.isOrdered()) throw new SuggestionRefusal('an order is in force: it moves this cohort (busbar orders)');
+  }
+
+  return {
+    list: () => [...new Map(told.map((one) => [one.suggestion.cohort, one])).values()],
+    underway: () => [...underway.values()],
+    planned() {
+      for (const one of told) one.plansLeft -= 1;
+      told = told.filter(({ plansLeft }) => plansLeft > 0);
+      round += 1;
+      return round;
+    },
+    tell(of, wanted) {
+      if (of !== round) return;
+      const before = new Map(told.map((one) => [one.suggestion.cohort, one]));
+      const stays = new Set(wanted.map(({ cohort }) => cohort));
+      const older = told.filter(({ suggestion }) => stays.has(suggestion.cohort));
+      told = [
+        ...older.filter(({ suggestion }) => !wanted.some((one) => isSame(one, suggestion))),
+        ...wanted.map((one): Told => {
+          const same = before.get(one.cohort);
+          // The same wish keeps its id: a button must not change under a person's finger.
+          const id = same !== undefined && isSame(same.suggestion, one) ? same.suggestion.id : one.id;
+          return { suggestion: { ...one, id }, plansLeft: PLANS };
+        }),
+      ];
+    },
+    confirm(id, who, why) {
+      const found = told.find(({ suggestion }) => suggestion.id === id)?.suggestion;
+      if (found === undefined)
+        throw new SuggestionRefusal('this suggestion has expired, was confirmed, or never was (busbar suggestions)');
+      mustBePossible(found);
+      const { cohort } = found;
+      round += 1;
+      const at = options.siteNow();
+      const actId = `suggestion-${id}-${at}`;
+      const left = new Map<string, Desire>();
+      for (const [machine, mode] of options.assign(cohort, found.to)) {
+        if (options.seen(machine)?.mode !== mode) left.set(machine, { mode, actId, who, why, confirmed: true });
+      }
+      told = [];
+      options.journal.act({ id: actId, at, who, what: `confirm: ${wordsOf(found)}`, why });
+      if (left.size > 0) {
+        options.begin(actId, [...left.keys()]);
+        const machines = left.size;
+        underway.set(cohort, { cohort, actId, who, why, since: at, sinceWall: options.wallNow(), machines, left });
+      }
+      options.askPlan(`${who} confirmed a suggestion`);
+      return { actId, cohort, machines: left.size };
+    },
+    look() {
+      const [site, wall] = [options.siteNow(), options.wallNow()];
+      for (const [cohort, { left, since, sinceWall }] of underway) {
+        for (const [machine, { mode }] of left) {
+          const seen = options.seen(machine);
+          if (seen?.mode === mode && seen.at > since && seen.isProven) left.delete(machine);
+        }
+        const isLate = site - since > LONGEST_SITE_MS && wall - sinceWall > LONGEST_WALL_MS;
+        const isOff = options.trustOf(cohort) !== 'suggest' || options.isHeld(cohort) || options.isOrdered();
+        if (left.size === 0 || isLate || isOff) underway.delete(cohort);
+      }
+    },
+  };
+}
+
+const isSame = (a: Suggestion, b: Suggestion): boolean => a.cohort === b.cohort && movesText(a) === movesText(b);
+
+const movesText = ({ moves }: Pick<Suggestion, 'moves'>): string =>
+  moves.map(({ from, to, machines }) => `${machines.toLocaleString('en-US')} from ${from} to ${to}`).join(', ');
+
+export const wordsOf = (one: Pick<Suggestion, 'cohort' | 'moves'>): string => `${one.cohort}: ${movesText(one)}`;
+
+/** Machines that leave a mode, paired with those that come into one: first with first. */
+export function movesBetween(
+  from: Readonly<Record<string, number>>,
+  to: Readonly<Record<string, number>>,
+): Suggestion['moves'] {
+  const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort();
+  const change = keys.map((mode) => ({ mode, by: Math.round((to[mode] ?? 0) - (from[mode] ?? 0)) }));
+  const leave = change.filter(({ by }) => by < 0).map(({ mode, by }) => ({ mode, left: -by }));
+  const moves: Suggestion['moves'] = [];
+  for (const { mode, by } of change) {
+    for (let come = by; come > 0;) {
+      const source = leave.find(({ left }) => left > 0);
+      if (source === undefined) break;
+      const machines = Math.min(come, source.left);
+      moves.push({ from: source.mode, to: mode, machines });
+      source.left -= machines;
+      come -= machines;
+    }
+  }
+  return moves;
+}
+
+/** Less than this over a day is rounding of whole machines. */
+const WORTH_TELLING_USD = 0.01;
+
+/**
+ * What a plan that may move one cohort more wants of it.
+ * @param kept the plan in force, in which it stays as it is @param free the same with the cohort free
+ * @param rateUsdPerHour what the running step of a plan earns at the prices of now; undefined where nobody can tell
+ */
+export function suggestionOf(facts: {
+  readonly id: string;
+  readonly cohort: { readonly id: string; readonly now: Readonly<Record<string, number>> };
+  readonly trust: 'shadow' | 'suggest';
+  readonly kept: Plan;
+  readonly free: Plan;
+  readonly at: SiteMs;
+  rateUsdPerHour(plan: Plan): number | undefined;
+}): Suggestion | undefined {
+  const { cohort, kept, free } = facts;
+  const [was, would] = [kept.steps[0], free.steps[0]];
+  const to = would?.cohorts[cohort.id];
+  if (was === undefined || would === undefined || to === undefined) return undefined;
+  const moves = movesBetween(cohort.now, to);
+  if (moves.length === 0) return undefined;
+  const isProven = [kept, free].every(({ status }) => status === 'optimal');
+  const usdHorizon = isProven ? free.objectiveUsd - kept.objectiveUsd : null;
+  if (usdHorizon !== null && usdHorizon < WORTH_TELLING_USD) return undefined;
+  const [wasUsd, wouldUsd] = [facts.rateUsdPerHour(kept), facts.rateUsdPerHour(free)];
+  return {
+    id: facts.id,
+    cohort: cohort.id,
+    trust: facts.trust,
+    madeAt: facts.at,
+    moves,
+    from: whole(cohort.now),
+    to: whole(to),
+    importDeltaW: would.importW - was.importW,
+    why: reasonOf(cohort.id, free),
+    usdPerHour: wasUsd === undefined || wouldUsd === undefined ? null : wouldUsd - wasUsd,
+    usdHorizon,
+  };
+}
+
+const whole = (counts: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(counts).flatMap(([mode, n]) => (Math.round(n) > 0 ? [[mode, Math.round(n)]] : [])));
+
+/** The plan's own sentence on the cohort, where it has one. */
+function reasonOf(cohortId: string, { why, steps }: Plan): string {
+  const sentence = why?.changes.find((one) => one.includes(` of ${cohortId} `));
+  return sentence ?? `the plan says so at a price of $${steps[0]!.priceUsdPerMwh.toFixed(2)}/MWh; nothing tells why`;
+}
