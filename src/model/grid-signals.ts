@@ -19,7 +19,11 @@ const stale = z
       .describe(
         'hold: what was told goes on to its end; safe-limit: the same, and import stays below safeLimitMw; release: what was told counts no more',
       ),
-    safeLimitMw: z.number().min(0).optional().describe('import that may go on while it is stale, with then: safe-limit'),
+    safeLimitMw: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('import that may go on while it is stale, with then: safe-limit'),
   })
   .refine(({ then, safeLimitMw }) => (then === 'safe-limit') === (safeLimitMw !== undefined), {
     error: 'expected safeLimitMw with then: safe-limit, and with nothing else',
@@ -54,7 +58,10 @@ const openadr = z.strictObject({
   scope: z.string().optional().describe('asked for with the token; absent: none is named'),
   venName: z.string().min(1).max(128).describe('what the site calls itself'),
   programs: z.array(z.string().min(1)).min(1).optional().describe('names of programs that are followed; absent: all'),
-  targets: z.array(z.string().min(1).max(128)).default([]).describe('asked for; absent: whatever the VTN shows the site'),
+  targets: z
+    .array(z.string().min(1).max(128))
+    .default([])
+    .describe('asked for; absent: whatever the VTN shows the site'),
   emergencyMw: z.number().min(0).describe('import that may go on in a grid emergency, which names no figure'),
   simpleMw: z
     .tuple([z.number().min(0), z.number().min(0), z.number().min(0)])
@@ -68,7 +75,13 @@ const basePoint = z.strictObject({
   ...common,
   kind: z.literal('base-point'),
   host: z.string().default('127.0.0.1').describe('address listened at; beyond loopback only with tls'),
-  port: z.number().int().min(1).max(65_535).default(1_802).describe('802 is the registered port of Modbus/TCP Security'),
+  port: z
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(1_802)
+    .describe('802 is the registered port of Modbus/TCP Security'),
   unitId: z.number().int().min(1).max(247).default(1),
   tls: z
     .strictObject({
