@@ -81,6 +81,7 @@ describe('what is told', () => {
     expect(learn(known, { ...one, revision: 4, cancelled: true })).toBe(known);
     expect(learnAll(known, [one])).toBe(known);
     expect([...learnAll(known, []).keys()]).toEqual([]);
+    expect(learnAll(known, [], ['a'])).toBe(known);
   });
 
   test('events are forgotten once over, and not before', () => {

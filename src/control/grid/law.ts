@@ -46,9 +46,12 @@ export function learn(known: Told, event: GridEvent): Told {
   return new Map(known).set(event.id, event);
 }
 
-/** The same for a source that always tells all there is: what it does not tell any more is over. */
-export function learnAll(known: Told, events: readonly GridEvent[]): Told {
-  const listed = new Set(events.map(({ id }) => id));
+/**
+ * The same for a source that always tells all there is: what it does not tell any more is over.
+ * @param unread ids that were told and not understood: what is known of them stands
+ */
+export function learnAll(known: Told, events: readonly GridEvent[], unread: readonly string[] = []): Told {
+  const listed = new Set([...events.map(({ id }) => id), ...unread]);
   const left = [...known].filter(([id]) => listed.has(id));
   const kept: Told = left.length === known.size ? known : new Map(left);
   return events.reduce(learn, kept);
