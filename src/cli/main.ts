@@ -10,6 +10,7 @@ import { convertVerb } from './convert.ts';
 import { demoVerb } from './demo.ts';
 import { discoverVerb } from './discover.ts';
 import { driverVerb } from './driver.ts';
+import { gridVerb } from './grid.ts';
 import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
@@ -53,6 +54,7 @@ for (const verb of [
   releaseVerb,
   ordersVerb,
   approveVerb,
+  gridVerb,
   poolsVerb,
   plantVerb,
   adoptVerb,

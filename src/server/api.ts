@@ -21,6 +21,7 @@ import { checkTls, type Tls } from './access/tls.ts';
 import { backupRoutes } from './backup-routes.ts';
 import { convertRoutes } from './convert-routes.ts';
 import { createEventHub, frame, type EventHub } from './events.ts';
+import { gridRoutes } from './grid-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
@@ -84,6 +85,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     poolRoutes(app, runtime);
     plantRoutes(app, runtime);
     orderRoutes(app, runtime);
+    gridRoutes(app, runtime, access.limits);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

@@ -83,6 +83,8 @@ export function createPlanning(options: {
   held(): ReadonlySet<string>;
   /** Orders in force. */
   orders(): readonly Order[];
+  /** The facts with what the grid demands over them. */
+  grid(snapshot: Snapshot): Snapshot;
   picture(): Picture;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
@@ -192,7 +194,7 @@ export function createPlanning(options: {
     const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
     const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
-      snapshot: withOrders(facts, orders),
+      snapshot: options.grid(withOrders(facts, orders)),
       forecast: wanted.forecast,
       notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
       scenarios,

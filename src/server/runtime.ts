@@ -27,6 +27,7 @@ import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { openClusters, type SiteClusters } from './clusters.ts';
+import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
@@ -149,6 +150,7 @@ export interface Runtime {
   readonly people: People;
   readonly orders: SiteOrders;
   readonly pools: Pools;
+  readonly grid: Grid;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
   readonly journal: Journal;
@@ -223,6 +225,21 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     askPlan,
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
+  const grid = await createGrid({
+    store,
+    journal,
+    io: { ...world.feeds, unixNow: Date.now },
+    folder: options.folder,
+    log,
+    site: () => site,
+    trust,
+    held: () => new Set(people.holds().keys()),
+    isSettled: () => {
+      const { wanted, seen, failed } = inPlace();
+      return seen + failed.length >= wanted;
+    },
+    askPlan,
+  });
   const pools = await createPools({
     store,
     journal,
@@ -303,6 +320,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     trust,
     held: () => new Set(people.holds().keys()),
     orders: () => orders.inForce(),
+    grid: (snapshot) => grid.facts(snapshot),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
     onPicture: (taken) => void (picture = taken),
@@ -370,6 +388,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     books.look(picture, planning.planned(), swept);
     raiseAlarms();
     witness.examine(picture, reconciler);
+    grid.look(picture);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     // A price that is told anew, or told otherwise.
@@ -392,6 +411,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     uplinks.reload(site);
     devices.reload(site);
     pools.follow();
+    grid.follow();
     books.follow(site);
     room = createRoom(site, plant, () => picture.wetBulbC);
     unexplained = createUnexplained(machines.length);
@@ -416,7 +436,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       ),
       settled: swept,
     });
-    alarms = alarmBook.update([...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms()], picture.at);
+    alarms = alarmBook.update(
+      [...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms(), ...grid.alarms()],
+      picture.at,
+    );
     const now = alarms
       .filter(({ code }) => REPLAN_ON.has(code))
       .map(({ code, subject }) => `${code} ${subject}`)
@@ -488,6 +511,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       log,
     ),
   ];
+  grid.follow();
 
   return {
     get site() {
@@ -518,12 +542,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     people,
     orders: { ...orders, preview: previewOrder, inPlace },
     pools,
+    grid,
     devices,
     journal,
     identities,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
+      await grid.close();
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
       journal.commands(reconciler.drainChanged());

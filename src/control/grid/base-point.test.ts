@@ -45,6 +45,14 @@ describe('the map', () => {
     expect([...registers.answer(read(0, 4))]).toEqual([3, 8, ...word(0, 0x3a98, 1, 10)]);
   });
 
+  test('what stood before the process began stands still', () => {
+    const told: BasePointCommand[] = [];
+    const initial = { basePointW: 15e6, enabled: true };
+    const registers = createRegisters({ initial, mostW: 40e6, telemetry: () => TELEMETRY, told: (c) => told.push(c) });
+    registers.answer(pdu(6, ...word(3, 1)));
+    expect(told).toEqual([{ ...initial, heartbeat: 1 }]);
+  });
+
   test('half a base point, a foreign enable and one above the connection are refused, and change nothing', () => {
     const { told, registers } = bank();
     const exception = (request: Buffer) => [...registers.answer(request)];

@@ -67,6 +67,8 @@ export interface Registers {
 }
 
 export interface RegisterOptions {
+  /** What stands in the command registers at the start; absent: zeros. A process that was away must not let go of the site. */
+  readonly initial?: Pick<BasePointCommand, 'basePointW' | 'enabled'> | undefined;
   /** A base point above it is exception 3. */
   readonly mostW: number;
   telemetry(): BasePointTelemetry;
@@ -74,8 +76,12 @@ export interface RegisterOptions {
   told(command: BasePointCommand): void;
 }
 
-export function createRegisters({ mostW, telemetry, told }: RegisterOptions): Registers {
+export function createRegisters({ initial, mostW, telemetry, told }: RegisterOptions): Registers {
   const commands = new Uint16Array(COMMANDS);
+  if (initial !== undefined) {
+    const kw = Math.round(initial.basePointW / 1000);
+    commands.set([kw >>> 16, kw & 0xffff, Number(initial.enabled)]);
+  }
 
   function read(pdu: Buffer): Buffer | Exception {
     if (pdu.length !== 5) return ILLEGAL_VALUE;
