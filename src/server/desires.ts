@@ -1,6 +1,6 @@
 import type { Desire, Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
-import { modeKey, type Plan, type Site } from '../model/index.ts';
+import { type CohortFacts, modeKey, type Plan, type Site } from '../model/index.ts';
 import type { FleetMachine } from './fleet.ts';
 import type { Picture } from './picture.ts';
 
@@ -13,10 +13,13 @@ export interface Desires {
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
  * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
+ * @param cohorts what the plan was made on: under an order or a demand of the grid machines give up their minimum times, and what
+ *   the plan let go of is not held here
  */
 export function desiresOf(
   site: Site,
   plan: Plan,
+  cohorts: readonly Pick<CohortFacts, 'id' | 'pinned'>[],
   picture: Picture,
   reconciler: Reconciler,
   held: ReadonlySet<string>,
@@ -29,7 +32,8 @@ export function desiresOf(
     const members = picture.groups.get(group.id)?.answering;
     if (group.kind !== 'asic' || wanted === undefined || members === undefined || held.has(group.id)) continue;
     if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
-    const machines = members.map((member) => assignable(site, member, picture, reconciler));
+    const mayBePinned = cohorts.find(({ id }) => id === group.id)?.pinned ?? {};
+    const machines = members.map((member) => assignable(site, member, picture, reconciler, mayBePinned));
     const byId = new Map(members.map((member) => [member.machine.id, member]));
     for (const [id, mode] of assign(machines, wanted)) {
       const standing = reconciler.desired(id);
@@ -50,6 +54,7 @@ function assignable(
   { machine, reading }: FleetMachine,
   picture: Picture,
   reconciler: Reconciler,
+  mayBePinned: CohortFacts['pinned'],
 ): Assignable {
   const seen = reading?.mode === undefined ? undefined : modeKey(reading.mode);
   const change = reconciler.lastChange(machine.id);
@@ -57,13 +62,14 @@ function assignable(
   const underway = command?.stage === 'sent' || command?.stage === 'acknowledged';
   // What was just asked for counts as its mode: a machine on its way is not asked to turn round for nothing.
   const mode = underway ? command.mode : seen;
+  const isLetGo = mode === undefined || (mayBePinned[mode] ?? 0) === 0;
   const dwellMinutes = mode === 'sleep' ? site.mining.minimumOffMinutes : site.mining.minimumOnMinutes;
   const state = picture.states.get(machine.id)?.state;
   const { powerW, hashrateThs } = reading ?? {};
   return {
     id: machine.id,
     mode,
-    pinned: change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
+    pinned: !isLetGo && change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
     degraded: state === 'degraded' || state === 'faulted',
     wakes: reconciler.recentWakes(machine.id),
     changedAt: change?.at,

@@ -119,7 +119,15 @@ export function createPlanning(options: {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(options.orders()), act);
+    const desires = desiresOf(
+      sources.site,
+      made,
+      taken.snapshot.cohorts,
+      picture,
+      reconciler,
+      heldUnder(options.orders()),
+      act,
+    );
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {

@@ -33,8 +33,9 @@ export function trimmed(
   connectionW: number,
 ): number | undefined {
   const offW = missW(importW, demanded);
-  if (Math.abs(offW) <= DEAD_BAND * connectionW) return undefined;
   const mostW = MOST * connectionW;
+  // Far off, machines are still on their way, or something does not obey: no bias of a model explains it.
+  if (Math.abs(offW) <= DEAD_BAND * connectionW || Math.abs(offW) > mostW) return undefined;
   const next = Math.max(-mostW, Math.min(mostW, biasW + offW));
   return next === biasW ? undefined : next;
 }
