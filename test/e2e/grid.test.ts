@@ -38,17 +38,17 @@ beforeAll(async () => {
       clientId: 'small-site',
       clientSecret: { env: 'BUSBAR_TEST_VTN' },
       venName: 'Small site',
-      emergencyMw: 0.12,
+      emergencyMw: 0.17,
       pollSeconds: 1,
       reportSeconds: 60,
-      stale: { seconds: 5, then: 'safe-limit', safeLimitMw: 0.26 },
+      stale: { seconds: 8, then: 'safe-limit', safeLimitMw: 0.3 },
     },
     {
       id: 'iso',
       kind: 'base-point',
       port: modbusPort,
       priority: 5,
-      stale: { seconds: 3, then: 'hold' },
+      stale: { seconds: 5, then: 'hold' },
     },
     {
       id: 'aggregator',
@@ -67,7 +67,7 @@ beforeAll(async () => {
   beating = setInterval(() => void master.beat().catch(() => {}), 500);
   await until('miners that run as planned', () => {
     const { wanted, seen } = small.runtime.orders.inPlace();
-    return wanted > 50 && seen === wanted && (small.runtime.picture().importW ?? 0) > 250_000;
+    return wanted > 50 && seen > 50 && (small.runtime.picture().importW ?? 0) > 350_000;
   });
 }, 180_000);
 afterAll(async () => {
@@ -103,42 +103,42 @@ async function rests(what: string, at: () => boolean): Promise<void> {
 describe('a VTN of OpenADR', { timeout: 240_000 }, () => {
   test('caps the site, which obeys at the meter and reports it; changes and takes it back', async () => {
     await until('the site is registered', () => vtn.vens.has('Small site'));
-    vtn.put('e-1', { priority: 1, intervalPeriod: hour, intervals: [{ type: 'IMPORT_CAPACITY_LIMIT', value: 200 }] });
-    await rests('import below the cap', () => truthW() <= 200_000 + 2_000);
-    expect(truthW()).toBeGreaterThan(200_000 - BAND_W);
+    vtn.put('e-1', { priority: 1, intervalPeriod: hour, intervals: [{ type: 'IMPORT_CAPACITY_LIMIT', value: 240 }] });
+    await rests('import below the cap', () => truthW() <= 240_000 + 2_000);
+    expect(truthW()).toBeGreaterThan(240_000 - 2 * BAND_W);
     const row = await eventOf('e-1');
-    expect(row).toMatchObject({ source: 'utility', state: 'in-force', kind: 'cap', mostW: 200_000, leastW: 0 });
+    expect(row).toMatchObject({ source: 'utility', state: 'in-force', kind: 'cap', mostW: 240_000, leastW: 0 });
     expect(row!.deliveredW).toBeGreaterThan(50_000);
     const report = await until('a report', () => vtn.reports.find(({ eventID }) => eventID === 'e-1'));
     const told = await until('a report of import below the cap', () => {
       const payloads = vtn.reports.at(-1)!.resources[0]!.intervals[0]!.payloads;
       const drawn = payloads.find(({ type }) => type === 'DEMAND')?.values[0];
-      return typeof drawn === 'number' && drawn <= 203 ? payloads : undefined;
+      return typeof drawn === 'number' && drawn <= 243 ? payloads : undefined;
     });
     expect(report.clientName).toBe('Small site');
     expect(told.find(({ type }) => type === 'OPERATING_STATE')?.values).toEqual(['RUNNING_CURTAILED']);
 
-    vtn.put('e-1', { priority: 1, intervalPeriod: hour, intervals: [{ type: 'IMPORT_CAPACITY_LIMIT', value: 150 }] });
-    await rests('import below the stricter cap', () => truthW() <= 152_000);
+    vtn.put('e-1', { priority: 1, intervalPeriod: hour, intervals: [{ type: 'IMPORT_CAPACITY_LIMIT', value: 200 }] });
+    await rests('import below the stricter cap', () => truthW() <= 202_000);
 
     // A grid emergency of a lower priority still goes before it.
     vtn.put('e-2', { priority: 9, intervalPeriod: hour, intervals: [{ type: 'ALERT_GRID_EMERGENCY', value: 'shed' }] });
-    await rests('import below what goes on in an emergency', () => truthW() <= 122_000);
+    await rests('import below what goes on in an emergency', () => truthW() <= 172_000);
     vtn.remove('e-2');
     vtn.remove('e-1');
-    await until('import rises again', () => truthW() > 250_000);
+    await until('import rises again', () => truthW() > 310_000);
     const who = (await acts()).filter((act) => act.who === 'utility').map(({ what }) => what);
     expect(who.filter((what) => what.startsWith('e-1: import at most'))).toHaveLength(2);
     expect(who).toContain('take back e-1');
-    expect(who.some((what) => what.startsWith('e-2: emergency, import at most 120'))).toBe(true);
+    expect(who.some((what) => what.startsWith('e-2: emergency, import at most 170'))).toBe(true);
   });
 
   test('a person opts out of an event, on record, and the VTN is told so', async () => {
-    vtn.put('e-3', { intervalPeriod: hour, intervals: [{ type: 'DISPATCH_SETPOINT', value: 0.2 }], units: 'MW' });
-    await rests('import at the set point', () => Math.abs(truthW() - 200_000) <= BAND_W);
+    vtn.put('e-3', { intervalPeriod: hour, intervals: [{ type: 'DISPATCH_SETPOINT', value: 0.22 }], units: 'MW' });
+    await rests('import at the set point', () => Math.abs(truthW() - 220_000) <= BAND_W);
     const { grid } = small.runtime;
     await grid.optOut('utility', 'e-3', 'ada', 'a customer is on site');
-    await until('import goes back up', () => truthW() > 250_000);
+    await until('import goes back up', () => truthW() > 310_000);
     expect(await eventOf('e-3')).toMatchObject({ state: 'opted-out' });
     await until('a report that says so', () =>
       vtn.reports.some(
@@ -162,17 +162,17 @@ describe('a VTN of OpenADR', { timeout: 240_000 }, () => {
   });
 
   test('a VTN that answers nonsense or not at all is stale by its policy: import stays below the safe limit', async () => {
-    expect(truthW()).toBeGreaterThan(262_000);
+    expect(truthW()).toBeGreaterThan(310_000);
     vtn.trouble('garbled');
     await until('stale', async () => (await view()).sources.find(({ id }) => id === 'utility')?.state === 'stale');
-    await rests('import below the safe limit', () => truthW() <= 262_000);
+    await rests('import below the safe limit', () => truthW() <= 302_000);
     expect(small.runtime.alarms().find(({ code }) => code === 'grid-signal-stale')).toMatchObject({
       subject: 'utility',
     });
     vtn.trouble(undefined);
-    await until('import rises again', () => truthW() > 262_000 + BAND_W);
+    await until('import rises again', () => truthW() > 310_000);
     expect((await acts()).map(({ what }) => what)).toEqual(
-      expect.arrayContaining(['stale: import stays below 0.26 MW', 'heard again']),
+      expect.arrayContaining(['stale: import stays below 0.3 MW', 'heard again']),
     );
   });
 });
@@ -181,7 +181,7 @@ describe('a site controller over Modbus', { timeout: 240_000 }, () => {
   const int32 = (words: Buffer, i: number): number => words.readInt32BE(2 * i) * 1000;
 
   test('moves the base point down and up, and the feeder follows within 2 % of the connection', async () => {
-    for (const kw of [220, 140, 260, 180]) {
+    for (const kw of [320, 210, 340, 260]) {
       await master.send(kw);
       await rests(`import at ${kw} kW`, () => Math.abs(truthW() - kw * 1000) <= BAND_W);
       expect(await view()).toMatchObject({ demanded: { leastW: kw * 1000, mostW: kw * 1000 } });
@@ -192,7 +192,7 @@ describe('a site controller over Modbus', { timeout: 240_000 }, () => {
     expect(Math.abs(int32(telemetry, 2) - truthW())).toBeLessThan(BAND_W);
     expect(int32(telemetry, 4)).toBeGreaterThan(50_000);
     expect(int32(telemetry, 6)).toBeGreaterThan(50_000);
-    expect(int32(telemetry, 10)).toBe(180_000);
+    expect(int32(telemetry, 10)).toBe(260_000);
     expect(telemetry.readUInt16BE(28)).toBeLessThan(60);
     await expect(master.send(401)).rejects.toThrow('exception 3');
   });
@@ -200,14 +200,14 @@ describe('a site controller over Modbus', { timeout: 240_000 }, () => {
   test('that hangs is stale, and what it told holds; one that lets go is not missed', async () => {
     clearInterval(beating);
     await until('stale', async () => (await view()).sources.find(({ id }) => id === 'iso')?.state === 'stale');
-    await rests('import held where it was', () => Math.abs(truthW() - 180_000) <= BAND_W);
-    await master.send(200);
+    await rests('import held where it was', () => Math.abs(truthW() - 260_000) <= BAND_W);
+    await master.send(280);
     await until('heard again', async () => (await view()).sources.find(({ id }) => id === 'iso')?.state === 'live');
-    await master.send(200, false);
-    await until('import rises again', () => truthW() > 250_000);
+    await master.send(280, false);
+    await until('import rises again', () => truthW() > 310_000);
     await until('silent for longer than the policy allows', async () => {
       const iso = (await view()).sources.find(({ id }) => id === 'iso')!;
-      return iso.ageSeconds! > 4 && iso;
+      return iso.ageSeconds! > 6 && iso;
     });
     expect((await view()).sources.find(({ id }) => id === 'iso')?.state).toBe('live');
   });
@@ -215,13 +215,13 @@ describe('a site controller over Modbus', { timeout: 240_000 }, () => {
 
 describe('a signed webhook', { timeout: 240_000 }, () => {
   test('is believed once; forged, late, replayed, oversize and nonsense ones are refused, on record', async () => {
-    const good = signedMessage(KEY, demand(0.17), unixS());
+    const good = signedMessage(KEY, demand(0.23), unixS());
     expect((await send(good)).status).toBe(202);
-    await rests('import below what it asked', () => truthW() <= 172_000);
+    await rests('import below what it asked', () => truthW() <= 232_000);
 
     const answers = [
       await send(good),
-      await send({ ...good, body: good.body.replace('0.17', '9.17') }),
+      await send({ ...good, body: good.body.replace('0.23', '9.23') }),
       await send(signedMessage(Buffer.alloc(32, 6), demand(9), unixS())),
       await send(signedMessage(KEY, demand(9), unixS() - 400)),
       await send(signedMessage(KEY, demand(9), unixS() + 400)),
@@ -234,27 +234,25 @@ describe('a signed webhook', { timeout: 240_000 }, () => {
     expect(answers.map(({ status }) => status)).toEqual([409, 401, 401, 401, 401, 400, 413, 400, 404, 404]);
     for (const { headers } of answers) expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
     const refused = (await acts()).filter(({ who, what }) => who === 'aggregator' && what.startsWith('refused'));
-    expect(refused.map(({ why }) => why).sort()).toEqual(
-      [
-        expect.stringMatching(/^a|body/i),
-        expect.stringContaining('the message'),
-        expect.stringContaining('the signature does not fit'),
-        expect.stringContaining('the signature does not fit'),
-        expect.stringMatching(/signed 400 s a/),
-        expect.stringMatching(/signed (399|400) s ahead/),
-        expect.stringContaining('expected the headers'),
-        expect.anything(),
-      ].slice(0, refused.length),
-    );
+    for (const why of [
+      /taken already/,
+      /does not fit/,
+      /400 s ago/,
+      /s ahead of our clock/,
+      /webhook-id/,
+      /large/,
+      /timestamp/,
+    ])
+      expect(refused.map((act) => act.why)).toContainEqual(expect.stringMatching(why));
     expect(refused).toHaveLength(8);
-    expect(truthW()).toBeLessThan(172_000);
+    expect(truthW()).toBeLessThan(232_000);
   });
 
   test('that falls silent under release counts no more', async () => {
     expect((await send(beat())).status).toBe(202);
     await until('stale', async () => (await view()).sources.find(({ id }) => id === 'aggregator')?.state === 'stale');
     expect(await eventOf('w-1')).toMatchObject({ state: 'not-followed' });
-    await until('import rises again', () => truthW() > 250_000);
+    await until('import rises again', () => truthW() > 310_000);
     expect((await send(beat())).status).toBe(202);
     await until('what it told counts again', async () => (await eventOf('w-1'))?.state === 'in-force');
     await send(

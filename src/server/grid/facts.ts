@@ -3,6 +3,9 @@ import { aimedAt } from '../../control/grid/trim.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { ORDER_USD_PER_MWH } from '../orders/orders.ts';
 
+/** A miner that re-tunes is off for minutes, and import with it: one that sleeps or wakes follows sooner. */
+const RETUNE_USD_FOLLOWING = 0.25;
+
 /**
  * The planner's facts with what the grid demands over them: a limit is a call of a program for which nothing pays, a set point is
  * followed both ways. Machines give up their minimum times for it: those that run may sleep, and for a set point those that sleep
@@ -13,7 +16,11 @@ export function withGrid(snapshot: Snapshot, stretches: readonly Stretch[], bias
   if (stretches.length === 0) return snapshot;
   const named = stretches.map((stretch, i) => {
     const first = stretch.by[0]!;
-    const { least, most } = aimedAt(stretch.importW, biasW);
+    const aimed = aimedAt(stretch.importW, biasW);
+    // Where a limit and a set point meet, what is trimmed for the one must not lift the other.
+    const limits = stretch.by.flatMap(({ kind, importW }) => (kind === 'set-point' ? [] : [importW.most]));
+    const most = Math.min(aimed.most, ...limits);
+    const least = Math.min(aimed.least, most);
     // One event may stand in several stretches: each is a limit of its own.
     return { id: `${first.sourceId} ${first.eventId}#${i}`, least, most, from: stretch.from, until: stretch.until };
   });
@@ -24,8 +31,12 @@ export function withGrid(snapshot: Snapshot, stretches: readonly Stretch[], bias
     least > 0 ? [{ id, leastW: least, mostW: most, from, until }] : [],
   );
   const isFollowed = points.some(({ from }) => from <= snapshot.at);
+  const { mining } = snapshot;
   return {
     ...snapshot,
+    mining: isFollowed
+      ? { ...mining, retuneUsdPerMachine: Math.max(mining.retuneUsdPerMachine, RETUNE_USD_FOLLOWING) }
+      : mining,
     programCalls: [...(snapshot.programCalls ?? []), ...calls],
     ...(points.length === 0 ? {} : { basePoints: [...(snapshot.basePoints ?? []), ...points] }),
     cohorts: snapshot.cohorts.map((cohort) => {

@@ -63,6 +63,8 @@ const TRIM_ON = 6;
 const REST_MS = 3_000;
 const KEPT = 600;
 const PLAN_AHEAD_MS = 2 * DAY;
+/** A set point without an end is planned for as if it ended then: it is followed by another, and nobody knows where. */
+const SET_POINT_AHEAD_MS = 30 * MINUTE;
 /** Off by more than this share of the connection, a demand is missed: what meters wobble by, and what a set point may be off. */
 const MISSED_ABOVE = 0.005;
 const MISSED_SET_POINT = 0.02;
@@ -136,7 +138,12 @@ export function createFollowing(options: FollowOptions): Following {
     look,
     facts(snapshot, demands) {
       const until = siteMs(snapshot.at + PLAN_AHEAD_MS);
-      return withGrid(snapshot, stretches(demands, snapshot.at, until), biasW);
+      const planned = demands.map((demand) =>
+        demand.kind === 'set-point' && !Number.isFinite(demand.until)
+          ? { ...demand, until: siteMs(snapshot.at + SET_POINT_AHEAD_MS) }
+          : demand,
+      );
+      return withGrid(snapshot, stretches(planned, snapshot.at, until), biasW);
     },
     standing: () => standing,
     missW: missNow,
