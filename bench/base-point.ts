@@ -26,7 +26,7 @@ const round = (value: number, digits = 100): number => Math.round(value * digits
  */
 export async function basePointBench(): Promise<Record<string, unknown>> {
   const port = await freePort();
-  const source = { id: 'iso', kind: 'base-point', port, stale: { seconds: 20, then: 'hold' } };
+  const source = { id: 'iso', kind: 'base-point', port, stale: { seconds: 20, policy: 'hold' } };
   const small = await startSmall({
     offset: OFFSET,
     from: '2026-03-29T05:01:00Z',

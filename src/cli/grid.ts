@@ -79,7 +79,7 @@ function gridText(view: shapes.GridView): string {
         one.kind,
         one.state,
         one.ageSeconds === null ? 'never' : `${age(one.ageSeconds * 1_000)} ago`,
-        `${one.then}${one.safeLimitW === null ? '' : ` ${watts(one.safeLimitW)}`} after ${one.staleAfterSeconds} s`,
+        `${one.policy}${one.safeLimitW === null ? '' : ` ${watts(one.safeLimitW)}`} after ${one.staleAfterSeconds} s`,
         one.problem ?? '',
       ]),
     ),

@@ -11,7 +11,7 @@ export const gridSourceView = z.object({
   state: z.enum(['live', 'waiting', 'stale']).describe('waiting: not heard since the start, and not yet stale'),
   ageSeconds: z.number().nullable().describe('since its last sign of life; null: none since the start'),
   staleAfterSeconds: z.number(),
-  then: z.enum(STALE_POLICIES),
+  policy: z.enum(STALE_POLICIES),
   safeLimitW: z.number().nullable(),
   priority: z.number().int(),
   problem: z.string().nullable(),

@@ -14,7 +14,7 @@ export const STALE_POLICIES = ['hold', 'safe-limit', 'release'] as const;
 const stale = z
   .strictObject({
     seconds: z.number().positive().describe('without a sign of life after which the source is stale'),
-    then: z
+    policy: z
       .enum(STALE_POLICIES)
       .describe(
         'hold: what was told goes on to its end; safe-limit: the same, and import stays below safeLimitMw; release: what was told counts no more',
@@ -23,10 +23,10 @@ const stale = z
       .number()
       .min(0)
       .optional()
-      .describe('import that may go on while it is stale, with then: safe-limit'),
+      .describe('import that may go on while it is stale, with policy: safe-limit'),
   })
-  .refine(({ then, safeLimitMw }) => (then === 'safe-limit') === (safeLimitMw !== undefined), {
-    error: 'expected safeLimitMw with then: safe-limit, and with nothing else',
+  .refine(({ policy, safeLimitMw }) => (policy === 'safe-limit') === (safeLimitMw !== undefined), {
+    error: 'expected safeLimitMw with policy: safe-limit, and with nothing else',
     path: ['safeLimitMw'],
   });
 
@@ -103,5 +103,4 @@ export const gridSignal = z.discriminatedUnion('kind', [openadr, basePoint, webh
 export type GridSignal = z.infer<typeof gridSignal>;
 export type OpenAdrSource = z.infer<typeof openadr>;
 export type BasePointSource = z.infer<typeof basePoint>;
-export type WebhookSource = z.infer<typeof webhook>;
 export type StalePolicy = GridSignal['stale'];

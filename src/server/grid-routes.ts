@@ -65,8 +65,7 @@ function webhookRoute(scope: App, { grid }: Runtime, limits: Pick<Limits, 'webho
       onError: (request, _reply, error, done) => {
         const status = error instanceof ApiProblem ? error.status : (error.statusCode ?? 500);
         // What the law refused is on record already; this is what never came so far.
-        if (status === 413 || status === 429)
-          grid.refused((request.params as { source: string }).source, error.message);
+        if (status === 413 || status === 429) grid.refused(request.params.source, error.message);
         done();
       },
       schema: {

@@ -41,20 +41,20 @@ beforeAll(async () => {
       emergencyMw: 0.17,
       pollSeconds: 1,
       reportSeconds: 60,
-      stale: { seconds: 8, then: 'safe-limit', safeLimitMw: 0.3 },
+      stale: { seconds: 8, policy: 'safe-limit', safeLimitMw: 0.3 },
     },
     {
       id: 'iso',
       kind: 'base-point',
       port: modbusPort,
       priority: 5,
-      stale: { seconds: 5, then: 'hold' },
+      stale: { seconds: 5, policy: 'hold' },
     },
     {
       id: 'aggregator',
       kind: 'webhook',
       secret: { env: 'BUSBAR_TEST_WEBHOOK' },
-      stale: { seconds: 4, then: 'release' },
+      stale: { seconds: 4, policy: 'release' },
     },
   ];
   small = await startSmall({

@@ -53,9 +53,9 @@ const source = (told: Told, stale: StalePolicy, isStale: boolean): SourceState =
   told,
   optedOut: new Set(),
 });
-const HOLD: StalePolicy = { seconds: 60, then: 'hold' };
-const SAFE: StalePolicy = { seconds: 60, then: 'safe-limit', safeLimitMw: 20e-6 };
-const RELEASE: StalePolicy = { seconds: 60, then: 'release' };
+const HOLD: StalePolicy = { seconds: 60, policy: 'hold' };
+const SAFE: StalePolicy = { seconds: 60, policy: 'safe-limit', safeLimitMw: 20e-6 };
+const RELEASE: StalePolicy = { seconds: 60, policy: 'release' };
 
 describe('what is told', () => {
   test('replayed and reordered events change nothing', () => {

@@ -87,7 +87,7 @@ export const STALE_EVENT = 'stale';
 
 /** What one source demands from `now` on, by what it told and how it is to be taken while it is silent. */
 export function demandsOf({ id, priority, stale, isStale, told, optedOut }: SourceState, now: SiteMs): Demand[] {
-  if (isStale && stale.then === 'release') return [];
+  if (isStale && stale.policy === 'release') return [];
   const demands = [...told.values()].flatMap((event) =>
     event.cancelled || optedOut.has(event.id)
       ? []
@@ -95,7 +95,7 @@ export function demandsOf({ id, priority, stale, isStale, told, optedOut }: Sour
           .filter(({ from, until }) => until > now && until > from)
           .map((span): Demand => ({ ...span, sourceId: id, eventId: event.id, priority: event.priority })),
   );
-  if (!isStale || stale.then === 'hold') return demands;
+  if (!isStale || stale.policy === 'hold') return demands;
   const safeW = stale.safeLimitMw! * 1e6;
   const forEver = Infinity as SiteMs;
   return [

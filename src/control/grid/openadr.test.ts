@@ -178,7 +178,7 @@ const SOURCE = gridSignal.parse({
   clientSecret: { env: 'VTN_SECRET' },
   venName: 'Site 1',
   emergencyMw: 1,
-  stale: { seconds: 60, then: 'hold' },
+  stale: { seconds: 60, policy: 'hold' },
 }) as OpenAdrSource;
 
 type Answer = Partial<HttpReply> | undefined;

@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 const source = (stale: object) =>
   gridSignal.parse({ id: 'agg', kind: 'webhook', secret: { env: 'X' }, stale: { seconds: 10, ...stale } });
-const site = (stale: object = { then: 'hold' }): Site =>
+const site = (stale: object = { policy: 'hold' }): Site =>
   ({ connection: { limitMw: 40 }, gridSignals: [source(stale)] }) as unknown as Site;
 const open = (stale?: object): Promise<SignalBook> =>
   createSignalBook({
@@ -68,7 +68,7 @@ test('a message is taken once, over a restart too, and one that the disk did not
 });
 
 test('silence is stale by its policy, told once, and lasts over a restart until a sign of life', async () => {
-  const stale = { then: 'safe-limit', safeLimitMw: 3 };
+  const stale = { policy: 'safe-limit', safeLimitMw: 3 };
   const book = await open(stale);
   book.tell('agg', cap(1, 5e6));
   book.heard('agg');
@@ -88,7 +88,7 @@ test('silence is stale by its policy, told once, and lasts over a restart until 
 });
 
 test('a source that was never heard is stale once its time is over', async () => {
-  const book = await open({ then: 'safe-limit', safeLimitMw: 3 });
+  const book = await open({ policy: 'safe-limit', safeLimitMw: 3 });
   book.look();
   expect(mosts(book)).toEqual([]);
   wall += 10_001;

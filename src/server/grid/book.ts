@@ -232,13 +232,13 @@ export async function createSignalBook(options: BookOptions): Promise<SignalBook
     entry.isStale = isStale;
     refresh();
     keep();
-    const { then, safeLimitMw } = source.stale;
+    const { policy, safeLimitMw } = source.stale;
     const means = {
       hold: 'what it told goes on',
       'safe-limit': `import stays below ${safeLimitMw} MW`,
       release: 'what it told counts no more',
     };
-    if (isStale) act(source.id, `stale: ${means[then]}`, `no sign of life for ${source.stale.seconds} s`);
+    if (isStale) act(source.id, `stale: ${means[policy]}`, `no sign of life for ${source.stale.seconds} s`);
     else act(source.id, 'heard again', 'a sign of life');
     options.askPlan(`${source.id} is ${isStale ? 'stale' : 'heard again'}`);
   }

@@ -63,7 +63,7 @@ const TRIM_ON = 6;
 const REST_MS = 3_000;
 const KEPT = 600;
 const PLAN_AHEAD_MS = 2 * DAY;
-/** A set point without an end is planned for as if it ended then: it is followed by another, and nobody knows where. */
+/** A set point without an end is planned for as if it ended policy: it is followed by another, and nobody knows where. */
 const SET_POINT_AHEAD_MS = 30 * MINUTE;
 /** Off by more than this share of the connection, a demand is missed: what meters wobble by, and what a set point may be off. */
 const MISSED_ABOVE = 0.005;

@@ -197,8 +197,8 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
         .sources()
         .filter(({ isStale }) => isStale)
         .map(({ source, problem }): RaisedAlarm => {
-          const { then, seconds } = source.stale;
-          const message = `no sign of life for more than ${seconds} s, then ${then}${problem === undefined ? '' : `: ${problem}`}`;
+          const { policy, seconds } = source.stale;
+          const message = `no sign of life for more than ${seconds} s, then ${policy}${problem === undefined ? '' : `: ${problem}`}`;
           return { code: 'grid-signal-stale', subject: source.id, message };
         }),
       ...following.alarms(),
@@ -253,7 +253,7 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
     },
     follow,
     async close() {
-      await Promise.all([...running.values()].map((one) => one.close()));
+      await Promise.all([...running.values()].map(async (one) => one.close()));
     },
   };
 }

@@ -35,14 +35,14 @@ export function viewOf({ picture, planW, book, following, trust, wall, skewMs }:
     planW: planW ?? null,
     sources: book.sources().map(({ source, heardWall, isStale, problem }) => {
       const skew = skewMs(source.id);
-      const { seconds, then, safeLimitMw } = source.stale;
+      const { seconds, policy, safeLimitMw } = source.stale;
       return {
         id: source.id,
         kind: source.kind,
         state: isStale ? 'stale' : heardWall === undefined ? 'waiting' : 'live',
         ageSeconds: heardWall === undefined ? null : Math.round((wall - heardWall) / 100) / 10,
         staleAfterSeconds: seconds,
-        then,
+        policy,
         safeLimitW: safeLimitMw === undefined ? null : safeLimitMw * 1e6,
         priority: source.priority,
         problem: problem ?? null,
@@ -87,7 +87,7 @@ function stateOf(
 ): GridEventRow['state'] {
   if (event.cancelled || (from === undefined && event.spans.length > 0)) return 'over';
   if (optedOut.has(event.id)) return 'opted-out';
-  if (from === undefined || (isStale && source.stale.then === 'release')) return 'not-followed';
+  if (from === undefined || (isStale && source.stale.policy === 'release')) return 'not-followed';
   if (from > now) return 'to-come';
   const { by } = following.standing();
   return by.some(({ sourceId, eventId }) => sourceId === source.id && eventId === event.id) ? 'in-force' : 'overruled';
