@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
 import { backtestBench } from './backtest.ts';
+import { basePointBench } from './base-point.ts';
 import { discoverBench } from './discover.ts';
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
@@ -28,6 +29,11 @@ const BENCHES: Readonly<
   backtest: {
     about: 'a recorded year on the site of 40 MW against rules and foresight (minutes; --year Y --variants --regret)',
     run: backtestBench,
+  },
+  'base-point': {
+    about:
+      'base points over Modbus at the small emulated site: how far off the feeder is, and for how long (10 minutes)',
+    run: basePointBench,
   },
   plan: {
     about: 'the planner: 20 to 60 cohorts over a day, cold and warm, beside the bare solver (minutes; --replans N)',

@@ -56,6 +56,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   awards:
     'Ancillary services sold ahead. How long one must be sustained is not asked: a miner that sleeps can sleep on. A group counts once enough of its miners were put to sleep since the start to know how long they take.',
   programs: 'Curtailment programs: import goes down to a firm level when called.',
+  gridSignals:
+    'Who may tell the site what to draw while it runs, and what holds when they fall silent: docs/grid-events.md.',
   leases:
     'Chips rented elsewhere, such as TPUs, sold on or standing in for the GPUs of a class of work: docs/money.md.',
   feeds:

@@ -66,6 +66,18 @@ export const ALARMS = {
     meaning:
       'What machines, cooling and losses explain differs from the meter by more than a tenth. Something draws that nobody reports, or a model in the site file is wrong.',
   },
+  'grid-signal-stale': {
+    severity: 'warning',
+    title: 'A source of grid signals is silent',
+    meaning:
+      'No sign of life for longer than the site file allows: its policy holds (hold, safe-limit or release). Check the line, the credentials and the clock of whoever speaks for the grid.',
+  },
+  'grid-event-missed': {
+    severity: 'critical',
+    title: 'Import is not where the grid demands it',
+    meaning:
+      'The response time is over and the feeder meter still reads something else. Look for machines that do not obey, are held by a person or are silent; what may not be interrupted draws on.',
+  },
   'pool-unlisted': {
     severity: 'critical',
     title: 'Miners work for a pool or worker that is not on the list',

@@ -11,6 +11,7 @@ import { demoVerb } from './demo.ts';
 import { discoverVerb } from './discover.ts';
 import { driverVerb } from './driver.ts';
 import { guardVerb } from './guard.ts';
+import { gridVerb } from './grid.ts';
 import { historyVerb } from './history.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
@@ -54,6 +55,7 @@ for (const verb of [
   releaseVerb,
   ordersVerb,
   approveVerb,
+  gridVerb,
   poolsVerb,
   plantVerb,
   adoptVerb,

@@ -5,6 +5,7 @@ import {
   HOUR,
   siteMs,
   type AwardFacts,
+  type BasePointFacts,
   type ProgramCallFacts,
   type Forecast,
   type GeneratorFacts,
@@ -209,6 +210,64 @@ describe('curtailment programs', () => {
       key: 'call:ers',
       sentence: '1 MW more while ers is called is worth $30.00 an hour now',
     });
+  });
+});
+
+describe('base points', () => {
+  const hour = (n: number, mw: number, more: Partial<BasePointFacts> = {}): BasePointFacts => ({
+    id: `b${n}`,
+    leastW: mw * 1e6,
+    mostW: mw * 1e6,
+    from: siteMs(AT + n * HOUR),
+    until: siteMs(AT + (n + 1) * HOUR),
+    ...more,
+  });
+
+  test('import follows them up and down, whatever the price, whoever plans', () => {
+    const basePoints = [hour(0, 1.5), hour(1, 4.5), hour(2, 3)];
+    for (const plan of both(site({ basePoints }), shortForecast([20, 90, 90, 20], 60))) {
+      expect(importsMw(plan)).toEqual([1.5, 4.5, 3, 6]);
+      expect(plan.objectiveUsd).toBeCloseTo(1.5 * 30 - 4.5 * 40 - 3 * 40 + 6 * 30, 6);
+    }
+  });
+
+  test('a band leaves the price its choice within it', () => {
+    const basePoints = [hour(0, 0, { mostW: 3.9e6, leastW: 2.1e6 }), hour(1, 0, { mostW: 3.9e6, leastW: 2.1e6 })];
+    for (const plan of both(site({ basePoints }), shortForecast([20, 90], 60)))
+      expect(importsMw(plan)).toEqual([3.9, 2.1]);
+  });
+
+  test('one out of reach is come as near to as can be, and missing it is paid for once', () => {
+    const basePoints = [hour(0, 9)];
+    for (const plan of both(site({ basePoints }), shortForecast([90], 60))) {
+      expect(importsMw(plan)).toEqual([6]);
+      expect(plan.objectiveUsd).toBeCloseTo(-6 * 40 - 3 * 20_000, 6);
+    }
+  });
+
+  test('a charge on the peak of the month is no reason to stay below one', () => {
+    const demand = { usdPerMw: 25_000, intervalMs: HOUR / 4, billedW: 2e6, monthEndsAt: siteMs(AT + 24 * HOUR) };
+    const tariff = { ...bareSnapshot().tariff, demand: { ...demand, runningWh: 0 } };
+    const snapshot = site({ tariff, basePoints: [hour(0, 4.5)] });
+    expect(importsMw(planWith(highs, snapshot, shortForecast([20], 60)))).toEqual([4.5]);
+  });
+
+  test('the first step answers to the one in force now, not to one that begins within it', () => {
+    const middle = siteMs(AT + HOUR / 2);
+    const basePoints = [hour(0, 4.5, { until: middle }), hour(0, 1.5, { from: middle })];
+    const forecast = shortForecast([20], 60);
+    expect(importsMw(planWith(highs, site({ basePoints }), forecast))).toEqual([4.5]);
+    expect(importsMw(planWith(highs, { ...site({ basePoints }), at: middle }, forecast))).toEqual([1.5]);
+  });
+
+  test('a site without any pays nothing: no columns, no rows', () => {
+    const size = (snapshot: Snapshot) => {
+      const { model } = buildLp(pose(snapshot, shortForecast([20], 60)));
+      return [model.columns().seriesOf.length, model.rows().seriesOf.length];
+    };
+    expect(size(site({ basePoints: [] }))).toEqual(size(site()));
+    const [columns, rows] = size(site());
+    expect(size(site({ basePoints: [hour(0, 5)] }))).toEqual([columns! + 2, rows! + 1]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { betweenPerW, type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { basePointAt } from './base-points.ts';
 import { worthUpToW } from './calls.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
@@ -98,17 +99,18 @@ function decideStep(problem: Problem, t: number, earlier: readonly Decision[]): 
     runOn(offer, () => {
       const gainUsdPerMwh = worth(hall, usdPerHour, wattsEach) - price;
       if (gainUsdPerMwh <= 0) return 0;
-      const mostW = worthUpToW(problem, t, gainUsdPerMwh);
+      const mostW = Math.min(worthUpToW(problem, t, gainUsdPerMwh), basePointAt(problem, t)?.mostW ?? Infinity);
       if (mostW === Infinity || wattsEach <= 0) return Infinity;
       return (mostW - netOf(problem, t, decision)) / atMeterW(hall, wattsEach);
     });
   }
-  // The contract has import fall no faster than this: what loses least runs on.
+  // The contract has import fall no faster than this, or the grid wants as much drawn: what loses least runs on.
+  const leastW = Math.max(ramp.leastW, basePointAt(problem, t)?.leastW ?? -Infinity);
   for (const offer of offers.sort(dearestFirst)) {
-    if (ramp.leastW - netOf(problem, t, decision) <= 0) break;
+    if (leastW - netOf(problem, t, decision) <= 0) break;
     if (offer.wattsEach > 0)
       runOn(offer, () =>
-        Math.ceil(Math.max(0, ramp.leastW - netOf(problem, t, decision)) / atMeterW(offer.hall, offer.wattsEach)),
+        Math.ceil(Math.max(0, leastW - netOf(problem, t, decision)) / atMeterW(offer.hall, offer.wattsEach)),
       );
   }
   return {

@@ -1,4 +1,5 @@
 import { alikeW, cooledW, type CoolingCurve, fitting } from '../model/index.ts';
+import { basePointAt } from './base-points.ts';
 import { callsAt } from './calls.ts';
 import { withinUse } from './generation.ts';
 import { leasedGpus } from './leases.ts';
@@ -133,7 +134,10 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   const { tariff, connection } = problem.snapshot;
   // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
   const isBound =
-    tariff.demand !== undefined || connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
+    tariff.demand !== undefined ||
+    connection.rampWPerMinute !== undefined ||
+    callsAt(problem, 0).length > 0 ||
+    basePointAt(problem, 0) !== undefined;
   const room = roomBeside(problem, 0, whole, isBound ? netOf(problem, 0, decision) : Infinity);
   placeGpus(problem, decision, gpus, gpusAt, room);
   placeMachines(problem, decision, machines, room);

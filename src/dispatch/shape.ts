@@ -1,5 +1,6 @@
 import { averagePerW, type Line, type PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
+import { basePointUsd } from './base-points.ts';
 import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
@@ -167,6 +168,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
       usd -= facts.interruptUsdPerGpu * Math.max(0, runningBefore - decision.gpus[i]!);
     });
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
+    usd -= basePointUsd(problem, t, importW[t]!);
   });
   problem.work.forEach(({ reservedGpus }, i) => {
     usd += sparedUsd(

@@ -105,6 +105,7 @@ function limitsOf(
     ...callsAt(problem, 0).map(({ facts: { id } }) =>
       limit(`call:${id}`, `while ${id} is called`, 'MW', perHour('program-call', id)),
     ),
+    limit('base-point', 'while a base point is followed', 'MW', perHour('base-point:band')),
     limit('ballast:shed', 'of miners that can shed at once', 'MW', perHour('ballast:shed')),
     limit('ballast:take', 'of miners that can take up load at once', 'MW', perHour('ballast:take')),
     ...problem.halls.flatMap(({ id }) => [

@@ -8,6 +8,8 @@ export * from './cooling.ts';
 export * from './fault.ts';
 export * from './feeders.ts';
 export * from './generation.ts';
+export * from './grid-api.ts';
+export * from './grid-signals.ts';
 export * from './guard.ts';
 export * from './interval.ts';
 export * from './io.ts';

@@ -1,4 +1,5 @@
 import type { Machine } from './machine.ts';
+import type { GridSignal } from './grid-signals.ts';
 import { secretRef } from './secret.ts';
 import { addressesOf, type Site } from './site.ts';
 
@@ -91,10 +92,14 @@ const standInOf = (driver: string): Device | undefined =>
   Object.hasOwn(STAND_INS, driver) ? STAND_INS[driver] : undefined;
 
 /** What a rehearsal of this site does not play as it is, in words. */
-export const notRehearsed = ({ machines }: Site): string[] =>
-  [...new Set(machines.map(({ driver }) => driver))].flatMap((driver) =>
+export const notRehearsed = ({ machines, gridSignals }: Site): string[] => [
+  ...[...new Set(machines.map(({ driver }) => driver))].flatMap((driver) =>
     Object.hasOwn(STAND_INS, driver) ? [STAND_INS[driver]!.about] : [],
-  );
+  ),
+  ...gridSignals
+    .filter((source) => rehearsedSignal(source).length === 0)
+    .map(({ id }) => `the grid signal ${id} is left out: its VTN is real`),
+];
 
 interface Device {
   readonly driver: string;
@@ -121,6 +126,7 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
     uplinks: site.uplinks.map(moved),
     plant: site.plant.map(moved),
     pools: rehearsedPools(site),
+    gridSignals: site.gridSignals.flatMap(rehearsedSignal),
     clusters: site.clusters.map((cluster) => ({ ...cluster, settings: emulatedCluster(cluster) })),
     feeds:
       live && marketsFolder !== undefined
@@ -128,6 +134,15 @@ export function rehearsedSite(site: Site, marketsFolder: string | undefined): Si
         : site.feeds,
   };
 }
+
+/** No VTN of the real grid is spoken to, and no controller listened to; what stands on loopback is emulated already. */
+function rehearsedSignal(source: GridSignal): GridSignal[] {
+  if (source.kind === 'webhook') return [source];
+  if (source.kind === 'base-point') return [{ ...source, host: '127.0.0.1', tls: undefined }];
+  return LOOPBACK_URL.test(source.url) && LOOPBACK_URL.test(source.tokenUrl ?? source.url) ? [source] : [];
+}
+
+const LOOPBACK_URL = /^https?:\/\/127\.\d+\.\d+\.\d+(:\d+)?(\/|$)/;
 
 /** An address of loopback that is emulated already; 127.0.0.1 is this computer itself. */
 const EMULATED_POOL = /^stratum\+tcp:\/\/127\.(?!0\.0\.1:)\d+\.\d+\.\d+:/;

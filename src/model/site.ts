@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CATALOGUE } from './catalogue.ts';
+import { gridSignal } from './grid-signals.ts';
 import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
 import type { BallastFacts } from './snapshot.ts';
@@ -635,6 +636,7 @@ export const siteSchema = z.strictObject({
   contracts: z.array(contract).default([]),
   awards: z.array(award).default([]),
   programs: z.array(program).default([]),
+  gridSignals: z.array(gridSignal).default([]),
   leases: z.array(lease).default([]),
   feeds: z.array(feed),
   history: z

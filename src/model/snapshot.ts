@@ -46,6 +46,8 @@ export interface Snapshot {
   readonly awards?: readonly AwardFacts[];
   /** Calls of curtailment programs, under way and to come; absent: none. */
   readonly programCalls?: readonly ProgramCallFacts[];
+  /** Import that the grid wants followed, in stretches that do not overlap; absent: none. */
+  readonly basePoints?: readonly BasePointFacts[];
   readonly work: readonly WorkFacts[];
   /** Leases of which something is to be decided; absent: none. */
   readonly leases?: readonly LeaseFacts[];
@@ -120,6 +122,15 @@ export interface ProgramCallFacts {
   /** Import that may go on. */
   readonly firmW: number;
   readonly penaltyUsdPerMwh: number;
+  readonly from: SiteMs;
+  readonly until: SiteMs;
+}
+
+/** Import that is to be followed both ways for a while; `leastW` and `mostW` are alike where it is one figure. */
+export interface BasePointFacts {
+  readonly id: string;
+  readonly leastW: number;
+  readonly mostW: number;
   readonly from: SiteMs;
   readonly until: SiteMs;
 }

@@ -22,6 +22,7 @@ import { backupRoutes } from './backup-routes.ts';
 import { convertRoutes } from './convert-routes.ts';
 import { createEventHub, frame, type EventHub } from './events.ts';
 import { guardRoutes } from './guard-routes.ts';
+import { gridRoutes } from './grid-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
@@ -90,6 +91,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     orderRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
+    gridRoutes(app, runtime, access.limits);
     historyRoutes(app, runtime);
     convertRoutes(app, runtime);
     backupRoutes(app, runtime);

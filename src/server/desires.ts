@@ -1,6 +1,6 @@
 import type { Desire, Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
-import { CATALOGUE, modeKey, type Plan, type Site } from '../model/index.ts';
+import { CATALOGUE, type CohortFacts, modeKey, type Plan, type Site } from '../model/index.ts';
 import type { FleetMachine } from './fleet.ts';
 import type { Picture } from './picture.ts';
 
@@ -23,10 +23,13 @@ export interface Apart {
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
  * that Activity shows decisions and not repetitions.
+ * @param cohorts what the plan was made on: under an order or a demand of the grid machines give up their minimum times, and what
+ *   the plan let go of is not held here
  */
 export function desiresOf(
   site: Site,
   plan: Plan,
+  cohorts: readonly Pick<CohortFacts, 'id' | 'pinned'>[],
   picture: Picture,
   reconciler: Reconciler,
   { left, onlyDown, confirmed }: Apart,
@@ -41,8 +44,9 @@ export function desiresOf(
     if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
     const isOrdered = onlyDown.has(group.id);
     const asked = isOrdered ? { ...act, confirmed: true } : act;
+    const mayBePinned = cohorts.find(({ id }) => id === group.id)?.pinned ?? {};
     const byId = new Map(members.map((member) => [member.machine.id, member]));
-    for (const [id, mode] of assigned(site, members, wanted, picture, reconciler)) {
+    for (const [id, mode] of assigned(site, members, wanted, picture, reconciler, mayBePinned)) {
       if (isOrdered && drawsMore(byId.get(id)!, mode)) continue;
       const standing = reconciler.desired(id);
       if (standing?.mode === mode && (standing.confirmed === true) === isOrdered) {
@@ -57,16 +61,20 @@ export function desiresOf(
   return { all, changed };
 }
 
-/** Which of a cohort's machines does what, for whole counts by mode key. */
+/**
+ * Which of a cohort's machines does what, for whole counts by mode key.
+ * @param mayBePinned how many machines of each mode a plan held to their minimum times; absent: all that changed lately
+ */
 export function assigned(
   site: Site,
   members: readonly FleetMachine[],
   wanted: Readonly<Record<string, number>>,
   picture: Picture,
   reconciler: Reconciler,
+  mayBePinned?: CohortFacts['pinned'],
 ): ReadonlyMap<string, string> {
   return assign(
-    members.map((member) => assignable(site, member, picture, reconciler)),
+    members.map((member) => assignable(site, member, picture, reconciler, mayBePinned)),
     wanted,
   );
 }
@@ -87,6 +95,7 @@ function assignable(
   { machine, reading }: FleetMachine,
   picture: Picture,
   reconciler: Reconciler,
+  mayBePinned: CohortFacts['pinned'] | undefined,
 ): Assignable {
   const seen = reading?.mode === undefined ? undefined : modeKey(reading.mode);
   const change = reconciler.lastChange(machine.id);
@@ -94,13 +103,14 @@ function assignable(
   const underway = command?.stage === 'sent' || command?.stage === 'acknowledged';
   // What was just asked for counts as its mode: a machine on its way is not asked to turn round for nothing.
   const mode = underway ? command.mode : seen;
+  const isLetGo = mayBePinned !== undefined && (mode === undefined || (mayBePinned[mode] ?? 0) === 0);
   const dwellMinutes = mode === 'sleep' ? site.mining.minimumOffMinutes : site.mining.minimumOnMinutes;
   const state = picture.states.get(machine.id)?.state;
   const { powerW, hashrateThs } = reading ?? {};
   return {
     id: machine.id,
     mode,
-    pinned: change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
+    pinned: !isLetGo && change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
     degraded: state === 'degraded' || state === 'faulted',
     wakes: reconciler.recentWakes(machine.id),
     changedAt: change?.at,

@@ -94,6 +94,8 @@ export function createPlanning(options: {
   readonly suggestions: Suggestions;
   /** Orders in force. */
   orders(): readonly Order[];
+  /** The facts with what the grid demands over them. */
+  grid(snapshot: Snapshot): Snapshot;
   picture(): Picture;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
@@ -129,7 +131,8 @@ export function createPlanning(options: {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(sources.site, made, picture, reconciler, apart(options.orders()), act);
+    const { cohorts } = taken.snapshot;
+    const desires = desiresOf(sources.site, made, cohorts, picture, reconciler, apart(options.orders()), act);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
@@ -253,7 +256,9 @@ export function createPlanning(options: {
     const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
     const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
-      snapshot: withOrders(withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving), orders),
+      snapshot: options.grid(
+        withOrders(withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving), orders),
+      ),
       forecast: wanted.forecast,
       notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
       scenarios,

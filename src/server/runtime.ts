@@ -29,6 +29,7 @@ import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { openClusters, type SiteClusters } from './clusters.ts';
+import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { openMarkets, type Markets } from './markets.ts';
@@ -161,6 +162,7 @@ export interface Runtime {
   /** What the plan would change of cohorts that wait for a person. */
   readonly suggestions: Suggestions;
   readonly pools: Pools;
+  readonly grid: Grid;
   /** PDUs and cooling plant. */
   readonly devices: PlantDevices;
   readonly guard: SiteGuard | undefined;
@@ -241,6 +243,21 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     askPlan,
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
+  const grid = await createGrid({
+    store,
+    journal,
+    io: { ...world.feeds, unixNow: Date.now },
+    folder: options.folder,
+    log,
+    site: () => site,
+    trust,
+    held: () => new Set(people.holds().keys()),
+    isSettled: () => {
+      const { wanted, seen, failed } = inPlace();
+      return seen + failed.length >= wanted;
+    },
+    askPlan,
+  });
   const pools = await createPools({
     store,
     journal,
@@ -344,6 +361,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     levels: people.levels,
     suggestions,
     orders: () => orders.inForce(),
+    grid: (snapshot) => grid.facts(snapshot),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
     onPicture: (taken) => void (picture = taken),
@@ -458,6 +476,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     raiseAlarms();
     witness.examine(picture, reconciler);
     if (trust() !== 'shadow' && planning.plan() !== undefined) ballast.look(picture);
+    grid.look(picture);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     // A price that is told anew, or told otherwise.
@@ -480,6 +499,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     uplinks.reload(site);
     devices.reload(site);
     pools.follow();
+    grid.follow();
     books.follow(site);
     room = createRoom(site, plant, () => picture.wetBulbC);
     unexplained = createUnexplained(machines.length);
@@ -506,7 +526,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       settled: swept,
     });
     if (guard !== undefined) raised.push(...guard.alarms());
-    alarms = alarmBook.update([...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms()], picture.at);
+    alarms = alarmBook.update(
+      [...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms(), ...grid.alarms()],
+      picture.at,
+    );
     const now = alarms
       .filter(({ code }) => REPLAN_ON.has(code))
       .map(({ code, subject }) => `${code} ${subject}`)
@@ -579,6 +602,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       log,
     ),
   ];
+  grid.follow();
 
   return {
     get site() {
@@ -610,6 +634,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     orders: { ...orders, preview: previewOrder, inPlace },
     suggestions,
     pools,
+    grid,
     devices,
     guard,
     journal,
@@ -618,6 +643,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
       guard?.close();
+      await grid.close();
       fleet.close();
       await Promise.all(loops.map((one) => one.stop()));
       journal.commands(reconciler.drainChanged());

@@ -33,6 +33,7 @@ const LISTS = [
   'contracts',
   'awards',
   'programs',
+  'gridSignals',
   'leases',
   'feeds',
   'owners',
@@ -57,6 +58,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   powerCurves(site, tell);
   addresses(site, tell);
   listening(site, tell);
+  gridSources(site, tell);
   return issues;
 }
 
@@ -320,11 +322,39 @@ function addresses(site: Raw, tell: Tell): void {
 function listening(site: Raw, tell: Tell): void {
   const { server } = site;
   if (!isRaw(server) || typeof server['host'] !== 'string' || server['tls'] !== undefined) return;
-  if (/^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(server['host'])) return;
+  if (LOOPBACK.test(server['host'])) return;
   tell(
     ['server', 'host'],
     'beyond loopback (127.0.0.1) it takes a certificate: expected server.tls with certificate and key',
   );
+}
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|::1|\[::1\])$/;
+
+/** Signals of the grid come over a line that nobody else can write on. */
+function gridSources(site: Raw, tell: Tell): void {
+  const listeners = new Map<string, unknown>();
+  for (const { index, entry } of entries(site, 'gridSignals')) {
+    const path = ['gridSignals', index];
+    if (entry['kind'] === 'openadr')
+      for (const key of ['url', 'tokenUrl']) {
+        const address = entry[key];
+        if (typeof address !== 'string' || !URL.canParse(address)) continue;
+        const { protocol, hostname } = new URL(address);
+        if (protocol === 'http:' && !LOOPBACK.test(hostname))
+          tell([...path, key], 'beyond loopback credentials cross the network in the clear: expected https');
+      }
+    if (entry['kind'] !== 'base-point') continue;
+    const { host = '127.0.0.1', port = 1_802 } = entry;
+    if (typeof host === 'string' && !LOOPBACK.test(host) && entry['tls'] === undefined)
+      tell(
+        [...path, 'host'],
+        'plain Modbus knows no credentials: beyond loopback expected tls with certificate, key and clientCa (Modbus/TCP Security)',
+      );
+    const at = `${String(host)}:${String(port)}`;
+    if (listeners.has(at)) tell([...path, 'port'], `${at} is listened at for "${String(listeners.get(at))}" already`);
+    listeners.set(at, entry['id']);
+  }
 }
 
 /** What is no mistake and still wants a look, told by `busbar check` and at the start. */

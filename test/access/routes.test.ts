@@ -215,6 +215,7 @@ test('what changes anything needs an operator at least; what is public is known 
     'GET /api/v1/session',
     'GET /healthz',
     'GET /signin',
+    'POST /api/v1/grid/:source',
     'POST /api/v1/signin',
     'POST /api/v1/signout',
   ]);

@@ -49,6 +49,8 @@ function fixture() {
   ];
   const call = { id: 'ers', firmW: 8e6, penaltyUsdPerMwh: 2_000 };
   const programCalls = [{ ...call, from: siteMs(snapshot.at + 10 * MINUTE), until: siteMs(snapshot.at + DAY) }];
+  const basePoint = { id: 'iso', leastW: 7e6, mostW: 7e6, from: snapshot.at, until: siteMs(snapshot.at + 60 * MINUTE) };
+  const basePoints = [basePoint];
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
   const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
   const point = { powerLimitW: 200, marginalW: 100, throughput: 0.7, paid: 0.7, serves: false };
@@ -62,7 +64,21 @@ function fixture() {
   const more = { chips: 32, costUsdPerChipHour: 2, minimumMs: 60 * MINUTE, rentedChips: 4, keptUntil: undefined };
   const leases = [{ ...lease, serves: { work: work[0]!.id, gpusPerChip: 1 }, more }];
   return pose(
-    { ...snapshot, leases, ballast, connection, tariff, halls, feeders, awards, programCalls, work, cohorts, mining },
+    {
+      ...snapshot,
+      leases,
+      ballast,
+      connection,
+      tariff,
+      halls,
+      feeders,
+      awards,
+      programCalls,
+      basePoints,
+      work,
+      cohorts,
+      mining,
+    },
     { ...forecast, steps },
   );
 }

@@ -1,3 +1,4 @@
+import { basePointAt, offUsdPerMw } from '../base-points.ts';
 import { defineConstraint } from '../constraint.ts';
 import { peakChargesUsdPerMw } from '../demand.ts';
 import type { ProblemCohort } from '../problem.ts';
@@ -19,9 +20,10 @@ export const ballast = defineConstraint({
     const halls = new Set(fast.map(([, { hall }]) => hall));
     const charges = peakChargesUsdPerMw(problem);
     for (const [t, { facts: step, hours, pinned, cooling, limits }] of problem.steps.entries()) {
+      const basePointUsd = basePointAt(problem, t) === undefined ? 0 : offUsdPerMw(problem, t);
       const short = model.column(
         ['ballast:short', '', step.start],
-        -(USD_PER_MWH_SHORT * hours + charges),
+        -(USD_PER_MWH_SHORT * hours + charges + basePointUsd),
         0,
         Infinity,
       );

@@ -2,6 +2,7 @@
 import type { Constraint } from '../constraint.ts';
 import { awards } from './awards.ts';
 import { ballast } from './ballast.ts';
+import { basePoint } from './base-point.ts';
 import { cohortConservation } from './cohort-conservation.ts';
 import { coincidentPeak } from './coincident-peak.ts';
 import { connectionLimit } from './connection-limit.ts';
@@ -31,6 +32,7 @@ import { workDemand } from './work-demand.ts';
 export const constraints: readonly Constraint[] = [
   awards,
   ballast,
+  basePoint,
   cohortConservation,
   coincidentPeak,
   connectionLimit,

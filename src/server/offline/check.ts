@@ -131,7 +131,7 @@ function secretIssues(raw: unknown, secrets: Secrets): { errors: SiteIssue[]; wa
     for (const [key, inner] of Object.entries(value)) walk(inner, [...path, Array.isArray(value) ? Number(key) : key]);
   };
   const site = (raw ?? {}) as Record<string, unknown>;
-  for (const list of ['machines', 'meters', 'uplinks', 'clusters', 'feeds']) walk(site[list], [list]);
+  for (const list of ['machines', 'meters', 'uplinks', 'clusters', 'feeds', 'gridSignals']) walk(site[list], [list]);
   // The key of the site's own certificate is a credential too.
   const key = (site['server'] as { tls?: { key?: unknown } } | undefined)?.tls?.key;
   const message = typeof key === 'string' ? secrets.problem({ file: key }) : undefined;
