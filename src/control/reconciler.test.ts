@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { Fault, modeFromKey, siteMs, wallMs, type FaultKind, type Reading } from '../model/index.ts';
-import { createReconciler, showsMode, type Desire, type Handle, type ReconcilerOptions } from './reconciler.ts';
+import type { Desire, Handle } from './commands.ts';
+import { createReconciler, type ReconcilerOptions } from './reconciler.ts';
+import { showsMode } from './seen.ts';
 
 const POWER: Readonly<Record<string, number>> = { sleep: 25, low: 2000, normal: 3000 };
 const HASH: Readonly<Record<string, number>> = { sleep: 0, low: 70, normal: 100 };

@@ -89,7 +89,7 @@ export const whatsminerV2 = defineDriver({
         if (row === undefined || num(row['Elapsed'] ?? row['Uptime']) === undefined) {
           // Firmware that switched its mining program off declines `summary` and still answers `status`.
           const { off } = await status(undefined, signal);
-          if (off === true) return { at: io.siteNow(), mode: SLEEP };
+          if (off === true) return { at: io.siteNow(), mode: SLEEP, hashrateThs: 0 };
           expectDone(reply, `${address} summary`);
           throw new Fault('garbled', `${address}: a summary without a time`, { bytes: JSON.stringify(reply) });
         }

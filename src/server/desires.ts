@@ -1,4 +1,5 @@
-import type { Desire, Reconciler } from '../control/reconciler.ts';
+import type { Desire } from '../control/commands.ts';
+import type { Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
 import { modeKey, type Plan, type Site } from '../model/index.ts';
 import type { FleetMachine } from './fleet.ts';
@@ -13,6 +14,7 @@ export interface Desires {
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
  * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
+ * @param isOrdered an order is in force: machines that run give up their minimum time for it
  */
 export function desiresOf(
   site: Site,
@@ -20,7 +22,8 @@ export function desiresOf(
   picture: Picture,
   reconciler: Reconciler,
   held: ReadonlySet<string>,
-  act: Omit<Desire, 'mode'>,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  isOrdered = false,
 ): Desires {
   const all = new Map<string, Desire>();
   const changed: string[] = [];
@@ -29,16 +32,17 @@ export function desiresOf(
     const members = picture.groups.get(group.id)?.answering;
     if (group.kind !== 'asic' || wanted === undefined || members === undefined || held.has(group.id)) continue;
     if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
-    const machines = members.map((member) => assignable(site, member, picture, reconciler));
+    const machines = members.map((member) => assignable(site, member, picture, reconciler, isOrdered));
     const byId = new Map(members.map((member) => [member.machine.id, member]));
     for (const [id, mode] of assign(machines, wanted)) {
       const standing = reconciler.desired(id);
+      const isShed = isOrdered && mode === 'sleep';
       if (standing?.mode === mode) {
-        all.set(id, standing);
+        all.set(id, standing.isShed === isShed ? standing : { ...standing, isShed });
         continue;
       }
       const seen = byId.get(id)?.reading?.mode;
-      all.set(id, { ...act, mode });
+      all.set(id, { ...act, mode, isShed });
       if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
     }
   }
@@ -50,6 +54,7 @@ function assignable(
   { machine, reading }: FleetMachine,
   picture: Picture,
   reconciler: Reconciler,
+  isOrdered: boolean,
 ): Assignable {
   const seen = reading?.mode === undefined ? undefined : modeKey(reading.mode);
   const change = reconciler.lastChange(machine.id);
@@ -57,13 +62,14 @@ function assignable(
   const underway = command?.stage === 'sent' || command?.stage === 'acknowledged';
   // What was just asked for counts as its mode: a machine on its way is not asked to turn round for nothing.
   const mode = underway ? command.mode : seen;
+  const givesUp = isOrdered && mode !== 'sleep';
   const dwellMinutes = mode === 'sleep' ? site.mining.minimumOffMinutes : site.mining.minimumOnMinutes;
   const state = picture.states.get(machine.id)?.state;
   const { powerW, hashrateThs } = reading ?? {};
   return {
     id: machine.id,
     mode,
-    pinned: change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
+    pinned: !givesUp && change !== undefined && change.mode === mode && picture.at - change.at < dwellMinutes * 60_000,
     degraded: state === 'degraded' || state === 'faulted',
     wakes: reconciler.recentWakes(machine.id),
     changedAt: change?.at,

@@ -55,6 +55,8 @@ export interface Fleet {
   sweep(): Promise<SweepReport>;
   /** Reads one machine before the others. */
   readSoon(id: string): void;
+  /** Goes on with what gave way. Called about twice a second. */
+  goOn(): void;
   /** Wants the slow read of one machine in the next sweep. */
   inspectSoon(id: string): void;
   /** Follows a changed site file: a machine spoken to as before keeps its connection and all that is known of it. */
@@ -81,12 +83,15 @@ export function openFleet(
     readonly maxInFlight: number;
     /** Of all machines, how many may be inspected in one sweep; 0 for none. */
     readonly inspectShare?: number;
+    /** True while machines wait to be told to draw less: reads that nobody asked for give way to that. */
+    givesWay?(): boolean;
     onRead(member: FleetMachine): void;
   },
 ): Fleet {
   let members = machines.map((machine) => openMember(site, machine, io));
   let byId = new Map(members.map((member) => [member.machine.id, member]));
-  const urgent: FleetMachine[] = [];
+  let urgent: FleetMachine[] = [];
+  let nextUrgent = 0;
   let regular: FleetMachine[] = [];
   let next = 0;
   let busy = 0;
@@ -114,10 +119,22 @@ export function openFleet(
     if (!closed && byId.get(member.machine.id) === member) options.onRead(member);
   }
 
+  /** The one that has waited longest of those somebody asked for. */
+  function takeUrgent(): FleetMachine | undefined {
+    const member = urgent[nextUrgent];
+    if (member !== undefined) nextUrgent += 1;
+    else if (nextUrgent > 0) {
+      urgent = [];
+      nextUrgent = 0;
+    }
+    return member;
+  }
+
   function pump(): void {
     if (closed) return;
     while (busy < options.maxInFlight) {
-      const soon = urgent.pop();
+      const soon = takeUrgent();
+      if (soon === undefined && options.givesWay?.() === true) return;
       const member = soon ?? regular[next];
       if (member === undefined) return;
       if (soon === undefined) next += 1;
@@ -138,7 +155,7 @@ export function openFleet(
 
   function pumpSlowLane(): void {
     if (closed) return;
-    while (slowBusy < slowMost) {
+    while (slowBusy < slowMost && options.givesWay?.() !== true) {
       const member = slowLane.pop();
       if (member === undefined) return;
       slowBusy += 1;
@@ -178,8 +195,12 @@ export function openFleet(
       const member = byId.get(id);
       if (member === undefined || member.queued || closed) return;
       member.queued = true;
-      urgent.unshift(member);
+      urgent.push(member);
       pump();
+    },
+    goOn() {
+      pump();
+      pumpSlowLane();
     },
     inspectSoon(id) {
       const member = byId.get(id);

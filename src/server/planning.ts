@@ -84,6 +84,8 @@ export function createPlanning(options: {
   /** Orders in force. */
   orders(): readonly Order[];
   picture(): Picture;
+  /** Something else is wanted of machines: nothing waits for the next round of control. */
+  onWish(): void;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
   /** Where the month's demand charge stands. */
@@ -117,7 +119,8 @@ export function createPlanning(options: {
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
-    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(options.orders()), act);
+    const orders = options.orders();
+    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(orders), act, orders.length > 0);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
@@ -129,6 +132,7 @@ export function createPlanning(options: {
       options.responses.begin(made.id, because.wall, desires.changed.length);
     }
     reconciler.want(desires.all);
+    options.onWish();
     options.events.emit('plan', made);
     await limitWork(taken, why);
   }

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
-import { createReconciler, type Reconciler, type Target, WEAR_MS } from '../control/reconciler.ts';
+import type { Target } from '../control/entry.ts';
+import { createReconciler, type Reconciler, WEAR_MS } from '../control/reconciler.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
   CATALOGUE,
@@ -237,6 +238,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
+    givesWay: () => reconciler.isShedding(),
     onRead: (member) => {
       if (member.reading === undefined || member.failures > 0) return;
       reconciler.observe(member.machine.id, member.reading);
@@ -253,6 +255,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
+    staleMs: staleMsOf(readEveryMs),
   });
   let unexplained: Unexplained = createUnexplained(machines.length);
   const witness: MeterWitness = createMeterWitness(fleet);
@@ -269,7 +272,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     reconciler,
     unexplainedW: (hallId) => unexplained.hallW(hallId),
     wallNow,
-    staleMs: 3 * readEveryMs + 6_000,
+    staleMs: staleMsOf(readEveryMs),
   };
   const jobCommands = createJobCommands();
   const responses = createResponseWatch(
@@ -305,6 +308,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     orders: () => orders.inForce(),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
+    onWish: () => controlLoop.now(),
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
@@ -460,6 +464,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   function controlOnce(): void {
     room.refresh(reconciler);
     reconciler.tick();
+    fleet.goOn();
     const changed = reconciler.drainChanged();
     const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
     if (woke > 0) books.woke(clock.now(), woke);
@@ -469,6 +474,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
   const planLoop = loop('plan', planEveryMs, planOnce, log);
+  const controlLoop = loop('control', CONTROL_MS, controlOnce, log);
   const loops = [
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
@@ -479,7 +485,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('history', HISTORY_MS, saveHistory, log),
     loop('activity', ACTIVITY_MS, () => journal.tell(), log),
     loop('results', RESULTS_MS, keepResults, log),
-    loop('control', CONTROL_MS, controlOnce, log),
+    controlLoop,
     loop('checkpoint', CHECKPOINT_MS, () => books.checkpoint(), log),
     loop(
       'prune',
@@ -544,6 +550,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
   };
 }
+
+/** Wall age past which a machine's reading is stale: three rounds missed. */
+const staleMsOf = (readEveryMs: number): number => 3 * readEveryMs + 6_000;
 
 /** Alarms that change what can be done, and so call for a plan at once. */
 const REPLAN_ON: ReadonlySet<string> = new Set([

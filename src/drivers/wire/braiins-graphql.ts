@@ -219,7 +219,8 @@ function toReading(at: Reading['at'], data: Fields): Reading {
     at,
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
-    hashrateThs: thsOf(solver),
+    // A program that was stopped tells no hashrate, and has none.
+    hashrateThs: isStopped(data) ? 0 : thsOf(solver),
     mode: isStopped(data) ? SLEEP : solver === undefined ? undefined : run('default'),
     temperatureC: hottestOf(dig(solver, 'childSolvers')),
     fanRpm: max(fans),
