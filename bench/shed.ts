@@ -20,7 +20,7 @@ const WATCHERS = 50;
 const FAILING_PCT = 5;
 const WAYS = ['silent', 'refused', 'garbled', 'late', 'lies'] as const;
 /** Until every machine is seen in its mode before the event, and confirmed or named after it. */
-const SETTLE_MS = 90_000;
+const SETTLE_MS = 130_000;
 const WATCH_MS = 120_000;
 
 const log = pino({ level: 'warn' }, pino.destination(2));
@@ -239,10 +239,6 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
     figures(commands.flatMap((command) => (command?.[key] === undefined ? [] : [command[key] - handedAt])));
   const isConfirmed = (command: Command | undefined) =>
     command?.stage === 'seen-in-power' || command?.stage === 'seen-at-meter';
-  const unproven = commands.flatMap((command, i) =>
-    isConfirmed(command) ? [] : [`${(command?.target ?? '').replace(/-\d+$/, '')} ${command?.stage ?? 'no command'}`],
-  );
-  say(JSON.stringify(Object.fromEntries([...Map.groupBy(unproven, (one) => one)].map(([k, v]) => [k, v.length]))));
   const unconfirmed = commands.flatMap((command, i) => (isConfirmed(command) ? [] : [reasons[i] ?? 'unnamed']));
   const sentMs = since('sentAt');
   return {

@@ -391,3 +391,93 @@ test('wakes are counted, those of before the start too, and forgotten after a mo
   b.pass(1_000, 30 * 86_400_000 - 50_000);
   expect(b.reconciler.recentWakes('a1')).toBe(1);
 });
+
+test('every machine that is not as wanted has a reason, and one that is has none', async () => {
+  let outletW: number | undefined;
+  let room = true;
+  const b = bench(['a1', 'a2', 'a3', 'a4', 'a5'], {
+    mayIncrease: () => room,
+    outletW: () => outletW,
+    staleMs: 30_000,
+    gate: ({ id, isWake }) => (id === 'a4' && isWake ? 'cooling' : undefined),
+  });
+  const reason = (id: string) => b.reconciler.skipped(id)?.reason;
+  expect(reason('a1')).toBeUndefined();
+  b.want({ a1: 'sleep', a2: 'normal', a3: 'sleep', a4: 'normal' });
+  expect(['a1', 'a2'].map(reason)).toEqual(['unread', 'unread']);
+  b.faults.set('a3', ['timeout']);
+  for (const id of ['a1', 'a3']) b.see(id, 'normal');
+  for (const id of ['a2', 'a4']) b.see(id, 'sleep');
+  room = false;
+  b.reconciler.tick();
+  expect(reason('a1')).toBe('sent');
+  await new Promise(setImmediate);
+  expect(['a1', 'a2', 'a3', 'a4'].map(reason)).toEqual(['unproven', 'no-room', 'failed', 'cooling']);
+  expect(b.reconciler.skipped('a1')?.words).toContain('in normal at 3000 W');
+  expect(b.reconciler.skipped('a3')?.words).toContain('timeout at the first try');
+  b.pass(1_000);
+  b.see('a1', 'sleep');
+  expect(reason('a1')).toBeUndefined();
+  outletW = 3_100;
+  expect(b.reconciler.skipped('a1')).toMatchObject({ reason: 'phantom', words: expect.stringContaining('3100 W') });
+  outletW = 30;
+  b.pass(31_000);
+  expect(reason('a1')).toBe('stale');
+  room = true;
+  await b.tick();
+  expect(reason('a2')).toBe('stale');
+  expect(b.sent).not.toContain('a2 normal');
+});
+
+test('a machine whose answer was lost and that is seen to have obeyed is proved, and not told again', async () => {
+  const b = bench(['a1']);
+  b.faults.set('a1', ['timeout']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  expect(b.stage('a1')).toBe('failed');
+  b.pass(3_000);
+  b.see('a1', 'sleep');
+  expect(b.reconciler.commandOf('a1')).toMatchObject({
+    stage: 'seen-in-power',
+    fault: 'timeout',
+    seenInPowerAt: 1_003_000,
+  });
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+});
+
+test('as soon as a command has ended the next is sent, without waiting for a round of control', async () => {
+  const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
+  const b = bench(ids, { maxInFlight: 2 });
+  for (const id of ids) b.see(id, 'normal');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'sleep'])));
+  b.reconciler.tick();
+  expect(b.sent).toHaveLength(2);
+  expect(b.reconciler.isShedding()).toBe(true);
+  for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+  await new Promise(setImmediate);
+  expect(b.sent).toHaveLength(40);
+  expect(b.reconciler.isShedding()).toBe(false);
+});
+
+test('a machine that was just changed is left alone for a minute, but not when it must shed', async () => {
+  const b = bench(['a1', 'a2']);
+  for (const id of ['a1', 'a2']) b.see(id, 'sleep');
+  b.want({ a1: 'low', a2: 'low' });
+  await b.tick();
+  b.pass(1_000);
+  for (const id of ['a1', 'a2']) b.see(id, 'low');
+  b.reconciler.want(
+    new Map([
+      ['a1', { mode: 'sleep', actId: 'p2', who: 'w', why: 'price' }],
+      ['a2', { mode: 'sleep', actId: 'p2', who: 'w', why: 'a stop', isShed: true }],
+    ]),
+  );
+  await b.tick();
+  expect(b.sent).toEqual(['a1 low', 'a2 low', 'a2 sleep']);
+  expect(b.reconciler.skipped('a1')?.reason).toBe('dwell');
+  b.pass(60_000);
+  await b.tick();
+  expect(b.sent.at(-1)).toBe('a1 sleep');
+});

@@ -146,8 +146,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     entry.seen = reading;
     entry.seenWall = wallNow();
     const { command } = entry;
-    if (command?.stage !== 'acknowledged' || command.acknowledgedAt === undefined) return;
-    if (reading.at <= command.acknowledgedAt || command.mode === undefined) return;
+    // One whose answer did not come may have done as it was told all the same.
+    if (command?.mode === undefined || (command.stage !== 'acknowledged' && command.stage !== 'failed')) return;
+    if (reading.at <= (command.acknowledgedAt ?? command.sentAt)) return;
     if (!showsMode(entry.target, reading, command.mode)) return;
     command.seenInPowerAt = reading.at;
     setStage(command, 'seen-in-power');
@@ -209,7 +210,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     const { id, hallId } = entry.target;
     const { change, desire } = entry;
     // A change that was overtaken is called back at once: that is no second change.
-    const isCallBack = entry.command?.stage === 'superseded';
+    const isCallBack = entry.command?.stage === 'superseded' && entry.command.seenInPowerAt === undefined;
     if (change !== undefined && !isCallBack && change.mode !== desire?.mode && siteNow() - change.at < DWELL_SITE_MS)
       return 'dwell';
     return options.gate?.({ id, hallId, mode: desire!.mode, isWake, deltaW: deltaW(entry) });

@@ -111,6 +111,7 @@ export const whatsminerV2 = defineDriver({
         await api.write({ cmd: 'power_off', respbefore: 'true' }, signal);
       },
       wake,
+      prepare: (signal) => api.prepare(signal),
       async setMode(profile, signal) {
         const mode = powerMode(profile, address);
         const message = fields((await api.read('status', signal))['Msg']);

@@ -1,8 +1,9 @@
 import type { Desire } from '../control/commands.ts';
 import type { Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
-import { modeKey, type Plan, type Site } from '../model/index.ts';
-import type { FleetMachine } from './fleet.ts';
+import { modeKey, type Plan, type Site, type SiteMs } from '../model/index.ts';
+import type { Fleet, FleetMachine } from './fleet.ts';
+import type { StatesBefore } from './orders/states-before.ts';
 import type { Picture } from './picture.ts';
 
 export interface Desires {
@@ -47,6 +48,37 @@ export function desiresOf(
     }
   }
   return { all, changed };
+}
+
+/** The same, with machines that an order had put to sleep back in the mode they had before; keeps what those are in that one puts to sleep. */
+export function withStatesBefore(
+  desires: Desires,
+  before: StatesBefore,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  facts: {
+    readonly at: SiteMs;
+    readonly fleet: Pick<Fleet, 'byId'>;
+    readonly reconciler: Reconciler;
+    readonly held: ReadonlySet<string>;
+  },
+): Desires {
+  const { fleet, reconciler } = facts;
+  const readingOf = (id: string) => fleet.byId(id)?.reading;
+  before.keep(desires.all, readingOf, facts.at);
+  const all = before.restore(desires.all, act, {
+    readingOf,
+    standing: (id) => reconciler.desired(id),
+    isHeld: (id) => facts.held.has(fleet.byId(id)?.machine.groupId ?? ''),
+    cannot(id, mode) {
+      const command = reconciler.commandOf(id);
+      return command?.stage === 'failed' && command.mode === mode && command.fault === 'unsupported';
+    },
+  });
+  const isNew = (id: string, mode: string) => {
+    const seen = readingOf(id)?.mode;
+    return reconciler.desired(id)?.mode !== mode && seen !== undefined && modeKey(seen) !== mode;
+  };
+  return { all, changed: [...all].flatMap(([id, { mode }]) => (isNew(id, mode) ? [id] : [])) };
 }
 
 function assignable(

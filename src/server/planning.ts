@@ -21,7 +21,7 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
-import { describeChanges, desiresOf } from './desires.ts';
+import { describeChanges, desiresOf, withStatesBefore } from './desires.ts';
 import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
@@ -30,6 +30,7 @@ import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
 import { type Order, stopsMiners, withOrders } from './orders/orders.ts';
+import type { StatesBefore } from './orders/states-before.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
@@ -77,6 +78,7 @@ export function createPlanning(options: {
   readonly witness: MeterWitness;
   readonly responses: ReturnType<typeof createResponseWatch>;
   readonly jobCommands: JobCommands;
+  readonly statesBefore: StatesBefore;
   readonly measurements: Pick<Measurements, 'planMs'>;
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
@@ -120,7 +122,10 @@ export function createPlanning(options: {
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
     const orders = options.orders();
-    const desires = desiresOf(sources.site, made, picture, reconciler, heldUnder(orders), act, orders.length > 0);
+    const held = heldUnder(orders);
+    const byPlan = desiresOf(sources.site, made, picture, reconciler, held, act, orders.length > 0);
+    const facts = { at: clock.now(), fleet: options.fleet, reconciler, held };
+    const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {

@@ -41,6 +41,7 @@ import type { WantedHistory } from './wanted.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
+import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
@@ -302,6 +303,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     witness,
     responses,
     jobCommands,
+    statesBefore: await createStatesBefore(store),
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),

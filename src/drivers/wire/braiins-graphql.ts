@@ -148,6 +148,9 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
       const gaps = asked.gaps();
       return expectTold(toInspection(io.siteNow(), told, { boards, pools, tuning, errors, mac, gaps }), address);
     },
+    async prepare(signal) {
+      if (cookie === undefined) await login(signal);
+    },
     sleep: (signal) => mutate('gql_stop', STOP, ['bosminer', 'stop'], undefined, signal),
     wake,
     async setMode(profile, signal) {
