@@ -9,6 +9,16 @@ export interface Target extends Expected {
   readonly handle: Handle;
 }
 
+/** A change about to be made. */
+export interface Change {
+  readonly id: string;
+  readonly hallId: string;
+  readonly mode: string;
+  readonly isWake: boolean;
+  /** Watts at the machine, more or less, as far as they are known. */
+  readonly deltaW: number;
+}
+
 /** What control knows of one machine. */
 export interface Entry {
   target: Target;
@@ -53,6 +63,13 @@ export function deltaW({ desire, target, seen }: Entry): number {
   if (desire === undefined || desire.mode === 'sleep') return -1;
   const wanted = target.expect(modeFromKey(desire.mode))?.powerW ?? Number.POSITIVE_INFINITY;
   return wanted - (seen?.powerW ?? 0);
+}
+
+/** The change that would bring a machine to a mode. */
+export function changeOf({ target, seen }: Entry, mode: string, isWake: boolean): Change {
+  const nowW = seen?.powerW ?? (seen?.mode === undefined ? 0 : (target.expect(seen.mode)?.powerW ?? 0));
+  const thenW = target.expect(modeFromKey(mode))?.powerW ?? nowW;
+  return { id: target.id, hallId: target.hallId, mode, isWake, deltaW: thenW - nowW };
 }
 
 /** A command that was overtaken may have done its work since the last reading: what was seen is no reason to be still. */

@@ -1,6 +1,17 @@
 import { DAY, Fault, modeKey, type Command, type Reading, type SiteMs, type WallMs } from '../model/index.ts';
 import { isOpen, newCommand, tell, type Desire, type LiveCommand } from './commands.ts';
-import { deltaW, drawOf, inDoubt, later, newEntry, tries, type Entry, type Target } from './entry.ts';
+import {
+  changeOf,
+  deltaW,
+  drawOf,
+  inDoubt,
+  later,
+  newEntry,
+  tries,
+  type Change,
+  type Entry,
+  type Target,
+} from './entry.ts';
 import { createLanes } from './lanes.ts';
 import { retryPauseMs } from './retry.ts';
 import { showsMode } from './seen.ts';
@@ -20,6 +31,8 @@ export interface ReconcilerOptions {
   readSoon(id: string): void;
   /** What else speaks against a change now, a shed excepted; undefined: nothing. */
   gate?(change: Change): SkipReason | undefined;
+  /** A change that was sent, sheds included. */
+  made?(change: Change): void;
   /** Watts at a machine's outlet; undefined where nobody measures it. */
   outletW?(id: string): number | undefined;
   /** How long after its acknowledgement a machine is worth a look: as its kind was seen to take. Undefined: unmeasured. */
@@ -29,16 +42,6 @@ export interface ReconcilerOptions {
   readonly maxInFlight?: number;
   /** Wakes of before the process began, oldest first. */
   readonly wakesBefore?: readonly Wake[];
-}
-
-/** A change about to be made. */
-export interface Change {
-  readonly id: string;
-  readonly hallId: string;
-  readonly mode: string;
-  readonly isWake: boolean;
-  /** Watts at the machine, more or less. */
-  readonly deltaW: number;
 }
 
 /** A wake that a machine acknowledged. */
@@ -207,13 +210,12 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   }
 
   function heldBack(entry: Entry, isWake: boolean): SkipReason | undefined {
-    const { id, hallId } = entry.target;
     const { change, desire } = entry;
     // A change that was overtaken is called back at once: that is no second change.
     const isCallBack = entry.command?.stage === 'superseded' && entry.command.seenInPowerAt === undefined;
     if (change !== undefined && !isCallBack && change.mode !== desire?.mode && siteNow() - change.at < DWELL_SITE_MS)
       return 'dwell';
-    return options.gate?.({ id, hallId, mode: desire!.mode, isWake, deltaW: deltaW(entry) });
+    return options.gate?.(changeOf(entry, desire!.mode, isWake));
   }
 
   function giveUpLate(entry: Entry, now: WallMs): void {
@@ -255,6 +257,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     command.attempts += 1;
     entry.command = command;
     setStage(command, 'sent');
+    options.made?.(changeOf(entry, desire.mode, seen?.mode?.kind === 'sleep'));
     const leavePlace = lanes.take();
     tell(trust(), target.handle, desire.mode, seen?.mode?.kind === 'sleep')
       .then(

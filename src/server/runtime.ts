@@ -35,6 +35,7 @@ import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
 import { createPools, type Pools } from './pools/pools.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { createGates, type Gates } from './gates.ts';
 import type { Secrets } from './secrets.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import type { WantedHistory } from './wanted.ts';
@@ -80,6 +81,8 @@ const CLUSTER_SITE_MS = 15_000;
 const CLUSTER_WALL_MS = 2_000;
 const SECOND_MS = 1_000;
 const CONTROL_MS = 400;
+/** How old the picture may become while machines are told to draw less. */
+const SHED_WAITS_MS = 4_000;
 const CHECKPOINT_MS = 5_000;
 /** A kill loses at most this much of the gauges; energy is counted by the meters. */
 const HISTORY_MS = 60_000;
@@ -256,7 +259,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
+    gate: (change) => gates.of(change),
+    made: (change) => gates.made(change),
+    outletW: (id) => devices.outletW(id),
     staleMs: staleMsOf(readEveryMs),
+  });
+  const gates: Gates = createGates({
+    site: () => site,
+    devices: () => devices.list,
+    awake: (hallId) => fleet.machines.filter((member) => member.machine.hallId === hallId && isAwake(member)).length,
+    siteNow: () => clock.now(),
+    wallNow,
   });
   let unexplained: Unexplained = createUnexplained(machines.length);
   const witness: MeterWitness = createMeterWitness(fleet);
@@ -370,6 +383,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
   async function everySecond(): Promise<void> {
     await Promise.all([plant.readAll(), markets.readAll()]);
+    // For a few seconds nothing is as urgent as telling machines to draw less.
+    if (reconciler.isShedding() && wallNow() - picture.wall < SHED_WAITS_MS) return;
     telemetry.handOver();
     orders.look();
     picture = takePicture(sources);
@@ -403,6 +418,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     unexplained = createUnexplained(machines.length);
     picture = takePicture(sources);
     askPlan('the site file changed');
+  }
+
+  /** Runs, and was not told to sleep. */
+  function isAwake({ machine: { id }, reading }: FleetMachine): boolean {
+    const command = reconciler.commandOf(id);
+    const isGoing = command?.mode === 'sleep' && (command.stage === 'sent' || command.stage === 'acknowledged');
+    return reading?.mode?.kind === 'run' && !isGoing;
   }
 
   function raiseAlarms(): void {
@@ -465,6 +487,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   function controlOnce(): void {
     room.refresh(reconciler);
+    gates.refresh();
     reconciler.tick();
     fleet.goOn();
     const changed = reconciler.drainChanged();
