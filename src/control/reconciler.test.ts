@@ -447,6 +447,21 @@ test('a machine whose answer was lost and that is seen to have obeyed is proved,
   expect(b.sent).toEqual(['a1 sleep']);
 });
 
+test('a machine that no longer says its mode is told to shed, and nothing else', async () => {
+  const b = bench(['a1', 'a2']);
+  for (const id of ['a1', 'a2']) b.reconciler.observe(id, { at: siteMs(1_000_000), powerW: 3_000 });
+  const desire = { mode: 'sleep', actId: 'p1', who: 'w', why: 'y' };
+  b.reconciler.want(
+    new Map<string, Desire>([
+      ['a1', desire],
+      ['a2', { ...desire, isShed: true }],
+    ]),
+  );
+  await b.tick();
+  expect(b.sent).toEqual(['a2 sleep']);
+  expect(b.reconciler.skipped('a1')?.reason).toBe('unread');
+});
+
 test('as soon as a command has ended the next is sent, without waiting for a round of control', async () => {
   const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
   const b = bench(ids, { maxInFlight: 2 });

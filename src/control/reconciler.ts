@@ -239,8 +239,10 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
 
   function isDue(entry: Entry, now: WallMs): boolean {
     const { desire, seen, command, retryAt } = entry;
-    if (trust() === 'shadow' || desire === undefined || seen?.mode === undefined) return false;
-    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
+    if (trust() === 'shadow' || desire === undefined || seen === undefined) return false;
+    // One that was read and no longer says its mode may well run: a shed tells it all the same.
+    if (seen.mode === undefined && desire.isShed !== true) return false;
+    if (seen.mode !== undefined && modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
     if (command?.seenInPowerAt !== undefined && seen.at < command.seenInPowerAt) return false;
@@ -302,9 +304,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     if (isMine && command.stage === 'sent')
       return command.attempts > 1 ? skip('failed', tries(entry, command)) : skip('sent');
     if (isMine && command.stage === 'acknowledged') return skip('unproven', drawOf(entry));
+    if (isMine && command.stage === 'failed') return skip('failed', tries(entry, command));
     if (seen?.mode === undefined) return skip('unread');
     if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return inPlace(entry);
-    if (isMine && command.stage === 'failed') return skip('failed', tries(entry, command));
     if (trust() === 'shadow') return skip('shadow');
     return skip(passedOver ?? 'waiting');
   }

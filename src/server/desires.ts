@@ -3,6 +3,7 @@ import type { Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
 import { modeKey, type Plan, type Site, type SiteMs } from '../model/index.ts';
 import type { Fleet, FleetMachine } from './fleet.ts';
+import { stopsMiners, type Order } from './orders/orders.ts';
 import type { StatesBefore } from './orders/states-before.ts';
 import type { Picture } from './picture.ts';
 
@@ -15,7 +16,7 @@ export interface Desires {
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
  * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
- * @param isOrdered an order is in force: machines that run give up their minimum time for it
+ * @param orders in force: machines that run give up their minimum time for them, and one that falls silent is still told
  */
 export function desiresOf(
   site: Site,
@@ -24,8 +25,9 @@ export function desiresOf(
   reconciler: Reconciler,
   held: ReadonlySet<string>,
   act: Omit<Desire, 'mode' | 'isShed'>,
-  isOrdered = false,
+  orders: readonly Pick<Order, 'kind'>[] = [],
 ): Desires {
+  const isOrdered = orders.length > 0;
   const all = new Map<string, Desire>();
   const changed: string[] = [];
   for (const group of site.machines) {
@@ -47,7 +49,29 @@ export function desiresOf(
       if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
     }
   }
+  for (const [id, desire] of silentSheds(picture, reconciler, act, orders)) if (!all.has(id)) all.set(id, desire);
   return { all, changed };
+}
+
+/**
+ * Miners that do not answer and must sleep by an order: those that were told before they fell silent and, in a safe stop, every one.
+ * Nobody knows that they obeyed, so the worst is assumed of them.
+ */
+function silentSheds(
+  picture: Picture,
+  reconciler: Reconciler,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  orders: readonly Pick<Order, 'kind'>[],
+): [string, Desire][] {
+  if (orders.length === 0) return [];
+  return picture.halls
+    .flatMap(({ silent }) => silent)
+    .flatMap(({ machine: { id, kind }, device }): [string, Desire][] => {
+      const standing = reconciler.desired(id);
+      if (standing?.isShed === true) return [[id, standing]];
+      if (!stopsMiners(orders) || kind !== 'asic' || device.sleep === undefined) return [];
+      return [[id, { ...act, mode: 'sleep', isShed: true }]];
+    });
 }
 
 /** The same, with machines that an order had put to sleep back in the mode they had before; keeps what those are in that one puts to sleep. */

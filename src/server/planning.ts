@@ -123,7 +123,7 @@ export function createPlanning(options: {
     const act = { actId: made.id, who: 'planner', why };
     const orders = options.orders();
     const held = heldUnder(orders);
-    const byPlan = desiresOf(sources.site, made, picture, reconciler, held, act, orders.length > 0);
+    const byPlan = desiresOf(sources.site, made, picture, reconciler, held, act, orders);
     const facts = { at: clock.now(), fleet: options.fleet, reconciler, held };
     const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };

@@ -49,6 +49,7 @@ import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import { createPlanning, type Planning } from './planning.ts';
 import { openPlant, type Plant } from './plant.ts';
 import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-devices.ts';
+import { createResponseCurves, type ResponseCurves } from './response-curves.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
@@ -90,6 +91,8 @@ const ACTIVITY_MS = 1_000;
 const RESULTS_MS = 10_000;
 /** How long each group's machines took to sleep, in the store. */
 const SLEEPS_KEY = 'sleep-times';
+/** How machines of each model and firmware answer. */
+const CURVES_KEY = 'response-curves';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -158,6 +161,7 @@ export interface Runtime {
   readonly devices: PlantDevices;
   readonly journal: Journal;
   readonly identities: Identities;
+  readonly curves: ResponseCurves;
   close(): Promise<void>;
 }
 
@@ -225,6 +229,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     trust,
     siteNow: () => clock.now(),
     wallNow,
+    explainedW: () => picture.explainedW,
     askPlan,
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
@@ -246,22 +251,40 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     onRead: (member) => {
       if (member.reading === undefined || member.failures > 0) return;
       reconciler.observe(member.machine.id, member.reading);
+      curves.observe(member.machine.id, member.reading);
       telemetry.machine(member.machine.id, member.reading);
       identities.observe(member);
       pools.observe(member);
     },
   });
+  const curves: ResponseCurves = createResponseCurves(
+    (id) => {
+      const member = fleet.byId(id);
+      if (member === undefined) return undefined;
+      const { modelId, driver } = member.machine;
+      return { model: modelId, firmware: [driver, member.reading?.firmware].filter(Boolean).join(' ') };
+    },
+    () => clock.now(),
+    await store.getMeta(CURVES_KEY),
+  );
+  /** A machine that wakes may draw more than it will: room is asked for the most. */
+  const wakeFactor = (id: string): number =>
+    fleet.byId(id)?.reading?.mode?.kind === 'sleep' ? curves.overshoot(id) : 1;
   const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
     wakesBefore,
     siteNow: () => clock.now(),
     wallNow,
     trust,
-    mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW),
+    mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW * wakeFactor(id)),
     wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
     readSoon: (id) => fleet.readSoon(id),
     gate: (change) => gates.of(change),
     made: (change) => gates.made(change),
     outletW: (id) => devices.outletW(id),
+    firstLookMs(id, mode) {
+      const siteMsLater = curves.firstLookMs(id, mode);
+      return siteMsLater === undefined ? undefined : siteMsLater / clock.speed;
+    },
     staleMs: staleMsOf(readEveryMs),
   });
   const gates: Gates = createGates({
@@ -483,6 +506,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.settle();
     const sleeps = responses.kept();
     if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
+    const measured = curves.kept();
+    if (measured !== undefined) store.setMeta(CURVES_KEY, measured);
   }
 
   function controlOnce(): void {
@@ -495,6 +520,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (woke > 0) books.woke(clock.now(), woke);
     journal.commands(changed);
     responses.look(changed);
+    curves.look(changed);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
@@ -552,6 +578,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     devices,
     journal,
     identities,
+    curves,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
