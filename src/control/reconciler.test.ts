@@ -296,6 +296,23 @@ test('each hall wakes no more machines a minute than it may; a change of point i
   expect(woken('b')).toBe(40);
 });
 
+test('after an outage no PDU wakes more than its share of the hall, and a full hall costs a PDU nothing', async () => {
+  const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
+  const pduOf = (id: string) => ({ id: Number(id.slice(1)) < 30 ? 'full' : 'thin', wakesPerMinute: 5 });
+  const b = bench(ids, { wakesPerMinute: () => 10, pduOf });
+  for (const id of ids) b.see(id, 'sleep');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'normal'])));
+  for (let s = 0; s < 120; s += 1) {
+    b.pass(1_000);
+    await b.tick();
+  }
+  const woken = b.sent.map((line) => pduOf(line.split(' ')[0]!).id);
+  const count = (id: string) => woken.filter((one) => one === id).length;
+  expect([9, 10, 11]).toContain(count('thin'));
+  expect([9, 10, 11]).toContain(count('full'));
+  expect(b.reconciler.skipped('a29')?.reason).toBe('pdu-rate');
+});
+
 test('a wake that found no room does not use up the wake rate', async () => {
   let room = false;
   const b = bench(['a1'], { wakesPerMinute: () => 10, mayIncrease: () => room });

@@ -27,6 +27,8 @@ export interface ReconcilerOptions {
   /** May a machine of this hall draw so much more now? False while its meter or the feeder's is silent. */
   mayIncrease(id: string, hallId: string, deltaW: number): boolean;
   wakesPerMinute(hallId: string): number;
+  /** The PDU that a machine hangs on, and its share of the hall's wakes; undefined where none is known. */
+  pduOf?(id: string): { readonly id: string; readonly wakesPerMinute: number } | undefined;
   /** Asks for a fresh reading of a machine, soon. */
   readSoon(id: string): void;
   /** What else speaks against a change now, a shed excepted; undefined: nothing. */
@@ -115,7 +117,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   const lately = (wakes: readonly SiteMs[]): SiteMs[] => wakes.filter((at) => at > siteNow() - WEAR_MS);
   const active = new Set<Entry>();
   const changed = new Set<LiveCommand>();
-  const wakeRate = createWakeRate((hallId) => options.wakesPerMinute(hallId), siteNow);
+  const wakeRate = createWakeRate(siteNow);
+  const pduRate = createWakeRate(siteNow);
   const lanes = createLanes(maxInFlight, SLOW_LANE * maxInFlight, wallNow);
   /** Machines to be told to draw less, in order, and how far that has come. */
   let sheds: Entry[] = [];
@@ -198,15 +201,28 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       options.staleMs !== undefined && entry.seenWall !== undefined && now - entry.seenWall > options.staleMs;
     entry.passedOver = isStale ? 'stale' : heldBack(entry, isWake);
     if (entry.passedOver !== undefined) return;
-    if (isWake && !wakeRate.take(hallId)) {
-      entry.passedOver = 'wake-rate';
-      return;
-    }
+    entry.passedOver = isWake ? takeWake(entry) : undefined;
+    if (entry.passedOver !== undefined) return;
     if (options.mayIncrease(id, hallId, deltaW(entry))) send(entry);
     else {
       entry.passedOver = 'no-room';
-      if (isWake) wakeRate.giveBack(hallId);
+      if (isWake) giveBackWake(entry);
     }
+  }
+
+  /** After an outage a hall is woken PDU by PDU at an even pace: none of them takes the inrush of all its machines. */
+  function takeWake({ target: { id, hallId } }: Entry): SkipReason | undefined {
+    const pdu = options.pduOf?.(id);
+    if (pdu !== undefined && !pduRate.take(pdu.id, pdu.wakesPerMinute)) return 'pdu-rate';
+    if (wakeRate.take(hallId, options.wakesPerMinute(hallId))) return undefined;
+    if (pdu !== undefined) pduRate.giveBack(pdu.id);
+    return 'wake-rate';
+  }
+
+  function giveBackWake({ target: { id, hallId } }: Entry): void {
+    wakeRate.giveBack(hallId);
+    const pdu = options.pduOf?.(id);
+    if (pdu !== undefined) pduRate.giveBack(pdu.id);
   }
 
   function heldBack(entry: Entry, isWake: boolean): SkipReason | undefined {

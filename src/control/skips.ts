@@ -12,7 +12,7 @@ export const SKIP_REASONS = {
   dwell: 'it was changed a moment ago',
   cooling: "its hall's cooling does not show that it runs",
   frost: "its hall's loop is cold and needs the heat",
-  outage: 'it waits for its turn after an outage',
+  'pdu-rate': 'its PDU wakes its machines one after the other',
   stale: 'its last reading is too old to go by',
   phantom: 'it says it sleeps, and its outlet shows otherwise',
 } as const;

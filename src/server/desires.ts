@@ -16,7 +16,7 @@ export interface Desires {
 /**
  * Which machine does what, from the plan's whole counts. A wish that stands already keeps the act it came from, so
  * that Activity shows decisions and not repetitions. Cohorts held by a person are left out.
- * @param orders in force: machines that run give up their minimum time for them, and one that falls silent is still told
+ * @param orders in force: machines that run give up their minimum time for them, and one that is silent is told all the same
  */
 export function desiresOf(
   site: Site,
@@ -49,26 +49,26 @@ export function desiresOf(
       if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
     }
   }
-  for (const [id, desire] of silentSheds(picture, reconciler, act, orders)) if (!all.has(id)) all.set(id, desire);
+  for (const [id, desire] of silentSleepers(picture, reconciler, act, orders)) if (!all.has(id)) all.set(id, desire);
   return { all, changed };
 }
 
 /**
- * Miners that do not answer and must sleep by an order: those that were told before they fell silent and, in a safe stop, every one.
- * Nobody knows that they obeyed, so the worst is assumed of them.
+ * Miners that do not answer and are to sleep: those that were told before they fell silent and, in a safe stop, every one. Nobody knows
+ * that they obeyed, so the worst is assumed of them; and firmware that forgets its sleep with its supply comes back from an outage
+ * awake and unasked: it is put to sleep again as soon as it answers.
  */
-function silentSheds(
+function silentSleepers(
   picture: Picture,
   reconciler: Reconciler,
   act: Omit<Desire, 'mode' | 'isShed'>,
   orders: readonly Pick<Order, 'kind'>[],
 ): [string, Desire][] {
-  if (orders.length === 0) return [];
   return picture.halls
     .flatMap(({ silent }) => silent)
     .flatMap(({ machine: { id, kind }, device }): [string, Desire][] => {
       const standing = reconciler.desired(id);
-      if (standing?.isShed === true) return [[id, standing]];
+      if (standing?.mode === 'sleep') return [[id, standing]];
       if (!stopsMiners(orders) || kind !== 'asic' || device.sleep === undefined) return [];
       return [[id, { ...act, mode: 'sleep', isShed: true }]];
     });

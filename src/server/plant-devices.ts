@@ -26,6 +26,8 @@ export interface PlantDevices {
   readonly list: readonly SiteDevice[];
   byId(id: string): SiteDevice | undefined;
   readAll(): Promise<void>;
+  /** The PDU that a machine hangs on, and how many there are in its hall with machines on them. */
+  pduOf(machine: string): { readonly id: string; readonly hallId: string; readonly inHall: number } | undefined;
   /** Watts at the outlet that a machine hangs on; undefined where none is metered, or its PDU is silent. */
   outletW(machine: string): number | undefined;
   /** Reads one now, to see what a command became. */
@@ -93,6 +95,12 @@ export function openPlantDevices(
     },
     byId: (id) => list.find(({ entry }) => entry.id === id),
     readAll: async () => void (await Promise.all(list.map(read))),
+    pduOf(machine) {
+      const entry = outlets.get(machine)?.on.entry;
+      if (entry === undefined) return undefined;
+      const inHall = list.filter((one) => one.entry.hall === entry.hall && one.entry.feeds !== undefined).length;
+      return { id: entry.id, hallId: entry.hall, inHall };
+    },
     outletW(machine) {
       const at = outlets.get(machine);
       if (at?.on.readWall === undefined || io.wallNow() - at.on.readWall > STALE_MS) return undefined;

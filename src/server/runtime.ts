@@ -267,6 +267,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     () => clock.now(),
     await store.getMeta(CURVES_KEY),
   );
+  const wakesPerMinuteOf = (hallId: string): number =>
+    site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60;
   /** A machine that wakes may draw more than it will: room is asked for the most. */
   const wakeFactor = (id: string): number =>
     fleet.byId(id)?.reading?.mode?.kind === 'sleep' ? curves.overshoot(id) : 1;
@@ -276,7 +278,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wallNow,
     trust,
     mayIncrease: (id, hallId, deltaW) => room.mayIncrease(id, hallId, deltaW * wakeFactor(id)),
-    wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
+    wakesPerMinute: wakesPerMinuteOf,
+    pduOf(id) {
+      const pdu = devices.pduOf(id);
+      return pdu && { id: pdu.id, wakesPerMinute: wakesPerMinuteOf(pdu.hallId) / pdu.inHall };
+    },
     readSoon: (id) => fleet.readSoon(id),
     gate: (change) => gates.of(change),
     made: (change) => gates.made(change),
