@@ -7,6 +7,7 @@ import { historyBench } from './history.ts';
 import { loopBench } from './loop.ts';
 import { planBench } from './plan.ts';
 import { pollBench } from './poll.ts';
+import { shedBench } from './shed.ts';
 import { storeBench } from './store.ts';
 
 const BENCHES: Readonly<
@@ -38,6 +39,11 @@ const BENCHES: Readonly<
   plan: {
     about: 'the planner: 20 to 60 cohorts over a day, cold and warm, beside the bare solver (minutes; --replans N)',
     run: planBench,
+  },
+  shed: {
+    about:
+      'a safe stop of 10,000 emulated miners, from the order to the meter (minutes; --machines N, --failing, --busy)',
+    run: shedBench,
   },
   store: {
     about: 'the ledger: 5,000 acts and 10,000 commands, and how long they hold the event loop (seconds)',

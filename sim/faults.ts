@@ -11,6 +11,8 @@ export interface Faults {
   /** What happens to a write: `ignored` is acknowledged and not carried out. */
   onWrite(endpoint: Endpoint): 'ignored' | 'refused' | undefined;
   inject(endpoint: Endpoint, fault: RequestFault, rate: number): void;
+  /** From now on it acknowledges every write and carries none out. */
+  injectLies(endpoint: Endpoint): void;
   clear(endpoint: Endpoint): void;
   /** Wall milliseconds a late answer takes. */
   lateMs(endpoint: Endpoint): number;
@@ -19,6 +21,7 @@ export interface Faults {
 /** Faults at the rates of the sim file, drawn from the seed and the site time; injected ones come first. */
 export function createFaults(world: World): Faults {
   const injected = new Map<number, { fault: RequestFault; rate: number }>();
+  const liars = new Set<number>();
   const { requests } = world.config;
   const { seed } = world;
   const step = (): number => Math.round(world.state.t / world.stepMs);
@@ -45,12 +48,17 @@ export function createFaults(world: World): Faults {
       return undefined;
     },
     onWrite(endpoint) {
+      if (liars.has(endpoint.number)) return 'ignored';
       const draw = unitAt(seed, PURPOSE.write, endpoint.number, step()) * 100;
       if (draw < requests.writeIgnoredPct) return 'ignored';
       return draw < requests.writeIgnoredPct + requests.writeRefusedPct ? 'refused' : undefined;
     },
     inject: (endpoint, fault, rate) => void injected.set(endpoint.number, { fault, rate }),
-    clear: (endpoint) => void injected.delete(endpoint.number),
+    injectLies: (endpoint) => void liars.add(endpoint.number),
+    clear(endpoint) {
+      injected.delete(endpoint.number);
+      liars.delete(endpoint.number);
+    },
     lateMs: (endpoint) => 2000 + 6000 * unitAt(seed, PURPOSE.lateness, endpoint.number, step()),
   };
 }

@@ -215,8 +215,11 @@ export const WRITES: Readonly<Record<string, Write>> = {
       endpoint,
       command,
       () =>
-        perform(host, endpoint, () => host.send({ op: 'reboot', i: endpoint.index })) ??
-        accept(host, 340, 'Device rebooting', {}),
+        perform(host, endpoint, () => {
+          host.send({ op: 'reboot', i: endpoint.index });
+          // Sessions are the program's own, and end with it.
+          sessions(host).open.delete(endpoint.index);
+        }) ?? accept(host, 340, 'Device rebooting', {}),
     ),
 };
 

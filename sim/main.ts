@@ -53,13 +53,17 @@ async function start(): Promise<Sim> {
 
 type Message =
   | ({ readonly type: 'inject' } & Injection)
+  | { readonly type: 'inject'; readonly targets: readonly string[]; readonly fault: Injection['fault'] }
   | { readonly type: 'truth'; readonly id?: unknown }
   | { readonly type: 'trip'; readonly hall: string };
 
 /** Messages of a parent process; `id` of a question comes back with its answer. */
 function handle(sim: Sim, message: Message): void {
-  if (message.type === 'inject') process.send?.({ type: 'injected', endpoints: sim.inject(message) });
-  else if (message.type === 'trip') sim.trip(message.hall);
+  if (message.type === 'inject') {
+    const all = 'targets' in message ? message.targets : [message.target];
+    const endpoints = all.reduce((sum, target) => sum + sim.inject({ ...message, target }), 0);
+    process.send?.({ type: 'injected', endpoints });
+  } else if (message.type === 'trip') sim.trip(message.hall);
   else if (message.type === 'truth') process.send?.({ type: 'truth', id: message.id, truth: sim.truth() });
 }
 

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 
 /**
  * The `$1$` crypt as the machine's own shadow file has it: the hash alone. Written apart from the driver's, so that one
  * mistake cannot hide in both.
  */
 export function shadowHash(password: string, salt: string): string {
-  const md5 = (text: string): string => createHash('md5').update(text, 'latin1').digest().toString('latin1');
+  const md5 = (text: string): string => digestOf('md5', Buffer.from(text, 'latin1'), 'buffer').toString('latin1');
   const word = Buffer.from(password).toString('latin1');
   const inner = md5(word + salt + word);
   let text = `${word}$1$${salt}${inner.repeat(Math.ceil(word.length / 16)).slice(0, word.length)}`;

@@ -55,7 +55,7 @@ export interface SimOptions {
 export interface Injection {
   /** A machine, group, hall, meter or cluster by id; `slurm` is every cluster. */
   readonly target: string;
-  readonly fault: RequestFault | 'dead' | 'clear';
+  readonly fault: RequestFault | 'lies' | 'dead' | 'clear';
   /** Share of requests that suffer; 1 when absent. */
   readonly rate?: number;
 }
@@ -222,7 +222,8 @@ function inject(host: Host, { target, fault, rate = 1 }: Injection): number {
     else if (fault === 'clear') {
       setDead(world, endpoint, 0);
       faults.clear(endpoint);
-    } else if (REQUEST_FAULTS.includes(fault)) faults.inject(endpoint, fault, rate);
+    } else if (fault === 'lies') faults.injectLies(endpoint);
+    else if (REQUEST_FAULTS.includes(fault)) faults.inject(endpoint, fault, rate);
   }
   if (fault === 'dead') {
     // A meter or controller without supply says nothing.

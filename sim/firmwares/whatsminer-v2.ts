@@ -46,6 +46,14 @@ function answer(host: Host, endpoint: Endpoint, text: string): string {
   return JSON.stringify(answerRead(host, endpoint, name, FIRMWARE));
 }
 
+/** By salt: a machine has its own in its shadow file, and does not work it out anew. */
+const stored = new Map<string, string>();
+function storedHash(salt: string): string {
+  const known = stored.get(salt) ?? shadowHash(PASSWORDS.v2, salt);
+  stored.set(salt, known);
+  return known;
+}
+
 const saltAt = (host: Host, { number }: Endpoint): string => saltOf(host.world.seed, number, 0);
 
 function getToken(host: Host, endpoint: Endpoint): CgminerReply {
@@ -55,12 +63,12 @@ function getToken(host: Host, endpoint: Endpoint): CgminerReply {
   const salt = saltAt(host, endpoint);
   const newsalt = saltOf(host.world.seed, endpoint.number, tokens.count);
   const time = String(Math.floor(host.wallNow() / 1000)).slice(-4);
-  tokens.signs.set(shadowHash(shadowHash(PASSWORDS.v2, salt) + time, newsalt), host.wallNow());
+  tokens.signs.set(shadowHash(storedHash(salt) + time, newsalt), host.wallNow());
   return say(host, 'S', 134, { time, salt, newsalt });
 }
 
 function sealed(host: Host, endpoint: Endpoint, { data }: Command): CgminerReply {
-  const key = aesKeyOf(shadowHash(PASSWORDS.v2, saltAt(host, endpoint)));
+  const key = aesKeyOf(storedHash(saltAt(host, endpoint)));
   const bytes = Buffer.from(typeof data === 'string' ? data : '', 'base64');
   if (bytes.length === 0 || bytes.length % 16 !== 0) return say(host, 'E', 137, 'base64 decode error');
   const decipher = createDecipheriv('aes-256-ecb', key, null).setAutoPadding(false);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { machinePage, type MachineRow } from '../model/api.ts';
+import { machinePage, overview, type MachineRow } from '../model/api.ts';
 import { ask, defaultServer } from './client.ts';
 import { number } from './options.ts';
 import { age, count, print, printJson, table } from './output.ts';
@@ -31,6 +31,9 @@ export function machinesVerb(program: Command): void {
       if (json === true) return printJson(page);
       const head = ['id', 'model', 'address', 'state', 'mode', 'wanted', 'W', 'TH/s', 'C', 'age', 'why'];
       print(table(head, page.machines.map(row), [6, 7, 8, 9]));
+      const skipped = Object.entries((await ask(server, '/api/v1', overview)).commands.skipped);
+      if (skipped.length > 0)
+        print(`not as wanted: ${skipped.map(([reason, machines]) => `${count(machines)} ${reason}`).join(', ')}`);
       print(`${count(page.machines.length)} of ${count(page.matching)} matching, ${count(page.total)} in all`);
     });
 }

@@ -169,10 +169,10 @@ async function follow(server: string, begun: shapes.OrderState, json: boolean): 
   return order;
 }
 
-const delivered = ({ deliveredW, beforeW, importW }: shapes.OrderState): string =>
+const delivered = ({ deliveredW, beforeW, importW, machinesDownW, unexplainedW }: shapes.OrderState): string =>
   deliveredW === null
     ? `delivered: ${unknownText}, as the feeder meter is or was silent`
-    : `delivered at the feeder meter: ${watts(deliveredW)} (${watts(beforeW)} -> ${watts(importW)})`;
+    : `delivered at the feeder meter: ${watts(deliveredW)} (${watts(beforeW)} -> ${watts(importW)}); by what machines say ${watts(machinesDownW)}, unexplained ${watts(unexplainedW)}`;
 
 const progressText = (order: shapes.OrderState): string =>
   `${count(order.machines.seen)} of ${count(order.machines.wanted)} miners seen as wanted, ${delivered(order)}`;

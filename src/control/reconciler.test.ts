@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { Fault, modeFromKey, siteMs, wallMs, type FaultKind, type Reading } from '../model/index.ts';
-import { createReconciler, showsMode, type Desire, type Handle, type ReconcilerOptions } from './reconciler.ts';
+import type { Desire, Handle } from './commands.ts';
+import { createReconciler, type ReconcilerOptions } from './reconciler.ts';
+import { showsMode } from './seen.ts';
 
 const POWER: Readonly<Record<string, number>> = { sleep: 25, low: 2000, normal: 3000 };
 const HASH: Readonly<Record<string, number>> = { sleep: 0, low: 70, normal: 100 };
@@ -294,6 +296,23 @@ test('each hall wakes no more machines a minute than it may; a change of point i
   expect(woken('b')).toBe(40);
 });
 
+test('after an outage no PDU wakes more than its share of the hall, and a full hall costs a PDU nothing', async () => {
+  const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
+  const pduOf = (id: string) => ({ id: Number(id.slice(1)) < 30 ? 'full' : 'thin', wakesPerMinute: 5 });
+  const b = bench(ids, { wakesPerMinute: () => 10, pduOf });
+  for (const id of ids) b.see(id, 'sleep');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'normal'])));
+  for (let s = 0; s < 120; s += 1) {
+    b.pass(1_000);
+    await b.tick();
+  }
+  const woken = b.sent.map((line) => pduOf(line.split(' ')[0]!).id);
+  const count = (id: string) => woken.filter((one) => one === id).length;
+  expect([9, 10, 11]).toContain(count('thin'));
+  expect([9, 10, 11]).toContain(count('full'));
+  expect(b.reconciler.skipped('a29')?.reason).toBe('pdu-rate');
+});
+
 test('a wake that found no room does not use up the wake rate', async () => {
   let room = false;
   const b = bench(['a1'], { wakesPerMinute: () => 10, mayIncrease: () => room });
@@ -428,4 +447,109 @@ test('what is seen done is not overtaken by a wish that ends with it', async () 
   expect(b.stage('a1')).toBe('seen-in-power');
   b.reconciler.confirmAtMeter('p1', 'a');
   expect(b.stage('a1')).toBe('seen-at-meter');
+});
+
+test('every machine that is not as wanted has a reason, and one that is has none', async () => {
+  let outletW: number | undefined;
+  let room = true;
+  const b = bench(['a1', 'a2', 'a3', 'a4', 'a5'], {
+    mayIncrease: () => room,
+    outletW: () => outletW,
+    staleMs: 30_000,
+    gate: ({ id, isWake }) => (id === 'a4' && isWake ? 'cooling' : undefined),
+  });
+  const reason = (id: string) => b.reconciler.skipped(id)?.reason;
+  expect(reason('a1')).toBeUndefined();
+  b.want({ a1: 'sleep', a2: 'normal', a3: 'sleep', a4: 'normal' });
+  expect(['a1', 'a2'].map(reason)).toEqual(['unread', 'unread']);
+  b.faults.set('a3', ['timeout']);
+  for (const id of ['a1', 'a3']) b.see(id, 'normal');
+  for (const id of ['a2', 'a4']) b.see(id, 'sleep');
+  room = false;
+  b.reconciler.tick();
+  expect(reason('a1')).toBe('sent');
+  await new Promise(setImmediate);
+  expect(['a1', 'a2', 'a3', 'a4'].map(reason)).toEqual(['unproven', 'no-room', 'failed', 'cooling']);
+  expect(b.reconciler.skipped('a1')?.words).toContain('in normal at 3000 W');
+  expect(b.reconciler.skipped('a3')?.words).toContain('timeout at the first try');
+  b.pass(1_000);
+  b.see('a1', 'sleep');
+  expect(reason('a1')).toBeUndefined();
+  outletW = 3_100;
+  expect(b.reconciler.skipped('a1')).toMatchObject({ reason: 'phantom', words: expect.stringContaining('3100 W') });
+  outletW = 30;
+  b.pass(31_000);
+  expect(reason('a1')).toBe('stale');
+  room = true;
+  await b.tick();
+  expect(reason('a2')).toBe('stale');
+  expect(b.sent).not.toContain('a2 normal');
+});
+
+test('a machine whose answer was lost and that is seen to have obeyed is proved, and not told again', async () => {
+  const b = bench(['a1']);
+  b.faults.set('a1', ['timeout']);
+  b.see('a1', 'normal');
+  b.want({ a1: 'sleep' });
+  await b.tick();
+  expect(b.stage('a1')).toBe('failed');
+  b.pass(3_000);
+  b.see('a1', 'sleep');
+  expect(b.reconciler.commandOf('a1')).toMatchObject({
+    stage: 'seen-in-power',
+    fault: 'timeout',
+    seenInPowerAt: 1_003_000,
+  });
+  await b.tick();
+  expect(b.sent).toEqual(['a1 sleep']);
+});
+
+test('a machine that no longer says its mode is told to shed, and nothing else', async () => {
+  const b = bench(['a1', 'a2']);
+  for (const id of ['a1', 'a2']) b.reconciler.observe(id, { at: siteMs(1_000_000), powerW: 3_000 });
+  const desire = { mode: 'sleep', actId: 'p1', who: 'w', why: 'y' };
+  b.reconciler.want(
+    new Map<string, Desire>([
+      ['a1', desire],
+      ['a2', { ...desire, isShed: true }],
+    ]),
+  );
+  await b.tick();
+  expect(b.sent).toEqual(['a2 sleep']);
+  expect(b.reconciler.skipped('a1')?.reason).toBe('unread');
+});
+
+test('as soon as a command has ended the next is sent, without waiting for a round of control', async () => {
+  const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
+  const b = bench(ids, { maxInFlight: 2 });
+  for (const id of ids) b.see(id, 'normal');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'sleep'])));
+  b.reconciler.tick();
+  expect(b.sent).toHaveLength(2);
+  expect(b.reconciler.isShedding()).toBe(true);
+  for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+  await new Promise(setImmediate);
+  expect(b.sent).toHaveLength(40);
+  expect(b.reconciler.isShedding()).toBe(false);
+});
+
+test('a machine that was just changed is left alone for a minute, but not when it must shed', async () => {
+  const b = bench(['a1', 'a2']);
+  for (const id of ['a1', 'a2']) b.see(id, 'sleep');
+  b.want({ a1: 'low', a2: 'low' });
+  await b.tick();
+  b.pass(1_000);
+  for (const id of ['a1', 'a2']) b.see(id, 'low');
+  b.reconciler.want(
+    new Map([
+      ['a1', { mode: 'sleep', actId: 'p2', who: 'w', why: 'price' }],
+      ['a2', { mode: 'sleep', actId: 'p2', who: 'w', why: 'a stop', isShed: true }],
+    ]),
+  );
+  await b.tick();
+  expect(b.sent).toEqual(['a1 low', 'a2 low', 'a2 sleep']);
+  expect(b.reconciler.skipped('a1')?.reason).toBe('dwell');
+  b.pass(60_000);
+  await b.tick();
+  expect(b.sent.at(-1)).toBe('a1 sleep');
 });

@@ -1,41 +1,23 @@
+import { DAY, Fault, modeKey, type Command, type Reading, type SiteMs, type WallMs } from '../model/index.ts';
+import { isOpen, newCommand, tell, type Desire, type LiveCommand } from './commands.ts';
 import {
-  DAY,
-  Fault,
-  isTransient,
-  modeFromKey,
-  modeKey,
-  type Command,
-  type OperatingMode,
-  type Reading,
-  type SiteMs,
-  type WallMs,
-} from '../model/index.ts';
-import { mayAct, mustAct, type Trust } from './trust.ts';
-
-/** What control may do to a machine: only those methods its driver has. */
-export interface Handle {
-  sleep?(signal?: AbortSignal): Promise<void>;
-  wake?(signal?: AbortSignal): Promise<void>;
-  setMode?(profile: string, signal?: AbortSignal): Promise<void>;
-}
-
-export interface Target {
-  readonly id: string;
-  readonly hallId: string;
-  readonly handle: Handle;
-  /** What the machine should draw and hash in a mode, by its own points or the catalogue. */
-  expect(mode: OperatingMode): { powerW: number; hashrateThs: number } | undefined;
-}
-
-/** Why a machine shall be in a mode; all commands of one decision share `actId`. */
-export interface Desire {
-  readonly mode: string;
-  readonly actId: string;
-  readonly who: string;
-  readonly why: string;
-  /** A person confirmed or ordered it: a machine in suggest does nothing else. Absent: the plan alone wishes it. */
-  readonly confirmed?: boolean;
-}
+  changeOf,
+  deltaW,
+  drawOf,
+  inDoubt,
+  later,
+  newEntry,
+  tries,
+  type Change,
+  type Entry,
+  type Target,
+} from './entry.ts';
+import { createLanes } from './lanes.ts';
+import { retryPauseMs } from './retry.ts';
+import { showsMode } from './seen.ts';
+import { skip, type Skip, type SkipReason } from './skips.ts';
+import { mayAct, type Trust } from './trust.ts';
+import { createWakeRate } from './wake-rate.ts';
 
 export interface ReconcilerOptions {
   siteNow(): SiteMs;
@@ -45,8 +27,20 @@ export interface ReconcilerOptions {
   /** May a machine of this hall draw so much more now? False while its meter or the feeder's is silent. */
   mayIncrease(id: string, hallId: string, deltaW: number): boolean;
   wakesPerMinute(hallId: string): number;
+  /** The PDU that a machine hangs on, and its share of the hall's wakes; undefined where none is known. */
+  pduOf?(id: string): { readonly id: string; readonly wakesPerMinute: number } | undefined;
   /** Asks for a fresh reading of a machine, soon. */
   readSoon(id: string): void;
+  /** What else speaks against a change now, a shed excepted; undefined: nothing. */
+  gate?(change: Change): SkipReason | undefined;
+  /** A change that was sent, sheds included. */
+  made?(change: Change): void;
+  /** Watts at a machine's outlet; undefined where nobody measures it. */
+  outletW?(id: string): number | undefined;
+  /** How long after its acknowledgement a machine is worth a look: as its kind was seen to take. Undefined: unmeasured. */
+  firstLookMs?(id: string, mode: string): number | undefined;
+  /** Wall age past which a reading is no ground to draw more; absent: never. */
+  readonly staleMs?: number;
   readonly maxInFlight?: number;
   /** Wakes of before the process began, oldest first. */
   readonly wakesBefore?: readonly Wake[];
@@ -66,7 +60,7 @@ export interface Reconciler {
   want(desires: ReadonlyMap<string, Desire>): void;
   /** A fresh reading: the only thing that proves a command. */
   observe(id: string, reading: Reading): void;
-  /** Sends what is due. Called about twice a second. */
+  /** Sends what is due. Called about twice a second, and as soon as something new is wanted. */
   tick(): void;
   /** The site file changed: machines that stay keep what is known of them, the command under way included. */
   retarget(targets: readonly Target[]): void;
@@ -75,42 +69,37 @@ export interface Reconciler {
   desired(id: string): Desire | undefined;
   /** The running or last command of a machine. */
   commandOf(id: string): Command | undefined;
+  /** Why a machine is not in the mode wanted of it; undefined where it is, or nothing is wanted. */
+  skipped(id: string): Skip | undefined;
+  /** Whether machines wait to be told to draw less: reads give way to that. */
+  isShedding(): boolean;
   /** Commands changed since the last call, to be stored. */
   drainChanged(): Command[];
   inFlight(): number;
+  /** Commands that may be under way at once. */
+  readonly maxInFlight: number;
   /** When a machine last changed mode by our hand. */
   lastChange(id: string): { readonly mode: string; readonly at: SiteMs } | undefined;
   /** How often a machine was woken in the last 30 days. */
   recentWakes(id: string): number;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-interface Entry {
-  target: Target;
-  seen: Reading | undefined;
-  desire: Desire | undefined;
-  command: Mutable<Command> | undefined;
-  /** No further try before this moment. */
-  retryAt: WallMs | undefined;
-  nextLookAt: WallMs | undefined;
-  looks: number;
-  acknowledgedWall: WallMs | undefined;
-  change: { mode: string; at: SiteMs } | undefined;
-  /** Oldest first, of about the last 30 days. */
-  wakes: SiteMs[];
-}
-
-const MAX_ATTEMPTS = 4;
-/** Pauses between attempts, on the wall clock. */
-const RETRY_MS = [2_000, 6_000, 20_000];
-/** What was refused or is not there may be mended by hand: it is tried again much later. */
-const HOPELESS_MS = 120_000;
+const MAX_IN_FLIGHT = 256;
+/** Beside those, machines that are slow to answer, in multiples of them. */
+const SLOW_LANE = 8;
 /** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
 const QUICK_LOOKS = 12;
-/** An acknowledged command must show in a reading within both. */
+const FIRST_LOOK_MS = 700;
+const MOST_BETWEEN_LOOKS_MS = 2_500;
+const SELDOM_MS = 15_000;
+/** An acknowledged command must show in a reading within both. Machines stop within seconds and start within minutes. */
+const SETTLE_SLEEP_SITE_MS = 60_000;
 const SETTLE_SITE_MS = 8 * 60_000;
 const SETTLE_WALL_MS = 20_000;
+/** Between two changes of one machine by our hand, unless the second is a shed. */
+const DWELL_SITE_MS = 60_000;
+/** A machine that sleeps draws less than this at its outlet, whatever its model. */
+const PHANTOM_W = 400;
 
 /**
  * Brings every machine from what is seen to what is wanted, and proves it: `sent -> acknowledged -> seen-in-power ->
@@ -119,19 +108,23 @@ const SETTLE_WALL_MS = 20_000;
  * wake rate.
  */
 export function createReconciler(targets: readonly Target[], options: ReconcilerOptions): Reconciler {
-  const { maxInFlight = 200 } = options;
+  const { maxInFlight = MAX_IN_FLIGHT } = options;
   const siteNow = () => options.siteNow();
   const wallNow = () => options.wallNow();
   const entries = new Map<string, Entry>(targets.map((target) => [target.id, newEntry(target)]));
   for (const { target, at } of options.wakesBefore ?? []) entries.get(target)?.wakes.push(at);
   const lately = (wakes: readonly SiteMs[]): SiteMs[] => wakes.filter((at) => at > siteNow() - WEAR_MS);
   const active = new Set<Entry>();
-  const changed = new Set<Mutable<Command>>();
-  const wakeCredit = new Map<string, { credit: number; at: SiteMs }>();
-  let sending = 0;
+  const changed = new Set<LiveCommand>();
+  const wakeRate = createWakeRate(siteNow);
+  const pduRate = createWakeRate(siteNow);
+  const lanes = createLanes(maxInFlight, SLOW_LANE * maxInFlight, wallNow);
+  /** Machines to be told to draw less, in order, and how far that has come. */
+  let sheds: Entry[] = [];
+  let nextShed = 0;
   let counter = 0;
 
-  const setStage = (command: Mutable<Command>, stage: Command['stage']) => {
+  const setStage = (command: LiveCommand, stage: Command['stage']) => {
     command.stage = stage;
     changed.add(command);
   };
@@ -141,11 +134,12 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       const desire = desires.get(id);
       if (desire?.mode !== entry.desire?.mode) {
         entry.retryAt = undefined;
+        entry.passedOver = undefined;
         // What is seen done is not overtaken by a wish that ends with it.
         const isDone = desire === undefined && entry.command?.stage === 'seen-in-power';
         if (entry.command !== undefined && isOpen(entry.command) && !isDone) setStage(entry.command, 'superseded');
         entry.desire = desire;
-      } else if (desire?.confirmed !== entry.desire?.confirmed) {
+      } else if (desire?.confirmed !== entry.desire?.confirmed || desire?.isShed !== entry.desire?.isShed) {
         entry.desire = desire;
       }
       if (desire !== undefined) active.add(entry);
@@ -157,104 +151,135 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     const entry = entries.get(id);
     if (entry === undefined) return;
     entry.seen = reading;
+    entry.seenWall = wallNow();
     const { command } = entry;
-    if (command?.stage !== 'acknowledged' || command.acknowledgedAt === undefined) return;
-    if (reading.at <= command.acknowledgedAt || command.mode === undefined) return;
+    // One whose answer did not come may have done as it was told all the same.
+    if (command?.mode === undefined || (command.stage !== 'acknowledged' && command.stage !== 'failed')) return;
+    if (reading.at <= (command.acknowledgedAt ?? command.sentAt)) return;
     if (!showsMode(entry.target, reading, command.mode)) return;
     command.seenInPowerAt = reading.at;
     setStage(command, 'seen-in-power');
   }
 
   function tick(): void {
-    const sleepFirst: Entry[] = [];
-    const increases: Entry[] = [];
+    const now = wallNow();
+    const less: Entry[] = [];
+    const more: Entry[] = [];
     for (const entry of active) {
-      follow(entry);
-      if (!due(entry)) continue;
-      (increaseW(entry) > 0 ? increases : sleepFirst).push(entry);
+      entry.passedOver = undefined;
+      giveUpLate(entry, now);
+      if (isDue(entry, now)) (deltaW(entry) > 0 ? more : less).push(entry);
     }
-    for (const entry of sleepFirst) {
-      if (sending >= maxInFlight) return;
-      send(entry);
-    }
-    for (const entry of increases) {
-      if (sending >= maxInFlight) return;
-      if (!takeWakeCredit(entry)) continue;
-      if (options.mayIncrease(entry.target.id, entry.target.hallId, increaseW(entry))) send(entry);
-      else giveBackWakeCredit(entry);
+    sheds = less;
+    nextShed = 0;
+    sendSheds();
+    // While some wait to be told, nobody is asked how it went.
+    if (isShedding()) return;
+    for (const entry of active) lookAgain(entry, now);
+    for (const entry of more) {
+      if (lanes.free <= 0) return;
+      raise(entry, now);
     }
   }
 
-  /** Looks again at what was acknowledged, with growing pauses, and gives up on what never shows. */
-  function follow(entry: Entry): void {
+  /** As many as there are places for; called again as each place becomes free. */
+  function sendSheds(): void {
+    for (let entry = sheds[nextShed]; entry !== undefined && lanes.free > 0; entry = sheds[nextShed]) {
+      nextShed += 1;
+      // Asked again: since the queue was made it may have been told otherwise.
+      if (!isDue(entry, wallNow())) continue;
+      entry.passedOver = entry.desire?.isShed === true ? undefined : heldBack(entry, false);
+      if (entry.passedOver === undefined) send(entry);
+    }
+  }
+  const isShedding = (): boolean => nextShed < sheds.length;
+
+  /** Lets a machine draw more, if nothing speaks against it; else remembers what does. */
+  function raise(entry: Entry, now: WallMs): void {
+    const { id, hallId } = entry.target;
+    const isWake = entry.seen?.mode?.kind === 'sleep';
+    const isStale =
+      options.staleMs !== undefined && entry.seenWall !== undefined && now - entry.seenWall > options.staleMs;
+    entry.passedOver = isStale ? 'stale' : heldBack(entry, isWake);
+    if (entry.passedOver !== undefined) return;
+    entry.passedOver = isWake ? takeWake(entry) : undefined;
+    if (entry.passedOver !== undefined) return;
+    if (options.mayIncrease(id, hallId, deltaW(entry))) send(entry);
+    else {
+      entry.passedOver = 'no-room';
+      if (isWake) giveBackWake(entry);
+    }
+  }
+
+  /** After an outage a hall is woken PDU by PDU at an even pace: none of them takes the inrush of all its machines. */
+  function takeWake({ target: { id, hallId } }: Entry): SkipReason | undefined {
+    const pdu = options.pduOf?.(id);
+    if (pdu !== undefined && !pduRate.take(pdu.id, pdu.wakesPerMinute)) return 'pdu-rate';
+    if (wakeRate.take(hallId, options.wakesPerMinute(hallId))) return undefined;
+    if (pdu !== undefined) pduRate.giveBack(pdu.id);
+    return 'wake-rate';
+  }
+
+  function giveBackWake({ target: { id, hallId } }: Entry): void {
+    wakeRate.giveBack(hallId);
+    const pdu = options.pduOf?.(id);
+    if (pdu !== undefined) pduRate.giveBack(pdu.id);
+  }
+
+  function heldBack(entry: Entry, isWake: boolean): SkipReason | undefined {
+    const { change, desire } = entry;
+    // A change that was overtaken is called back at once: that is no second change.
+    const isCallBack = entry.command?.stage === 'superseded' && entry.command.seenInPowerAt === undefined;
+    if (change !== undefined && !isCallBack && change.mode !== desire?.mode && siteNow() - change.at < DWELL_SITE_MS)
+      return 'dwell';
+    return options.gate?.(changeOf(entry, desire!.mode, isWake));
+  }
+
+  function giveUpLate(entry: Entry, now: WallMs): void {
     const { command } = entry;
     if (command?.stage !== 'acknowledged' || command.acknowledgedAt === undefined) return;
-    const now = wallNow();
-    const lateOnSite = siteNow() - command.acknowledgedAt > SETTLE_SITE_MS;
-    const lateOnWall = entry.acknowledgedWall !== undefined && now - entry.acknowledgedWall > SETTLE_WALL_MS;
-    if (lateOnSite && lateOnWall) {
-      fail(entry, command, new Fault('timeout', 'acknowledged, but no reading shows it'));
-    } else if (entry.nextLookAt !== undefined && now >= entry.nextLookAt) {
-      entry.looks += 1;
-      entry.nextLookAt = later(now, entry.looks < QUICK_LOOKS ? Math.min(2_500, 700 * 1.6 ** entry.looks) : 15_000);
-      options.readSoon(entry.target.id);
-    }
+    const settleMs = command.mode === 'sleep' ? SETTLE_SLEEP_SITE_MS : SETTLE_SITE_MS;
+    const isLateOnSite = siteNow() - command.acknowledgedAt > settleMs;
+    const isLateOnWall = entry.acknowledgedWall !== undefined && now - entry.acknowledgedWall > SETTLE_WALL_MS;
+    if (isLateOnSite && isLateOnWall)
+      fail(entry, command, new Fault('timeout', `acknowledged, but no reading shows it: ${drawOf(entry)}`));
   }
 
-  function due(entry: Entry): boolean {
+  /** Looks again at what was acknowledged, with growing pauses. */
+  function lookAgain(entry: Entry, now: WallMs): void {
+    if (entry.command?.stage !== 'acknowledged' || entry.nextLookAt === undefined || now < entry.nextLookAt) return;
+    entry.looks += 1;
+    const pauseMs = Math.min(MOST_BETWEEN_LOOKS_MS, FIRST_LOOK_MS * 1.6 ** entry.looks);
+    entry.nextLookAt = later(now, entry.looks < QUICK_LOOKS ? pauseMs : SELDOM_MS);
+    options.readSoon(entry.target.id);
+  }
+
+  function isDue(entry: Entry, now: WallMs): boolean {
     const { desire, seen, command, retryAt } = entry;
-    if (desire === undefined || seen?.mode === undefined) return false;
+    if (desire === undefined || seen === undefined) return false;
     if (!mayAct(options.trust(entry.target.id), desire.confirmed)) return false;
-    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
+    // One that was read and no longer says its mode may well run: a shed tells it all the same.
+    if (seen.mode === undefined && desire.isShed !== true) return false;
+    if (seen.mode !== undefined && modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
     if (command?.seenInPowerAt !== undefined && seen.at < command.seenInPowerAt) return false;
-    return retryAt === undefined || wallNow() >= retryAt;
-  }
-
-  /** A command that was overtaken may have done its work since the last reading: what was seen is no reason to be still. */
-  function inDoubt({ command, seen }: Entry): boolean {
-    if (command?.stage !== 'superseded' || seen === undefined) return false;
-    return seen.at <= (command.acknowledgedAt ?? command.sentAt);
-  }
-
-  /** What the machine would draw more in the wanted mode than it is seen to draw; decreases are negative. */
-  function increaseW(entry: Entry): number {
-    if (entry.desire === undefined || entry.desire.mode === 'sleep') return -1;
-    const wanted = entry.target.expect(modeFromKey(entry.desire.mode))?.powerW ?? Number.POSITIVE_INFINITY;
-    return wanted - (entry.seen?.powerW ?? 0);
-  }
-
-  const isWake = (entry: Entry): boolean => entry.seen?.mode?.kind === 'sleep';
-
-  function takeWakeCredit(entry: Entry): boolean {
-    if (!isWake(entry)) return true;
-    const { hallId } = entry.target;
-    const perMinute = options.wakesPerMinute(hallId);
-    const now = siteNow();
-    const known = wakeCredit.get(hallId) ?? { credit: perMinute / 10, at: now };
-    const credit = Math.min(perMinute, known.credit + ((now - known.at) / 60_000) * perMinute);
-    const enough = credit >= 1;
-    wakeCredit.set(hallId, { credit: enough ? credit - 1 : credit, at: now });
-    return enough;
-  }
-
-  function giveBackWakeCredit(entry: Entry): void {
-    const known = wakeCredit.get(entry.target.hallId);
-    if (isWake(entry) && known !== undefined) known.credit += 1;
+    return retryAt === undefined || now >= retryAt;
   }
 
   function send(entry: Entry): void {
     const { desire, target, seen } = entry;
     if (desire === undefined) return;
-    const again =
-      entry.command?.stage === 'failed' && entry.command.mode === desire.mode && entry.command.batchId === desire.actId;
-    const command: Mutable<Command> = again ? entry.command! : newCommand(target.id, desire, seen?.mode);
+    const { command: last } = entry;
+    const isAgain = last?.stage === 'failed' && last.mode === desire.mode && last.batchId === desire.actId;
+    if (!isAgain) counter += 1;
+    const command = isAgain ? last : newCommand(`${desire.actId}-${counter}`, target.id, desire, seen?.mode, siteNow());
     command.attempts += 1;
     entry.command = command;
     setStage(command, 'sent');
-    sending += 1;
-    act(options.trust(target.id), target.handle, desire, seen?.mode?.kind === 'sleep')
+    options.made?.(changeOf(entry, desire.mode, seen?.mode?.kind === 'sleep'));
+    const leavePlace = lanes.take();
+    tell(options.trust(target.id), target.handle, desire, seen?.mode?.kind === 'sleep')
       .then(
         () => acknowledge(entry, command),
         (error: unknown) => {
@@ -263,48 +288,54 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
         },
       )
       .finally(() => {
-        sending -= 1;
+        leavePlace();
+        sendSheds();
       });
   }
 
-  function acknowledge(entry: Entry, command: Mutable<Command>): void {
+  function acknowledge(entry: Entry, command: LiveCommand): void {
+    const now = wallNow();
     command.acknowledgedAt = siteNow();
     entry.change = { mode: command.mode ?? '', at: command.acknowledgedAt };
     if (command.action === 'wake') entry.wakes = [...lately(entry.wakes), command.acknowledgedAt];
-    entry.acknowledgedWall = wallNow();
+    entry.acknowledgedWall = now;
     entry.looks = 0;
-    entry.nextLookAt = later(wallNow(), 700);
+    const lookMs = options.firstLookMs?.(entry.target.id, command.mode ?? '') ?? FIRST_LOOK_MS;
+    entry.nextLookAt = later(now, lookMs);
     if (command.stage === 'sent') setStage(command, 'acknowledged');
   }
 
-  function fail(entry: Entry, command: Mutable<Command>, fault: Fault): void {
+  function fail(entry: Entry, command: LiveCommand, fault: Fault): void {
     command.fault = fault.kind;
+    entry.failure = fault.message;
     setStage(command, 'failed');
-    const pause =
-      isTransient(fault.kind) && command.attempts < MAX_ATTEMPTS ? RETRY_MS[command.attempts - 1] : undefined;
-    entry.retryAt = later(wallNow(), pause ?? HOPELESS_MS);
+    entry.retryAt = later(wallNow(), retryPauseMs(fault.kind, command.attempts));
     // Whatever went wrong, the next decision rests on a fresh look.
     options.readSoon(entry.target.id);
   }
 
-  function newCommand(target: string, desire: Desire, seen: OperatingMode | undefined): Mutable<Command> {
-    counter += 1;
-    return {
-      id: `${desire.actId}-${counter}`,
-      batchId: desire.actId,
-      target,
-      action: desire.mode === 'sleep' ? 'sleep' : seen?.kind === 'sleep' ? 'wake' : 'set-mode',
-      mode: desire.mode,
-      who: desire.who,
-      why: desire.why,
-      stage: 'sent',
-      attempts: 0,
-      fault: undefined,
-      sentAt: siteNow(),
-      acknowledgedAt: undefined,
-      seenInPowerAt: undefined,
-      seenAtMeterAt: undefined,
-    };
+  function skipped(id: string): Skip | undefined {
+    const entry = entries.get(id);
+    if (entry?.desire === undefined) return undefined;
+    const { desire, seen, command, passedOver } = entry;
+    const isMine = command?.mode === desire.mode;
+    if (isMine && command.stage === 'sent')
+      return command.attempts > 1 ? skip('failed', tries(entry, command)) : skip('sent');
+    if (isMine && command.stage === 'acknowledged') return skip('unproven', drawOf(entry));
+    if (isMine && command.stage === 'failed') return skip('failed', tries(entry, command));
+    if (seen?.mode === undefined) return skip('unread');
+    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return inPlace(entry);
+    if (!mayAct(options.trust(id), desire.confirmed))
+      return skip(options.trust(id) === 'shadow' ? 'shadow' : 'unconfirmed');
+    return skip(passedOver ?? 'waiting');
+  }
+
+  /** Seen where it should be: unless that was long ago, or its outlet knows better. */
+  function inPlace({ target, seenWall, desire }: Entry): Skip | undefined {
+    const outletW = desire?.mode === 'sleep' ? options.outletW?.(target.id) : undefined;
+    if (outletW !== undefined && outletW > PHANTOM_W) return skip('phantom', `${Math.round(outletW)} W`);
+    const isStale = options.staleMs !== undefined && seenWall !== undefined && wallNow() - seenWall > options.staleMs;
+    return isStale ? skip('stale') : undefined;
   }
 
   return {
@@ -318,6 +349,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
         if (entry.command !== undefined && isOpen(entry.command)) setStage(entry.command, 'superseded');
         entries.delete(id);
         active.delete(entry);
+        // It may wait in a queue.
+        entry.desire = undefined;
       }
       for (const target of next) {
         const known = entries.get(target.id);
@@ -334,6 +367,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     },
     desired: (id) => entries.get(id)?.desire,
     commandOf: (id) => entries.get(id)?.command,
+    skipped,
+    isShedding,
     drainChanged() {
       const list = [...changed].map((command) => ({ ...command }));
       changed.clear();
@@ -341,54 +376,8 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     },
     inFlight: () =>
       [...active].filter(({ command }) => command?.stage === 'sent' || command?.stage === 'acknowledged').length,
+    maxInFlight,
     lastChange: (id) => entries.get(id)?.change,
     recentWakes: (id) => lately(entries.get(id)?.wakes ?? []).length,
   };
-}
-
-const newEntry = (target: Target): Entry => ({
-  target,
-  seen: undefined,
-  desire: undefined,
-  command: undefined,
-  retryAt: undefined,
-  nextLookAt: undefined,
-  looks: 0,
-  acknowledgedWall: undefined,
-  change: undefined,
-  wakes: [],
-});
-
-const later = (now: WallMs, ms: number): WallMs => (now + ms) as WallMs;
-const isOpen = (command: Command): boolean =>
-  command.stage === 'sent' || command.stage === 'acknowledged' || command.stage === 'seen-in-power';
-
-async function act(trust: Trust, handle: Handle, { mode, confirmed }: Desire, asleep: boolean): Promise<void> {
-  mustAct(trust, mode, confirmed);
-  const unsupported = (what: string) => new Fault('unsupported', `this machine cannot ${what}`);
-  if (mode === 'sleep') {
-    if (handle.sleep === undefined) throw unsupported('sleep');
-    return handle.sleep();
-  }
-  if (handle.setMode !== undefined) return handle.setMode(mode);
-  if (!asleep || handle.wake === undefined) throw unsupported(`run "${mode}"`);
-  return handle.wake();
-}
-
-/**
- * Does a reading show the mode, in what the machine says and in what it draws? Where watts are only estimated from
- * hashrate, the hashrate is the evidence.
- */
-export function showsMode(target: Pick<Target, 'expect'>, reading: Reading, wanted: string): boolean {
-  if (reading.mode === undefined || modeKey(reading.mode) !== wanted) return false;
-  const mode = modeFromKey(wanted);
-  const expected = target.expect(mode);
-  if (mode.kind === 'sleep') {
-    if (reading.powerBasis === 'measured' && reading.powerW !== undefined)
-      return reading.powerW <= Math.max(150, 3 * (expected?.powerW ?? 0));
-    return reading.hashrateThs !== undefined && reading.hashrateThs <= 0;
-  }
-  if (expected === undefined) return reading.hashrateThs !== undefined && reading.hashrateThs > 0;
-  if (reading.powerBasis === 'measured' && reading.powerW !== undefined) return reading.powerW >= 0.7 * expected.powerW;
-  return reading.hashrateThs !== undefined && reading.hashrateThs >= 0.6 * expected.hashrateThs;
 }

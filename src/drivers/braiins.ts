@@ -29,7 +29,8 @@ export type BraiinsBackend = Required<
     Device,
     'read' | 'inspect' | 'sleep' | 'wake' | 'setMode' | 'setPowerLimit' | 'setPools' | 'reboot' | 'locate' | 'close'
   >
->;
+> &
+  Pick<Device, 'prepare'>;
 
 export interface BraiinsTarget {
   readonly address: string;
@@ -81,6 +82,7 @@ export const braiins = defineDriver({
     return {
       read: async (signal) => (await backend(signal)).read(signal),
       inspect: async (signal) => (await backend(signal)).inspect(signal),
+      prepare: async (signal) => (await backend(signal)).prepare?.(signal),
       sleep: async (signal) => (await backend(signal)).sleep(signal),
       wake: async (signal) => (await backend(signal)).wake(signal),
       setMode: async (profile, signal) => (await backend(signal)).setMode(profile, signal),

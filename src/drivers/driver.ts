@@ -31,6 +31,11 @@ export interface Device {
    * a gap of the reading, not a fault, as long as any part answers. Absent where `read` tells everything there is.
    */
   inspect?(signal?: AbortSignal): Promise<Reading>;
+  /**
+   * Gets what a write will need beside the write itself, a token or a session, where the firmware lets it be kept: then a machine is told
+   * in one exchange when it matters. Writes nothing.
+   */
+  prepare?(signal?: AbortSignal): Promise<void>;
   sleep?(signal?: AbortSignal): Promise<void>;
   wake?(signal?: AbortSignal): Promise<void>;
   /** Runs at an operating point of the machine's own; wakes it first if it sleeps. */

@@ -120,6 +120,7 @@ export const protoRig = defineDriver({
           address,
         );
       },
+      prepare: (signal) => rest.prepare(signal),
       sleep: (signal) => write('POST', 'mining/stop', undefined, signal),
       wake: (signal) => write('POST', 'mining/start', undefined, signal),
       /** Inside the bounds that the rig names, where it names them. */

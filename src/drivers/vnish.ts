@@ -157,6 +157,7 @@ export const vnish = defineDriver({
           address,
         );
       },
+      prepare: (signal) => rest.prepare(signal),
       sleep: (signal) => write('mining/stop', {}, signal),
       wake,
       async setMode(profile, signal) {

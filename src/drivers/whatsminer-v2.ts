@@ -89,7 +89,7 @@ export const whatsminerV2 = defineDriver({
         if (row === undefined || num(row['Elapsed'] ?? row['Uptime']) === undefined) {
           // Firmware that switched its mining program off declines `summary` and still answers `status`.
           const { off } = await status(undefined, signal);
-          if (off === true) return { at: io.siteNow(), mode: SLEEP };
+          if (off === true) return { at: io.siteNow(), mode: SLEEP, hashrateThs: 0 };
           expectDone(reply, `${address} summary`);
           throw new Fault('garbled', `${address}: a summary without a time`, { bytes: JSON.stringify(reply) });
         }
@@ -111,6 +111,7 @@ export const whatsminerV2 = defineDriver({
         await api.write({ cmd: 'power_off', respbefore: 'true' }, signal);
       },
       wake,
+      prepare: (signal) => api.prepare(signal),
       async setMode(profile, signal) {
         const mode = powerMode(profile, address);
         const message = fields((await api.read('status', signal))['Msg']);

@@ -84,7 +84,8 @@ export const whatsminerV3 = defineDriver({
         const row = fields(message['summary']);
         if (num(row['elapsed']) === undefined) {
           // A machine whose mining program is stopped has no summary to give.
-          if ((await mode(undefined, signal)).working === false) return { at: io.siteNow(), mode: SLEEP };
+          if ((await mode(undefined, signal)).working === false)
+            return { at: io.siteNow(), mode: SLEEP, hashrateThs: 0 };
           throw new Fault('garbled', `${address}: a summary without a time`, { bytes: JSON.stringify(message) });
         }
         const ths = amount(row['hash-realtime']) ?? amount(row['hash-1min']) ?? amount(row['hash-average']);

@@ -189,6 +189,9 @@ export const overview = z.object({
   commands: z.object({
     inFlight: z.number().int(),
     byStage: z.partialRecord(z.enum(COMMAND_STAGES), z.number().int()).describe('of the newest batch'),
+    skipped: z
+      .record(z.string(), z.number().int())
+      .describe('machines that are not in the mode wanted of them, by why: failed, unproven, wake-rate, no-room, ...'),
   }),
   alarms: z.array(alarm),
 });
@@ -207,6 +210,10 @@ export const machineRow = z.object({
   why: unknown(z.string()).describe('why it is in this state, in plain words'),
   mode: unknown(z.string()),
   wanted: unknown(z.string()).describe('mode the plan wants'),
+  skipped: z
+    .object({ reason: z.string(), words: z.string() })
+    .nullable()
+    .describe('why it is not in the mode wanted of it; null where it is'),
   powerW: unknown(z.number()),
   powerBasis: unknown(z.enum(['measured', 'estimated'])),
   hashrateThs: unknown(z.number()),

@@ -185,3 +185,22 @@ export const plantPage = z.object({
   ),
 });
 export type PlantPage = z.infer<typeof plantPage>;
+
+const quantiles = z
+  .object({ machines: z.number().int().describe('measured lately'), p50: z.number(), p99: z.number() })
+  .nullable()
+  .describe('null: never measured');
+
+export const responseCurves = z.object({
+  at: z.iso.datetime().describe('site clock, UTC'),
+  curves: z.array(
+    z.object({
+      model: z.string(),
+      firmware: z.string().describe('driver, and the version where machines tell it'),
+      shedMs: quantiles.describe('site milliseconds from the acknowledgement of a sleep to the reading that shows it'),
+      wakeMs: quantiles.describe('the same of a wake'),
+      overshoot: quantiles.describe('the most drawn while waking, as a multiple of the draw five minutes later'),
+    }),
+  ),
+});
+export type ResponseCurvesPage = z.infer<typeof responseCurves>;

@@ -58,6 +58,16 @@ export const orderState = z.object({
   beforeW: z.number().nullable().describe('import when it was asked for; null where the feeder meter was silent'),
   importW: z.number().nullable().describe('by the feeder meter now; null while it is silent'),
   deliveredW: z.number().nullable().describe('what import is down by now, by the meter'),
+  machinesDownW: z
+    .number()
+    .nullable()
+    .describe(
+      'what machines that answer say they draw less, with their cooling and losses; one that fell silent counts as if it drew nothing',
+    ),
+  unexplainedW: z
+    .number()
+    .nullable()
+    .describe('what the meter shows beyond that; below zero: machines say more than the meter confirms'),
   machines: z.object({
     wanted: z.number().int().describe('miners of which the plan wants a mode, sleep included'),
     seen: z.number().int().describe('of them seen in it'),

@@ -79,6 +79,19 @@ const hall = z.strictObject({
         .min(1)
         .optional()
         .describe('parts of a plant that runs the cheapest first; IT heat stays within what all of them carry'),
+      frost: z
+        .strictObject({
+          belowC: z.number().min(-20).max(40).describe('what the loop may not fall below without heat'),
+          keepMachines: z.number().int().positive().describe('miners kept running as its heaters while it is colder'),
+        })
+        .optional()
+        .describe(
+          'of a hydro loop, whose temperature a cooling plant of the hall tells; silent, it is taken for cold. An order is obeyed all the same',
+        ),
+    })
+    .refine(({ kind, frost }) => frost === undefined || kind === 'hydro', {
+      error: 'only a hydro loop can freeze: expected kind hydro, or no frost',
+      path: ['frost'],
     })
     .refine(({ marginal, stages }) => marginal !== undefined || stages !== undefined, {
       error: 'cooling needs its curve: expected marginal, or stages',

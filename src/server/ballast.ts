@@ -1,5 +1,6 @@
 import { chooseMoves, createBallastLaw, type BallastLaw, type Movable } from '../control/ballast.ts';
-import type { Desire, Reconciler } from '../control/reconciler.ts';
+import type { Desire } from '../control/commands.ts';
+import type { Reconciler } from '../control/reconciler.ts';
 import { ballastOf, CATALOGUE, modeFromKey, modeKey, powerText, type Site, type SiteMs } from '../model/index.ts';
 import type { Fleet, FleetMachine } from './fleet.ts';
 import type { Journal } from './journal.ts';

@@ -1,7 +1,10 @@
-import type { Desire, Reconciler } from '../control/reconciler.ts';
+import type { Desire } from '../control/commands.ts';
+import type { Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
-import { CATALOGUE, type CohortFacts, modeKey, type Plan, type Site } from '../model/index.ts';
-import type { FleetMachine } from './fleet.ts';
+import { CATALOGUE, type CohortFacts, modeKey, type Plan, type Site, type SiteMs } from '../model/index.ts';
+import type { Fleet, FleetMachine } from './fleet.ts';
+import { stopsMiners, type Order } from './orders/orders.ts';
+import type { StatesBefore } from './orders/states-before.ts';
 import type { Picture } from './picture.ts';
 
 export interface Desires {
@@ -25,6 +28,7 @@ export interface Apart {
  * that Activity shows decisions and not repetitions.
  * @param cohorts what the plan was made on: under an order or a demand of the grid machines give up their minimum times, and what
  *   the plan let go of is not held here
+ * @param orders in force: what sleeps by them sheds, and one that falls silent is still told
  */
 export function desiresOf(
   site: Site,
@@ -33,8 +37,10 @@ export function desiresOf(
   picture: Picture,
   reconciler: Reconciler,
   { left, onlyDown, confirmed }: Apart,
-  act: Omit<Desire, 'mode'>,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  orders: readonly Pick<Order, 'kind'>[] = [],
 ): Desires {
+  const isOrdered = orders.length > 0;
   const all = new Map<string, Desire>(confirmed);
   const changed: string[] = [];
   for (const group of site.machines) {
@@ -42,22 +48,24 @@ export function desiresOf(
     const members = picture.groups.get(group.id)?.answering;
     if (group.kind !== 'asic' || wanted === undefined || members === undefined || left.has(group.id)) continue;
     if (!members.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined)) continue;
-    const isOrdered = onlyDown.has(group.id);
-    const asked = isOrdered ? { ...act, confirmed: true } : act;
+    const isDownOnly = onlyDown.has(group.id);
+    const asked = isDownOnly ? { ...act, confirmed: true } : act;
     const mayBePinned = cohorts.find(({ id }) => id === group.id)?.pinned ?? {};
     const byId = new Map(members.map((member) => [member.machine.id, member]));
     for (const [id, mode] of assigned(site, members, wanted, picture, reconciler, mayBePinned)) {
-      if (isOrdered && drawsMore(byId.get(id)!, mode)) continue;
+      if (isDownOnly && drawsMore(byId.get(id)!, mode)) continue;
       const standing = reconciler.desired(id);
-      if (standing?.mode === mode && (standing.confirmed === true) === isOrdered) {
-        all.set(id, standing);
+      const isShed = isOrdered && mode === 'sleep';
+      if (standing?.mode === mode && (standing.confirmed === true) === isDownOnly) {
+        all.set(id, standing.isShed === isShed ? standing : { ...standing, isShed });
         continue;
       }
       const seen = byId.get(id)?.reading?.mode;
-      all.set(id, { ...asked, mode });
+      all.set(id, { ...asked, mode, isShed });
       if (seen !== undefined && modeKey(seen) !== mode) changed.push(id);
     }
   }
+  for (const [id, desire] of silentSleepers(picture, reconciler, act, orders)) if (!all.has(id)) all.set(id, desire);
   return { all, changed };
 }
 
@@ -88,6 +96,58 @@ function drawsMore({ machine, reading }: FleetMachine, to: string): boolean {
   const powerW = (mode: string | undefined) => points.find(({ profile }) => profile === mode)?.powerW;
   const [fromW, toW] = [powerW(from), powerW(to)];
   return from === 'sleep' || fromW === undefined || toW === undefined || toW > fromW;
+}
+
+/**
+ * Miners that do not answer and are to sleep: those that were told before they fell silent and, in a safe stop, every one. Nobody knows
+ * that they obeyed, so the worst is assumed of them; and firmware that forgets its sleep with its supply comes back from an outage
+ * awake and unasked: it is put to sleep again as soon as it answers.
+ */
+function silentSleepers(
+  picture: Picture,
+  reconciler: Reconciler,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  orders: readonly Pick<Order, 'kind'>[],
+): [string, Desire][] {
+  return picture.halls
+    .flatMap(({ silent }) => silent)
+    .flatMap(({ machine: { id, kind }, device }): [string, Desire][] => {
+      const standing = reconciler.desired(id);
+      if (standing?.mode === 'sleep') return [[id, standing]];
+      if (!stopsMiners(orders) || kind !== 'asic' || device.sleep === undefined) return [];
+      return [[id, { ...act, mode: 'sleep', isShed: true, confirmed: true }]];
+    });
+}
+
+/** The same, with machines that an order had put to sleep back in the mode they had before; keeps what those are in that one puts to sleep. */
+export function withStatesBefore(
+  desires: Desires,
+  before: StatesBefore,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+  facts: {
+    readonly at: SiteMs;
+    readonly fleet: Pick<Fleet, 'byId'>;
+    readonly reconciler: Reconciler;
+    readonly held: ReadonlySet<string>;
+  },
+): Desires {
+  const { fleet, reconciler } = facts;
+  const readingOf = (id: string) => fleet.byId(id)?.reading;
+  before.keep(desires.all, readingOf, facts.at);
+  const all = before.restore(desires.all, act, {
+    readingOf,
+    standing: (id) => reconciler.desired(id),
+    isHeld: (id) => facts.held.has(fleet.byId(id)?.machine.groupId ?? ''),
+    cannot(id, mode) {
+      const command = reconciler.commandOf(id);
+      return command?.stage === 'failed' && command.mode === mode && command.fault === 'unsupported';
+    },
+  });
+  const isNew = (id: string, mode: string) => {
+    const seen = readingOf(id)?.mode;
+    return reconciler.desired(id)?.mode !== mode && seen !== undefined && modeKey(seen) !== mode;
+  };
+  return { all, changed: [...all].flatMap(([id, { mode }]) => (isNew(id, mode) ? [id] : [])) };
 }
 
 function assignable(

@@ -4,6 +4,7 @@ import {
   asFault,
   CATALOGUE,
   HOUR,
+  MINUTE,
   nameplateW,
   overSlow,
   PLAIN_PROFILES,
@@ -28,6 +29,8 @@ export interface FleetMachine {
   slow: Reading | undefined;
   /** When the slow read is wanted next; it waits for its turn in a sweep. */
   inspectDue: WallMs;
+  /** When what its writes need is wanted next. */
+  prepareDue: WallMs;
   readWall: WallMs | undefined;
   /** Tries in a row without an answer. */
   failures: number;
@@ -55,6 +58,8 @@ export interface Fleet {
   sweep(): Promise<SweepReport>;
   /** Reads one machine before the others. */
   readSoon(id: string): void;
+  /** Goes on with what gave way. Called about twice a second. */
+  goOn(): void;
   /** Wants the slow read of one machine in the next sweep. */
   inspectSoon(id: string): void;
   /** Follows a changed site file: a machine spoken to as before keeps its connection and all that is known of it. */
@@ -66,6 +71,11 @@ export interface Fleet {
 const INSPECT_EVERY_MS = HOUR;
 /** After a slow read that failed whole, it waits this long. */
 const INSPECT_AGAIN_MS = HOUR / 12;
+/** Tokens live half an hour on firmware that has them; what was refused is not asked for again soon. */
+const PREPARE_EVERY_MS = 22 * MINUTE;
+const PREPARE_AGAIN_MS = HOUR;
+/** Machines made ready in one sweep at most, as a share of all. */
+const PREPARE_SHARE = 1 / 8;
 /** Machines inspected in one sweep at most, as a share of all: a start must not hold up the first sweeps. */
 const INSPECT_SHARE = 1 / 20;
 const INSPECT_LEAST = 100;
@@ -81,12 +91,15 @@ export function openFleet(
     readonly maxInFlight: number;
     /** Of all machines, how many may be inspected in one sweep; 0 for none. */
     readonly inspectShare?: number;
+    /** True while machines wait to be told to draw less: reads that nobody asked for give way to that. */
+    givesWay?(): boolean;
     onRead(member: FleetMachine): void;
   },
 ): Fleet {
   let members = machines.map((machine) => openMember(site, machine, io));
   let byId = new Map(members.map((member) => [member.machine.id, member]));
-  const urgent: FleetMachine[] = [];
+  let urgent: FleetMachine[] = [];
+  let nextUrgent = 0;
   let regular: FleetMachine[] = [];
   let next = 0;
   let busy = 0;
@@ -97,6 +110,8 @@ export function openFleet(
   let closed = false;
   /** Slow reads that this sweep may still begin. */
   let inspections = 0;
+  /** Machines that this sweep may still make ready. */
+  let preparations = 0;
   let running: { left: number; answered: number; done: () => void } | undefined;
 
   /** Joins a read that is under way rather than asking the machine twice at once. */
@@ -104,8 +119,10 @@ export function openFleet(
     if (member.underway !== undefined) return member.underway;
     const inspect = inspections > 0 && wantsInspection(member, io.wallNow());
     if (inspect) inspections -= 1;
+    const prepare = preparations > 0 && wantsPreparation(member, io.wallNow());
+    if (prepare) preparations -= 1;
     // It ends no sooner than the next turn (`begun`), so that what it clears is what is set here.
-    member.underway = readOne(member, io, inspect, onRead);
+    member.underway = readOne(member, io, { inspect, prepare }, onRead);
     return member.underway;
   }
 
@@ -114,10 +131,22 @@ export function openFleet(
     if (!closed && byId.get(member.machine.id) === member) options.onRead(member);
   }
 
+  /** The one that has waited longest of those somebody asked for. */
+  function takeUrgent(): FleetMachine | undefined {
+    const member = urgent[nextUrgent];
+    if (member !== undefined) nextUrgent += 1;
+    else if (nextUrgent > 0) {
+      urgent = [];
+      nextUrgent = 0;
+    }
+    return member;
+  }
+
   function pump(): void {
     if (closed) return;
     while (busy < options.maxInFlight) {
-      const soon = urgent.pop();
+      const soon = takeUrgent();
+      if (soon === undefined && options.givesWay?.() === true) return;
       const member = soon ?? regular[next];
       if (member === undefined) return;
       if (soon === undefined) next += 1;
@@ -138,7 +167,7 @@ export function openFleet(
 
   function pumpSlowLane(): void {
     if (closed) return;
-    while (slowBusy < slowMost) {
+    while (slowBusy < slowMost && options.givesWay?.() !== true) {
       const member = slowLane.pop();
       if (member === undefined) return;
       slowBusy += 1;
@@ -158,6 +187,7 @@ export function openFleet(
       if (running !== undefined) throw new Error('a sweep is running already');
       const share = options.inspectShare ?? INSPECT_SHARE;
       inspections = share === 0 ? 0 : Math.max(INSPECT_LEAST, Math.ceil(members.length * share));
+      preparations = share === 0 ? 0 : Math.max(INSPECT_LEAST, Math.ceil(members.length * PREPARE_SHARE));
       const started = io.wallNow();
       regular = members.filter(({ failures }) => failures === 0);
       next = 0;
@@ -178,8 +208,12 @@ export function openFleet(
       const member = byId.get(id);
       if (member === undefined || member.queued || closed) return;
       member.queued = true;
-      urgent.unshift(member);
+      urgent.push(member);
       pump();
+    },
+    goOn() {
+      pump();
+      pumpSlowLane();
     },
     inspectSoon(id) {
       const member = byId.get(id);
@@ -219,6 +253,7 @@ function openMember(site: Site, machine: Machine, io: DriverIo): FleetMachine {
     reading: undefined,
     slow: undefined,
     inspectDue: io.wallNow(),
+    prepareDue: io.wallNow(),
     readWall: undefined,
     failures: 0,
     fault: undefined,
@@ -248,12 +283,13 @@ function begun(device: Device): Promise<Reading> {
 async function readOne(
   member: FleetMachine,
   io: DriverIo,
-  inspect: boolean,
+  also: { readonly inspect: boolean; readonly prepare: boolean },
   onRead: (member: FleetMachine) => void,
 ): Promise<boolean> {
   try {
     const fast = await begun(member.device);
-    if (inspect) await inspectOne(member, io);
+    if (also.inspect) await inspectOne(member, io);
+    if (also.prepare) await prepareOne(member, io);
     const reading = inPlansWords(overSlow(fast, member.slow), member.machine.modelId);
     member.reading = reading;
     member.readWall = io.wallNow();
@@ -300,6 +336,20 @@ async function inspectOne(member: FleetMachine, io: DriverIo): Promise<void> {
   } catch (error) {
     asFault(error);
     member.inspectDue = wallMs(io.wallNow() + INSPECT_AGAIN_MS);
+  }
+}
+
+const wantsPreparation = ({ device, prepareDue }: FleetMachine, now: WallMs): boolean =>
+  device.prepare !== undefined && now >= prepareDue;
+
+/** A machine that cannot be made ready is told in more exchanges, and tells then why it cannot be. */
+async function prepareOne(member: FleetMachine, io: DriverIo): Promise<void> {
+  try {
+    await member.device.prepare?.();
+    member.prepareDue = wallMs(io.wallNow() + PREPARE_EVERY_MS * spread(member.machine.id));
+  } catch (error) {
+    asFault(error);
+    member.prepareDue = wallMs(io.wallNow() + PREPARE_AGAIN_MS);
   }
 }
 

@@ -29,6 +29,18 @@ async function written(runtime: Runtime, done: string): Promise<void> {
 export function machineRoutes(app: App, runtime: Runtime): void {
   const params = z.object({ id: z.string() });
   app.get(
+    '/api/v1/response-curves',
+    {
+      config: readers,
+      schema: {
+        tags: ['machines'],
+        summary: 'How fast each model and firmware sheds and wakes, and what it draws on the way, as measured',
+        response: { 200: shapes.responseCurves },
+      },
+    },
+    () => responsesPage(runtime),
+  );
+  app.get(
     '/api/v1/machines/:id',
     {
       config: readers,
@@ -61,6 +73,20 @@ export function machineRoutes(app: App, runtime: Runtime): void {
       return reply.code(204).send();
     },
   );
+}
+
+/** How each model and firmware answers, as measured on this site. */
+function responsesPage({ clock, curves }: Runtime): shapes.ResponseCurvesPage {
+  return {
+    at: isoUtc(clock.now()),
+    curves: curves.all().map(({ model, firmware, shedMs, wakeMs, overshoot }) => ({
+      model,
+      firmware,
+      shedMs: orNull(shedMs),
+      wakeMs: orNull(wakeMs),
+      overshoot: orNull(overshoot),
+    })),
+  };
 }
 
 /** Where the hash goes. */

@@ -43,8 +43,8 @@ export function createMeterWitness(fleet: Fleet): MeterWitness {
         for (const [hallId, baseline] of halls) {
           const stages = [...baseline.claims.keys()].map((id) => reconciler.commandOf(id));
           const mine = stages.filter((command) => command?.batchId === actId);
+          if (mine.length === 0) continue;
           const waiting = mine.filter((c) => c?.stage === 'sent' || c?.stage === 'acknowledged').length;
-          if (mine.length === 0 || waiting > STRAGGLERS * mine.length) continue;
           const h = picture.halls.find((one) => one.hall.id === hallId);
           if (h?.meterW === undefined || baseline.meterW === undefined) continue;
           const seen = [...baseline.claims].filter(([id]) => reconciler.commandOf(id)?.batchId === actId);
@@ -56,8 +56,10 @@ export function createMeterWitness(fleet: Fleet): MeterWitness {
             claimedW: seen.reduce((sum, [id, before]) => sum + powerOf(id) - before, 0),
             coolingPerW: betweenPerW(h.cooling, baseline.machinesW, h.machinesW.value),
           });
-          if (verdict === 'contradicted') continue;
+          // What is seen by now is confirmed by now; the rest has its turn when it is seen.
           if (verdict === 'confirmed') reconciler.confirmAtMeter(actId, hallId);
+          const isRest = waiting > STRAGGLERS * mine.length;
+          if (verdict === 'contradicted' || isRest || (verdict === 'confirmed' && waiting > 0)) continue;
           halls.delete(hallId);
         }
         if (halls.size === 0) open.delete(actId);

@@ -91,9 +91,13 @@ async function refusable<T>(act: () => Promise<T>): Promise<T> {
 }
 
 function stateOf(runtime: Runtime, order: Order): shapes.OrderState {
-  const { importW } = runtime.picture();
+  const { importW, explainedW } = runtime.picture();
   const isOn = order.state === 'in-force';
   const { wanted, seen, failed } = isOn ? runtime.orders.inPlace() : { wanted: 0, seen: 0, failed: [] };
+  const deliveredW =
+    !isOn || importW === undefined || order.beforeW === undefined ? undefined : order.beforeW - importW;
+  const { explainedBeforeW } = order;
+  const machinesDownW = !isOn || explainedBeforeW === undefined ? undefined : explainedBeforeW - explainedW;
   return {
     id: order.id,
     kind: order.kind,
@@ -106,7 +110,9 @@ function stateOf(runtime: Runtime, order: Order): shapes.OrderState {
     firmW: order.firmW ?? null,
     beforeW: order.beforeW ?? null,
     importW: importW ?? null,
-    deliveredW: !isOn || importW === undefined || order.beforeW === undefined ? null : order.beforeW - importW,
+    deliveredW: deliveredW ?? null,
+    machinesDownW: machinesDownW ?? null,
+    unexplainedW: deliveredW === undefined || machinesDownW === undefined ? null : deliveredW - machinesDownW,
     machines: { wanted, seen, failed: [...failed], stages: isOn ? stagesSince(runtime, order.from) : {} },
     ended: order.ended ?? null,
   };

@@ -120,20 +120,19 @@ export function takePicture(sources: PictureSources): Picture {
   const byState = noStates();
   const byHall = new Map(site.halls.map((hall) => [hall.id, [] as FleetMachine[]]));
   const byGroup = new Map(site.machines.map((group) => [group.id, [] as FleetMachine[]]));
+  // A miner that does not say its mode cannot be planned for: it counts with the silent ones.
+  const answering = new Set<FleetMachine>();
   for (const member of fleet.machines) {
-    const { id, hallId, groupId } = member.machine;
+    const { id, hallId, groupId, kind } = member.machine;
     const state = stateOf(member, stateContext(sources, id, wall, at));
     states.set(id, state);
     byState[state.state] += 1;
+    const isThere = state.state !== 'unreachable' && state.state !== 'stale';
+    if (isThere && (kind !== 'asic' || member.reading?.mode !== undefined)) answering.add(member);
     byHall.get(hallId)?.push(member);
     byGroup.get(groupId)?.push(member);
   }
-  // A miner that does not say its mode cannot be planned for: it counts with the silent ones.
-  const answers = ({ machine, reading }: FleetMachine): boolean => {
-    const state = states.get(machine.id)?.state;
-    if (state === 'unreachable' || state === 'stale') return false;
-    return machine.kind !== 'asic' || reading?.mode !== undefined;
-  };
+  const answers = (member: FleetMachine): boolean => answering.has(member);
 
   const halls = site.halls.map((hall) =>
     hallPicture(hall, byHall.get(hall.id) ?? [], states, answers, plant, wetBulb, wall, clock),

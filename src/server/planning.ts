@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
-import type { Desire, Reconciler } from '../control/reconciler.ts';
+import type { Desire } from '../control/commands.ts';
+import type { Reconciler } from '../control/reconciler.ts';
 import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Scenario } from '../dispatch/plan.ts';
@@ -23,7 +24,7 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
-import { type Apart, describeChanges, desiresOf } from './desires.ts';
+import { type Apart, describeChanges, desiresOf, withStatesBefore } from './desires.ts';
 import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
@@ -32,6 +33,7 @@ import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
 import { type Order, stopsMiners, withOrders } from './orders/orders.ts';
+import type { StatesBefore } from './orders/states-before.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
@@ -85,6 +87,7 @@ export function createPlanning(options: {
   readonly witness: MeterWitness;
   readonly responses: ReturnType<typeof createResponseWatch>;
   readonly jobCommands: JobCommands;
+  readonly statesBefore: StatesBefore;
   readonly measurements: Pick<Measurements, 'planMs'>;
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
@@ -97,6 +100,8 @@ export function createPlanning(options: {
   /** The facts with what the grid demands over them. */
   grid(snapshot: Snapshot): Snapshot;
   picture(): Picture;
+  /** Something else is wanted of machines: nothing waits for the next round of control. */
+  onWish(): void;
   /** A picture that was taken for a plan is the newest there is. */
   onPicture(picture: Picture): void;
   /** Where the month's demand charge stands. */
@@ -132,7 +137,11 @@ export function createPlanning(options: {
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
     const act = { actId: made.id, who: 'planner', why };
     const { cohorts } = taken.snapshot;
-    const desires = desiresOf(sources.site, made, cohorts, picture, reconciler, apart(options.orders()), act);
+    const orders = options.orders();
+    const aside = apart(orders);
+    const byPlan = desiresOf(sources.site, made, cohorts, picture, reconciler, aside, act, orders);
+    const facts = { at: clock.now(), fleet: options.fleet, reconciler, held: aside.left };
+    const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
@@ -145,6 +154,7 @@ export function createPlanning(options: {
     }
     wanted = desires.all;
     reconciler.want(wanted);
+    options.onWish();
     options.events.emit('plan', made);
     await limitWork(taken, why);
   }

@@ -3,6 +3,7 @@ import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import type { Device, DriverIo } from '../drivers/driver.ts';
 import {
   asFault,
+  machineId,
   overSlow,
   type Fault,
   type PlantDevice,
@@ -25,11 +26,20 @@ export interface PlantDevices {
   readonly list: readonly SiteDevice[];
   byId(id: string): SiteDevice | undefined;
   readAll(): Promise<void>;
+  /** The PDU that a machine hangs on, and how many there are in its hall with machines on them. */
+  pduOf(machine: string): { readonly id: string; readonly hallId: string; readonly inHall: number } | undefined;
+  /** Watts at the outlet that a machine hangs on; undefined where none is metered, or its PDU is silent. */
+  outletW(machine: string): number | undefined;
   /** Reads one now, to see what a command became. */
   readOne(id: string): Promise<void>;
   alarms(): RaisedAlarm[];
   reload(site: Site): void;
   close(): void;
+}
+
+interface Outlet {
+  readonly on: SiteDevice;
+  readonly outlet: number;
 }
 
 export const DEVICES_EVERY_MS = 10_000;
@@ -41,6 +51,7 @@ export function openPlantDevices(
   onRead: (id: string, reading: Reading) => void,
 ): PlantDevices {
   let list: readonly SiteDevice[] = [];
+  let outlets: ReadonlyMap<string, Outlet> = new Map();
 
   function open(entry: PlantDevice): SiteDevice {
     const driver = DRIVERS.get(entry.driver);
@@ -65,6 +76,16 @@ export function openPlantDevices(
     const before = list;
     list = next.plant.map((entry) => before.find((one) => isDeepStrictEqual(one.entry, entry)) ?? open(entry));
     for (const gone of before) if (!list.includes(gone)) gone.device.close();
+    outlets = new Map(
+      list.flatMap((one) => {
+        const { feeds } = one.entry;
+        if (feeds === undefined) return [];
+        return Array.from({ length: feeds.count }, (_, n): [string, Outlet] => [
+          machineId(feeds.group, feeds.first - 1 + n),
+          { on: one, outlet: n + 1 },
+        ]);
+      }),
+    );
   }
 
   reload(site);
@@ -74,6 +95,17 @@ export function openPlantDevices(
     },
     byId: (id) => list.find(({ entry }) => entry.id === id),
     readAll: async () => void (await Promise.all(list.map(read))),
+    pduOf(machine) {
+      const entry = outlets.get(machine)?.on.entry;
+      if (entry === undefined) return undefined;
+      const inHall = list.filter((one) => one.entry.hall === entry.hall && one.entry.feeds !== undefined).length;
+      return { id: entry.id, hallId: entry.hall, inHall };
+    },
+    outletW(machine) {
+      const at = outlets.get(machine);
+      if (at?.on.readWall === undefined || io.wallNow() - at.on.readWall > STALE_MS) return undefined;
+      return at.on.reading?.outlets?.find(({ index }) => index === at.outlet)?.powerW;
+    },
     async readOne(id) {
       const one = list.find(({ entry }) => entry.id === id);
       if (one !== undefined) await read(one);

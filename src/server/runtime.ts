@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
-import { createReconciler, type Reconciler, type Target, WEAR_MS } from '../control/reconciler.ts';
+import type { Target } from '../control/entry.ts';
+import { createReconciler, type Reconciler, WEAR_MS } from '../control/reconciler.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
   CATALOGUE,
@@ -38,12 +39,14 @@ import { createPeople, type People } from './people.ts';
 import { createPools, type Pools } from './pools/pools.ts';
 import { createJournal, type Journal } from './journal.ts';
 import type { Secrets } from '../vault/secrets.ts';
+import { createGates, type Gates } from './gates.ts';
 import { openUplinks, UPLINK_EVERY_MS, type Uplinks } from './uplinks.ts';
 import type { WantedHistory } from './wanted.ts';
 import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
+import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
 import { openSiteGuard, type GuardProcess, type SiteGuard } from './guard/site-guard.ts';
@@ -52,6 +55,7 @@ import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import { createPlanning, type Planning } from './planning.ts';
 import { openPlant, type Plant } from './plant.ts';
 import { DEVICES_EVERY_MS, openPlantDevices, type PlantDevices } from './plant-devices.ts';
+import { createResponseCurves, type ResponseCurves } from './response-curves.ts';
 import { createResponseWatch, type Response } from './response-watch.ts';
 import { createRoom } from './room.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
@@ -87,6 +91,8 @@ const CLUSTER_SITE_MS = 15_000;
 const CLUSTER_WALL_MS = 2_000;
 const SECOND_MS = 1_000;
 const CONTROL_MS = 400;
+/** How old the picture may become while machines are told to draw less. */
+const SHED_WAITS_MS = 4_000;
 const CHECKPOINT_MS = 5_000;
 /** A kill loses at most this much of the gauges; energy is counted by the meters. */
 const HISTORY_MS = 60_000;
@@ -96,6 +102,8 @@ const RESULTS_MS = 10_000;
 const GUARD_SEQ_KEY = 'guard-audit-seq';
 /** How long each group's machines took to sleep, in the store. */
 const SLEEPS_KEY = 'sleep-times';
+/** How machines of each model and firmware answer. */
+const CURVES_KEY = 'response-curves';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -168,6 +176,7 @@ export interface Runtime {
   readonly guard: SiteGuard | undefined;
   readonly journal: Journal;
   readonly identities: Identities;
+  readonly curves: ResponseCurves;
   close(): Promise<void>;
 }
 
@@ -240,6 +249,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     trust,
     siteNow: () => clock.now(),
     wallNow,
+    explainedW: () => picture.explainedW,
     askPlan,
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
@@ -273,22 +283,59 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const fleet: Fleet = openFleet(site, machines, world.drivers, {
     maxInFlight: 256,
+    givesWay: () => reconciler.isShedding(),
     onRead: (member) => {
       if (member.reading === undefined || member.failures > 0) return;
       reconciler.observe(member.machine.id, member.reading);
+      curves.observe(member.machine.id, member.reading);
       telemetry.machine(member.machine.id, member.reading);
       identities.observe(member);
       pools.observe(member);
     },
   });
+  const curves: ResponseCurves = createResponseCurves(
+    (id) => {
+      const member = fleet.byId(id);
+      if (member === undefined) return undefined;
+      const { modelId, driver } = member.machine;
+      return { model: modelId, firmware: [driver, member.reading?.firmware].filter(Boolean).join(' ') };
+    },
+    () => clock.now(),
+    await store.getMeta(CURVES_KEY),
+  );
+  const wakesPerMinuteOf = (hallId: string): number =>
+    site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60;
+  /** A machine that wakes may draw more than it will: room is asked for the most. */
+  const wakeFactor = (id: string): number =>
+    fleet.byId(id)?.reading?.mode?.kind === 'sleep' ? curves.overshoot(id) : 1;
   const reconciler: Reconciler = createReconciler(fleet.machines.flatMap(toTarget), {
     wakesBefore,
     siteNow: () => clock.now(),
     wallNow,
     trust: trustOf,
-    mayIncrease: (id, hallId, deltaW) => (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW),
-    wakesPerMinute: (hallId) => site.halls.find((hall) => hall.id === hallId)?.wakesPerMinute ?? 60,
+    mayIncrease: (id, hallId, deltaW) =>
+      (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW * wakeFactor(id)),
+    wakesPerMinute: wakesPerMinuteOf,
+    pduOf(id) {
+      const pdu = devices.pduOf(id);
+      return pdu && { id: pdu.id, wakesPerMinute: wakesPerMinuteOf(pdu.hallId) / pdu.inHall };
+    },
     readSoon: (id) => fleet.readSoon(id),
+    gate: (change) => gates.of(change),
+    made: (change) => gates.made(change),
+    outletW: (id) => devices.outletW(id),
+    firstLookMs(id, mode) {
+      const siteMsLater = curves.firstLookMs(id, mode);
+      return siteMsLater === undefined ? undefined : siteMsLater / clock.speed;
+    },
+    staleMs: staleMsOf(readEveryMs),
+  });
+  const gates: Gates = createGates({
+    site: () => site,
+    devices: () => devices.list,
+    awake: (hallId) => fleet.machines.filter((member) => member.machine.hallId === hallId && isAwake(member)).length,
+    siteNow: () => clock.now(),
+    wallNow,
   });
   let unexplained: Unexplained = createUnexplained(machines.length);
   const witness: MeterWitness = createMeterWitness(fleet);
@@ -305,7 +352,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     reconciler,
     unexplainedW: (hallId) => unexplained.hallW(hallId),
     wallNow,
-    staleMs: 3 * readEveryMs + 6_000,
+    staleMs: staleMsOf(readEveryMs),
   };
   const jobCommands = createJobCommands();
   const responses = createResponseWatch(
@@ -355,6 +402,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     witness,
     responses,
     jobCommands,
+    statesBefore: await createStatesBefore(store),
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
@@ -364,6 +412,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     grid: (snapshot) => grid.facts(snapshot),
     previewer: () => (previewer ??= createPlanner({ timeoutMs: SOLVER_TIMEOUT_MS, wallNow })),
     picture: () => picture,
+    onWish: () => controlLoop.now(),
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
@@ -468,6 +517,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   /** Once a second: feeds, meters, the picture, the books, the alarms. */
   async function everySecond(): Promise<void> {
     await Promise.all([plant.readAll(), markets.readAll()]);
+    // For a few seconds nothing is as urgent as telling machines to draw less.
+    if (reconciler.isShedding() && wallNow() - picture.wall < SHED_WAITS_MS) return;
     telemetry.handOver();
     orders.look();
     suggestions.look();
@@ -506,6 +557,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     picture = takePicture(sources);
     guard?.brief();
     askPlan('the site file changed');
+  }
+
+  /** Runs, and was not told to sleep. */
+  function isAwake({ machine: { id }, reading }: FleetMachine): boolean {
+    const command = reconciler.commandOf(id);
+    const isGoing = command?.mode === 'sleep' && (command.stage === 'sent' || command.stage === 'acknowledged');
+    return reading?.mode?.kind === 'run' && !isGoing;
   }
 
   function raiseAlarms(): void {
@@ -568,20 +626,26 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.settle();
     const sleeps = responses.kept();
     if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
+    const measured = curves.kept();
+    if (measured !== undefined) store.setMeta(CURVES_KEY, measured);
   }
 
   function controlOnce(): void {
     room.refresh(reconciler);
+    gates.refresh();
     reconciler.tick();
+    fleet.goOn();
     const changed = reconciler.drainChanged();
     const woke = changed.filter(({ action, stage }) => action === 'wake' && stage === 'acknowledged').length;
     if (woke > 0) books.woke(clock.now(), woke);
     journal.commands(changed);
     responses.look(changed);
+    curves.look(changed);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
   const planLoop = loop('plan', planEveryMs, planOnce, log);
+  const controlLoop = loop('control', CONTROL_MS, controlOnce, log);
   const loops = [
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
@@ -593,7 +657,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('history', HISTORY_MS, saveHistory, log),
     loop('activity', ACTIVITY_MS, () => journal.tell(), log),
     loop('results', RESULTS_MS, keepResults, log),
-    loop('control', CONTROL_MS, controlOnce, log),
+    controlLoop,
     loop('checkpoint', CHECKPOINT_MS, () => books.checkpoint(), log),
     loop(
       'prune',
@@ -639,6 +703,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     guard,
     journal,
     identities,
+    curves,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
@@ -664,6 +729,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
   };
 }
+
+/** Wall age past which a machine's reading is stale: three rounds missed. */
+const staleMsOf = (readEveryMs: number): number => 3 * readEveryMs + 6_000;
 
 /** Alarms that change what can be done, and so call for a plan at once. */
 const REPLAN_ON: ReadonlySet<string> = new Set([

@@ -134,7 +134,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
             targetW: stepNow(plan, picture)?.importW ?? plan.steps[0]?.importW ?? 0,
             nextChange: nextChangeView(runtime, plan),
           },
-    commands: { inFlight: reconciler.inFlight(), byStage: newestStages(runtime) },
+    commands: { inFlight: reconciler.inFlight(), byStage: newestStages(runtime), skipped: skippedByReason(runtime) },
     alarms: runtime.alarms().map(({ code, subject, message, since }) => ({
       id: `${code}:${subject}`,
       code,
@@ -338,6 +338,15 @@ function newestStages({ fleet, reconciler }: Runtime): Overview['commands']['byS
   return counts;
 }
 
+function skippedByReason({ fleet, reconciler }: Runtime): Overview['commands']['skipped'] {
+  const counts: Record<string, number> = {};
+  for (const { machine } of fleet.machines) {
+    const reason = reconciler.skipped(machine.id)?.reason;
+    if (reason !== undefined) counts[reason] = (counts[reason] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** The name of a machine's owner, where it is not the site's own. */
 function ownerOf({ site }: Runtime, groupId: string): string | undefined {
   const owner = site.machines.find(({ id }) => id === groupId)?.owner;
@@ -348,9 +357,7 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
   const { machine, reading, readWall } = member;
   const { id, kind, modelId, hallId, address, driver } = machine;
   const { state, why } = runtime.picture().states.get(id) ?? { state: 'stale' as const, why: undefined };
-  const command = runtime.reconciler.commandOf(id);
-  const obeys =
-    command?.stage === 'failed' ? `told to ${command.mode ?? command.action}, but ${command.fault}` : undefined;
+  const skipped = runtime.reconciler.skipped(id);
   return {
     id,
     kind,
@@ -360,9 +367,10 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
     driver,
     owner: orNull(ownerOf(runtime, machine.groupId)),
     state,
-    why: orNull(why ?? obeys),
+    why: orNull(why ?? skipped?.words),
     mode: reading?.mode === undefined ? null : modeKey(reading.mode),
     wanted: orNull(runtime.reconciler.desired(id)?.mode),
+    skipped: orNull(skipped),
     powerW: orNull(reading?.powerW),
     powerBasis: orNull(reading?.powerBasis),
     hashrateThs: orNull(reading?.hashrateThs),

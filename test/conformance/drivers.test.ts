@@ -16,6 +16,7 @@ const NOT_DRIVERS = ['driver', 'index'];
 const CALLS: Readonly<Record<Exclude<keyof Device, 'close'>, readonly unknown[]>> = {
   read: [],
   inspect: [],
+  prepare: [],
   sleep: [],
   wake: [],
   setMode: ['low'],

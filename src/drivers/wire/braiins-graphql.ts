@@ -148,6 +148,9 @@ export function braiinsGraphql(target: BraiinsTarget, io: DriverIo): BraiinsBack
       const gaps = asked.gaps();
       return expectTold(toInspection(io.siteNow(), told, { boards, pools, tuning, errors, mac, gaps }), address);
     },
+    async prepare(signal) {
+      if (cookie === undefined) await login(signal);
+    },
     sleep: (signal) => mutate('gql_stop', STOP, ['bosminer', 'stop'], undefined, signal),
     wake,
     async setMode(profile, signal) {
@@ -219,7 +222,8 @@ function toReading(at: Reading['at'], data: Fields): Reading {
     at,
     powerW,
     powerBasis: powerW === undefined ? undefined : 'measured',
-    hashrateThs: thsOf(solver),
+    // A program that was stopped tells no hashrate, and has none.
+    hashrateThs: isStopped(data) ? 0 : thsOf(solver),
     mode: isStopped(data) ? SLEEP : solver === undefined ? undefined : run('default'),
     temperatureC: hottestOf(dig(solver, 'childSolvers')),
     fanRpm: max(fans),

@@ -22,6 +22,8 @@ export const FACTORY_PASSWORD = 'admin';
 
 /** A token lives 30 minutes; one that is about to end is not used any more. */
 const TOKEN_HOLDS_MS = 28 * MINUTE;
+/** One that is younger than this lasts until the next preparation. */
+const TOKEN_LASTS_MS = 4 * MINUTE;
 
 interface Token {
   readonly key: string;
@@ -35,6 +37,8 @@ const CODE = { invalid: 14, notJson: 23, denied: 45, token: 135, tooManyTokens: 
 export function btminer(io: DriverIo, target: BtminerTarget) {
   const { host, port, timeoutMs } = target;
   let token: Token | undefined;
+  /** The key of the password and a salt: a machine keeps its salt, and a key takes a thousand rounds of MD5. */
+  let known: { readonly password: string; readonly salt: string; readonly key: string } | undefined;
 
   function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
     const data = JSON.stringify(message);
@@ -51,7 +55,8 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
       throw new Fault('garbled', `${host} get_token: a reply without salts`, { bytes: JSON.stringify(reply) });
     }
     const password = target.password === undefined ? FACTORY_PASSWORD : io.secret(target.password);
-    const key = md5crypt(password, salt);
+    if (known?.password !== password || known.salt !== salt) known = { password, salt, key: md5crypt(password, salt) };
+    const { key } = known;
     return { key, sign: md5crypt(key + time, newsalt), gotAt: io.wallNow() };
   }
 
@@ -88,6 +93,10 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
         throw wrongPassword(host);
       }
       expectDone(reply, `${host} ${String(command['cmd'])}`);
+    },
+    /** Has a token at hand that lasts, so that a write is one exchange. */
+    async prepare(signal?: AbortSignal): Promise<void> {
+      if (token === undefined || io.wallNow() - token.gotAt > TOKEN_LASTS_MS) token = await freshToken(signal);
     },
     forget(): void {
       token = undefined;

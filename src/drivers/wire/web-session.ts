@@ -16,6 +16,8 @@ export interface WebSession {
   json(path: string, signal?: AbortSignal, name?: string): Promise<unknown>;
   /** A write; the reply as it came, its status already a success. @throws Fault */
   send(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<HttpReply>;
+  /** Signs in, where that is needed and was not done. @throws Fault */
+  prepare(signal?: AbortSignal): Promise<void>;
   /** Forgets the credential. */
   forget(): void;
 }
@@ -90,6 +92,9 @@ export function webSession(options: WebSessionOptions): WebSession {
     get: (path, signal, name) => exchange({ method: 'GET', path, body: undefined, signal, name }, asObject),
     json: (path, signal, name) => exchange({ method: 'GET', path, body: undefined, signal, name }, asJson),
     send: (method, path, body, signal) => exchange({ method, path, body, signal, name: undefined }, asItCame),
+    async prepare(signal) {
+      if (login !== undefined) held ??= await login(bare, signal);
+    },
     forget() {
       held = undefined;
     },

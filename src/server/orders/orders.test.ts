@@ -35,6 +35,7 @@ const open = (): Promise<Orders> =>
     trust: () => trust,
     siteNow: () => siteMs(now),
     wallNow: () => wallMs(wall),
+    explainedW: () => 29e6,
     askPlan: (why: string) => void asked.push(why),
   });
 const preview = (change: Partial<OrderPreviewView> = {}): OrderPreviewView => ({

@@ -29,6 +29,8 @@ export interface Order {
   readonly firmW: number | undefined;
   /** Import when it was asked for; undefined where the feeder meter was silent: a safe stop needs none. */
   readonly beforeW: number | undefined;
+  /** Of import when it was put in force, what machines and cooling accounted for. */
+  readonly explainedBeforeW: number | undefined;
   /** By whom or what it ended, and why. */
   readonly ended: string | undefined;
 }
@@ -62,6 +64,8 @@ export interface OrdersOptions {
   trust(): Trust;
   siteNow(): SiteMs;
   wallNow(): WallMs;
+  /** What machines and cooling account for of import now, in watts at the connection. */
+  explainedW(): number;
   askPlan(why: string): void;
 }
 
@@ -83,6 +87,7 @@ const kept = z.array(
     until: z.number().transform(siteMs).optional(),
     firmW: z.number().optional(),
     beforeW: z.number().optional(),
+    explainedBeforeW: z.number().optional(),
     ended: z.string().optional(),
     minutes: z.number().optional(),
     person: z.string().optional(),
@@ -114,7 +119,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
   function begin(order: Kept): Kept {
     const from = options.siteNow();
     const until = order.minutes === undefined ? undefined : siteMs(from + order.minutes * MINUTE);
-    const begun: Kept = { ...order, state: 'in-force', from, until };
+    const begun: Kept = { ...order, state: 'in-force', from, until, explainedBeforeW: options.explainedW() };
     put(begun);
     return begun;
   }
@@ -169,6 +174,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
         until: undefined,
         firmW: view.firmW ?? undefined,
         beforeW: view.importW ?? undefined,
+        explainedBeforeW: undefined,
         ended: undefined,
         minutes: request.kind === 'curtail' ? request.minutes : undefined,
         person: name,

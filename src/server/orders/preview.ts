@@ -23,6 +23,7 @@ export function orderOf(request: OrderPreviewRequest, picture: Pick<Picture, 'im
     until: request.kind === 'curtail' ? siteMs(at + request.minutes * MINUTE) : undefined,
     firmW,
     beforeW: importW,
+    explainedBeforeW: undefined,
     ended: undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { Desire } from '../../control/reconciler.ts';
+import type { Desire } from '../../control/commands.ts';
 import type { Plan, SiteMs, Trust, WallMs } from '../../model/index.ts';
 import { HOUR } from '../../model/index.ts';
 import type { SuggestionView } from '../../model/trust-api.ts';

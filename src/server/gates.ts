@@ -1,0 +1,108 @@
+import type { Change } from '../control/entry.ts';
+import { createRamp } from '../control/ramp.ts';
+import type { SkipReason } from '../control/skips.ts';
+import {
+  cooledW,
+  coolingFacts,
+  worstCoolingCurve,
+  type Hall,
+  type Reading,
+  type Site,
+  type SiteMs,
+  type WallMs,
+} from '../model/index.ts';
+
+/** What speaks against a change beside the meters: cooling that does not run, a loop that would freeze, the contract's ramp. */
+export interface Gates {
+  /** @returns undefined: nothing. A shed never asks. */
+  of(change: Change): SkipReason | undefined;
+  /** A change is made: it counts against the ramp, and one less machine heats its loop. */
+  made(change: Change): void;
+  /** Before each round of control: which machines of a hall are awake may have changed. */
+  refresh(): void;
+}
+
+/** A cooling plant of the site and its last answer. */
+interface CoolingDevice {
+  readonly entry: { readonly kind: string; readonly hall: string };
+  readonly reading: Reading | undefined;
+  readonly readWall: WallMs | undefined;
+}
+
+export interface GatesOptions {
+  site(): Site;
+  devices(): readonly CoolingDevice[];
+  /** Miners of a hall that run, those on their way to sleep not counted. */
+  awake(hallId: string): number;
+  siteNow(): SiteMs;
+  wallNow(): WallMs;
+}
+
+/** A plant is read every ten seconds; one that has said nothing for so long proves nothing. */
+const PROVEN_FOR_MS = 45_000;
+
+export function createGates(options: GatesOptions): Gates {
+  const ramp = createRamp(() => {
+    const { rampMwPerMinute } = options.site().connection;
+    return rampMwPerMinute === undefined ? undefined : rampMwPerMinute * 1e6;
+  }, options.siteNow);
+  const awake = new Map<string, number>();
+  const hallOf = (id: string): Hall | undefined => options.site().halls.find((hall) => hall.id === id);
+
+  /** What the hall's plants said lately; undefined for one that is silent. */
+  const plantsOf = (hallId: string): (Reading['cooling'] | undefined)[] =>
+    options
+      .devices()
+      .filter(({ entry }) => entry.kind === 'cooling' && entry.hall === hallId)
+      .map(({ reading, readWall }) =>
+        readWall !== undefined && options.wallNow() - readWall <= PROVEN_FOR_MS ? reading?.cooling : undefined,
+      );
+
+  /** Before machines are woken, fans and pumps are seen to run, where the hall has a plant that tells. */
+  function coolingRuns(hallId: string): boolean {
+    const plants = plantsOf(hallId);
+    return plants.length === 0 || plants.some(isRunning);
+  }
+
+  /** A loop that is cold, or that nobody knows the temperature of, keeps so many machines as heaters. */
+  function isFrost(hallId: string): boolean {
+    const frost = hallOf(hallId)?.cooling.frost;
+    if (frost === undefined) return false;
+    const sensors = plantsOf(hallId).flatMap((plant) => [plant?.supplyC, plant?.returnC]);
+    const known = sensors.filter((celsius) => celsius !== undefined);
+    if (known.length > 0 && Math.min(...known) >= frost.belowC) return false;
+    const running = awake.get(hallId) ?? options.awake(hallId);
+    awake.set(hallId, running);
+    return running <= frost.keepMachines;
+  }
+
+  function importW({ hallId, deltaW }: Change): number {
+    const { site } = options;
+    const hall = hallOf(hallId);
+    const loss = 1 + site().connection.lossPct / 100;
+    if (hall === undefined) return deltaW * loss;
+    const atHallW = cooledW(worstCoolingCurve(coolingFacts(hall.cooling)), Math.abs(deltaW));
+    return Math.sign(deltaW) * atHallW * loss;
+  }
+
+  return {
+    of(change) {
+      if (!ramp.mayChange(change.deltaW > 0 ? 'up' : 'down')) return 'ramp';
+      if (change.isWake && !coolingRuns(change.hallId)) return 'cooling';
+      return change.mode === 'sleep' && isFrost(change.hallId) ? 'frost' : undefined;
+    },
+    made(change) {
+      ramp.spend(importW(change));
+      const running = awake.get(change.hallId);
+      if (change.mode === 'sleep' && running !== undefined) awake.set(change.hallId, running - 1);
+    },
+    refresh: () => awake.clear(),
+  };
+}
+
+/** What moves the heat away is read back: flow where it is measured, else the pump, else the fans. A dry cooler's fans may rest. */
+function isRunning(plant: Reading['cooling'] | undefined): boolean {
+  if (plant === undefined || plant.running === false) return false;
+  const moved = plant.flowLpm ?? plant.pumpPct ?? plant.fanPct;
+  return moved === undefined || moved > 0;
+}
