@@ -95,7 +95,7 @@ const documentOf = async () => openapi.parse(JSON.parse((await ask('GET', '/api/
 function servedRoutes(tree: string): string[] {
   const path: string[] = [];
   return tree.split('\n').flatMap((line) => {
-    const found = /^([│ ]*[├└]── )(\/\S*)(?: \(([A-Z, ]+)\))?/.exec(line);
+    const found = /^([│ ]*[├└]── )(\S+)(?: \(([A-Z, ]+)\))?/.exec(line);
     if (found === null) return [];
     path.length = found[1]!.length / 4 - 1;
     path.push(found[2]!.replaceAll(/:(\w+)/g, '{$1}'));

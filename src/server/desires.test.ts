@@ -13,6 +13,7 @@ const site = {
 const member = (id: string) => ({ machine: { id, groupId: 'a' }, device: { sleep() {} }, reading: { mode: RUN } });
 const picture = {
   at: AT,
+  halls: [],
   states: new Map(),
   groups: new Map([['a', { answering: [member('a-1'), member('a-2')] }]]),
 } as unknown as Picture;

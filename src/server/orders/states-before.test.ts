@@ -55,7 +55,7 @@ test('a held machine is woken by nobody else, and one that the plan has sleep sl
   for (const id of ['held', 'dear', 'absent']) b.modes.set(id, 'sleep');
   const planned = new Map([['dear', { ...ACT, mode: 'sleep', isShed: false }]]);
   const restored = states.restore(planned, ACT, b.facts({ held: ['held'] }));
-  expect(restored.get('held')).toEqual({ ...ACT, mode: 'low' });
+  expect(restored.get('held')).toEqual({ ...ACT, mode: 'low', confirmed: true });
   expect(restored.get('dear')?.mode).toBe('sleep');
   expect(restored.has('absent')).toBe(false);
   expect(states.of('dear')?.mode).toBe('low');
