@@ -362,10 +362,12 @@ describe('what is sent', () => {
   test('is bounded, before it is read', TIMEOUT, async () => {
     const headers = { ...cookie(await session('admin')), 'content-type': 'application/json' };
     const huge = JSON.stringify({ why: 'x'.repeat(70_000) });
+    const before = await state();
     for (const route of closed().filter(({ method, url }) => bodies.has(`${method} ${url}`))) {
       const answer = await call(route.method, addressOf(route), headers, huge);
       isRefusal(answer, 413, route.url);
     }
+    expect(await state()).toBe(before);
   });
 
   test('as a reason is one line without what a terminal obeys', TIMEOUT, async () => {
