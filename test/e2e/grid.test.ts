@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectMaster, signedMessage, type BasePointMaster } from '../../sim/grid-senders.ts';
 import { startVtn, type EmulatedVtn } from '../../sim/vtn.ts';
 import { isoUtc } from '../../src/model/index.ts';
@@ -8,7 +8,7 @@ import { until } from '../support/site/until.ts';
 
 /** Signals of the grid against the emulated site: a VTN, a site controller and a sender of webhooks, judged at the feeder's truth. */
 
-const SPEED = 12;
+const SPEED = 20;
 const CONNECTION_W = 400_000;
 /** 2 % of the connection. */
 const BAND_W = 0.02 * CONNECTION_W;
@@ -101,11 +101,20 @@ async function rests(what: string, at: () => boolean): Promise<void> {
 }
 
 describe('a VTN of OpenADR', { timeout: 240_000 }, () => {
+  // What one test leaves behind is not the next one's.
+  afterEach(async () => {
+    vtn.trouble(undefined);
+    for (const id of ['e-1', 'e-2', 'e-3']) vtn.remove(id);
+    await until('nothing is demanded', async () => (await view()).demanded === null);
+  });
+
   test('caps the site, which obeys at the meter and reports it; changes and takes it back', async () => {
     await until('the site is registered', () => vtn.vens.has('Small site'));
     vtn.put('e-1', { priority: 1, intervalPeriod: hour, intervals: [{ type: 'IMPORT_CAPACITY_LIMIT', value: 240 }] });
     await rests('import below the cap', () => truthW() <= 240_000 + 2_000);
-    expect(truthW()).toBeGreaterThan(240_000 - 2 * BAND_W);
+    // No more is given up than was asked for, once machines that changed their point have come up again.
+    await until('import near the cap', () => truthW() > 240_000 - 2 * BAND_W);
+    expect(truthW()).toBeLessThanOrEqual(242_000);
     const row = await eventOf('e-1');
     expect(row).toMatchObject({ source: 'utility', state: 'in-force', kind: 'cap', mostW: 240_000, leastW: 0 });
     expect(row!.deliveredW).toBeGreaterThan(50_000);
@@ -237,7 +246,7 @@ describe('a signed webhook', { timeout: 240_000 }, () => {
     for (const why of [
       /taken already/,
       /does not fit/,
-      /400 s ago/,
+      /40\d s ago/,
       /s ahead of our clock/,
       /webhook-id/,
       /large/,
