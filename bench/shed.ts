@@ -86,12 +86,18 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
 }
 
 async function startSim(file: string, simFile: string, clock: { epochSiteMs: number; epochUnixMs: number }) {
+  const options = {
+    site: file,
+    sim: simFile,
+    seed: 1,
+    'port-offset': OFFSET,
+    'epoch-site': clock.epochSiteMs,
+    'epoch-unix': clock.epochUnixMs,
+    speed: 1,
+  };
   const sim = fork(
     join(import.meta.dirname, '..', 'sim', 'main.ts'),
-    [
-      ...['--site', file, '--sim', simFile, '--seed', '1', '--port-offset', String(OFFSET)],
-      ...['--epoch-site', String(clock.epochSiteMs), '--epoch-unix', String(clock.epochUnixMs), '--speed', '1'],
-    ],
+    Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
   );
   const [message] = (await once(sim, 'message')) as [{ type: string }];
@@ -160,13 +166,13 @@ async function makeBusy(runtime: Runtime): Promise<() => Promise<void>> {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   await once(watchers, 'message');
-  let isOver = false;
+  const end = new AbortController();
   const planning = (async () => {
-    while (!isOver)
+    while (!end.signal.aborted)
       await runtime.orders.preview({ kind: 'curtail', mw: 1, minutes: 60 }, 'bench').catch(() => sleep(50));
   })();
   return async () => {
-    isOver = true;
+    end.abort();
     await planning;
     watchers.disconnect();
     await api.close();

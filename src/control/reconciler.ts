@@ -71,6 +71,8 @@ export interface Reconciler {
   commandOf(id: string): Command | undefined;
   /** Why a machine is not in the mode wanted of it; undefined where it is, or nothing is wanted. */
   skipped(id: string): Skip | undefined;
+  /** How many machines are not in the mode wanted of them, by why. */
+  skipCounts(): Partial<Record<SkipReason, number>>;
   /** Whether machines wait to be told to draw less: reads give way to that. */
   isShedding(): boolean;
   /** Commands changed since the last call, to be stored. */
@@ -314,28 +316,44 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     options.readSoon(entry.target.id);
   }
 
-  function skipped(id: string): Skip | undefined {
-    const entry = entries.get(id);
-    if (entry?.desire === undefined) return undefined;
+  function reasonOf(entry: Entry): SkipReason | undefined {
     const { desire, seen, command, passedOver } = entry;
+    if (desire === undefined) return undefined;
     const isMine = command?.mode === desire.mode;
-    if (isMine && command.stage === 'sent')
-      return command.attempts > 1 ? skip('failed', tries(entry, command)) : skip('sent');
-    if (isMine && command.stage === 'acknowledged') return skip('unproven', drawOf(entry));
-    if (isMine && command.stage === 'failed') return skip('failed', tries(entry, command));
-    if (seen?.mode === undefined) return skip('unread');
-    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return inPlace(entry);
-    if (!mayAct(options.trust(id), desire.confirmed))
-      return skip(options.trust(id) === 'shadow' ? 'shadow' : 'unconfirmed');
-    return skip(passedOver ?? 'waiting');
+    if (isMine && command.stage === 'sent') return command.attempts > 1 ? 'failed' : 'sent';
+    if (isMine && command.stage === 'acknowledged') return 'unproven';
+    if (isMine && command.stage === 'failed') return 'failed';
+    if (seen?.mode === undefined) return 'unread';
+    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return doubtOf(entry);
+    const trust = options.trust(entry.target.id);
+    if (!mayAct(trust, desire.confirmed)) return trust === 'shadow' ? 'shadow' : 'unconfirmed';
+    return passedOver ?? 'waiting';
   }
 
   /** Seen where it should be: unless that was long ago, or its outlet knows better. */
-  function inPlace({ target, seenWall, desire }: Entry): Skip | undefined {
+  function doubtOf({ target, seenWall, desire }: Entry): SkipReason | undefined {
     const outletW = desire?.mode === 'sleep' ? options.outletW?.(target.id) : undefined;
-    if (outletW !== undefined && outletW > PHANTOM_W) return skip('phantom', `${Math.round(outletW)} W`);
+    if (outletW !== undefined && outletW > PHANTOM_W) return 'phantom';
     const isStale = options.staleMs !== undefined && seenWall !== undefined && wallNow() - seenWall > options.staleMs;
-    return isStale ? skip('stale') : undefined;
+    return isStale ? 'stale' : undefined;
+  }
+
+  function skipped(id: string): Skip | undefined {
+    const entry = entries.get(id);
+    const reason = entry && reasonOf(entry);
+    if (entry === undefined || reason === undefined) return undefined;
+    if (reason === 'failed' && entry.command !== undefined) return skip(reason, tries(entry, entry.command));
+    if (reason === 'unproven') return skip(reason, drawOf(entry));
+    return reason === 'phantom' ? skip(reason, `${Math.round(options.outletW?.(id) ?? 0)} W`) : skip(reason);
+  }
+
+  function skipCounts(): Partial<Record<SkipReason, number>> {
+    const counts: Partial<Record<SkipReason, number>> = {};
+    for (const entry of active) {
+      const reason = reasonOf(entry);
+      if (reason !== undefined) counts[reason] = (counts[reason] ?? 0) + 1;
+    }
+    return counts;
   }
 
   return {
@@ -368,6 +386,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     desired: (id) => entries.get(id)?.desire,
     commandOf: (id) => entries.get(id)?.command,
     skipped,
+    skipCounts,
     isShedding,
     drainChanged() {
       const list = [...changed].map((command) => ({ ...command }));

@@ -75,7 +75,7 @@ const INSPECT_AGAIN_MS = HOUR / 12;
 const PREPARE_EVERY_MS = 22 * MINUTE;
 const PREPARE_AGAIN_MS = HOUR;
 /** Machines made ready in one sweep at most, as a share of all. */
-const PREPARE_SHARE = 1 / 8;
+const PREPARE_SHARE = 1 / 4;
 /** Machines inspected in one sweep at most, as a share of all: a start must not hold up the first sweeps. */
 const INSPECT_SHARE = 1 / 20;
 const INSPECT_LEAST = 100;

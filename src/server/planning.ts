@@ -70,6 +70,8 @@ export interface PlannedWith {
 }
 
 const MOST_MEASURED = 1_000;
+/** How long a preview waits at the most for machines to be told to draw less. */
+const SHEDS_FIRST_MS = 4_000;
 
 export function createPlanning(options: {
   readonly sources: PictureSources;
@@ -228,6 +230,12 @@ export function createPlanning(options: {
     options.suggestions.tell(round, wanted);
   }
 
+  /** Machines that are being told to draw less come first: for a few seconds nothing is previewed beside that. */
+  async function shedsSent(): Promise<void> {
+    const end = wallNow() + SHEDS_FIRST_MS;
+    while (reconciler.isShedding() && wallNow() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
   /** Solves beside the plans that are carried out, one after the other: a planner gives whoever asked before the plan of whoever asks next. */
   function beside<T>(solve: (planner: Planner) => Promise<T>): Promise<T> {
     const solved = previewing.then(() => solve(options.previewer()));
@@ -302,6 +310,7 @@ export function createPlanning(options: {
         void beside((planner) => compare(made, planner.plan(limited, forecast, [], scenarios)));
     },
     async preview(order) {
+      await shedsSent();
       const without = gather(options.orders());
       const withIt = gather([...options.orders(), order]);
       if (without === undefined || withIt === undefined) return undefined;

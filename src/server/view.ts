@@ -16,6 +16,7 @@ import {
   powerText,
   quarterStart,
   valueAt,
+  type Command,
   type Interval,
   type Plan,
   type PlanWhy,
@@ -134,7 +135,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
             targetW: stepNow(plan, picture)?.importW ?? plan.steps[0]?.importW ?? 0,
             nextChange: nextChangeView(runtime, plan),
           },
-    commands: { inFlight: reconciler.inFlight(), byStage: newestStages(runtime), skipped: skippedByReason(runtime) },
+    commands: { inFlight: reconciler.inFlight(), byStage: newestStages(runtime), skipped: reconciler.skipCounts() },
     alarms: runtime.alarms().map(({ code, subject, message, since }) => ({
       id: `${code}:${subject}`,
       code,
@@ -325,25 +326,10 @@ function breakEven(
 
 function newestStages({ fleet, reconciler }: Runtime): Overview['commands']['byStage'] {
   const counts: Record<string, number> = {};
-  let newest: { batchId: string; sentAt: number } | undefined;
-  for (const { machine } of fleet.machines) {
-    const command = reconciler.commandOf(machine.id);
-    if (command !== undefined && (newest === undefined || command.sentAt > newest.sentAt)) newest = command;
-  }
-  for (const { machine } of fleet.machines) {
-    const command = reconciler.commandOf(machine.id);
-    if (command !== undefined && command.batchId === newest?.batchId)
-      counts[command.stage] = (counts[command.stage] ?? 0) + 1;
-  }
-  return counts;
-}
-
-function skippedByReason({ fleet, reconciler }: Runtime): Overview['commands']['skipped'] {
-  const counts: Record<string, number> = {};
-  for (const { machine } of fleet.machines) {
-    const reason = reconciler.skipped(machine.id)?.reason;
-    if (reason !== undefined) counts[reason] = (counts[reason] ?? 0) + 1;
-  }
+  const commands = fleet.machines.flatMap(({ machine }) => reconciler.commandOf(machine.id) ?? []);
+  let newest: Command | undefined;
+  for (const command of commands) if (newest === undefined || command.sentAt > newest.sentAt) newest = command;
+  for (const { batchId, stage } of commands) if (batchId === newest?.batchId) counts[stage] = (counts[stage] ?? 0) + 1;
   return counts;
 }
 
