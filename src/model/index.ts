@@ -18,6 +18,7 @@ export * from './plan.ts';
 export * from './power-curve.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
+export * from './reason.ts';
 export * from './rehearsal.ts';
 export * from './secret.ts';
 export * from './series.ts';
