@@ -84,6 +84,7 @@ for (const verb of [
   completionVerb,
 ])
   verb(program);
+for (const verb of program.commands) verb.showHelpAfterError(`(busbar ${verb.name()} --help says how)`);
 
 try {
   await program.parseAsync();

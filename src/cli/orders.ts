@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { overview } from '../model/api.ts';
 import * as shapes from '../model/orders-api.ts';
 import { ask, defaultServer, send } from './client.ts';
 import { number } from './options.ts';
@@ -70,9 +71,11 @@ async function give(options: Giving, request: shapes.OrderPreviewRequest): Promi
   const body = { preview: preview.id, why };
   const begun = await send(server, 'POST', '/api/v1/orders', body, shapes.orderState);
   const order = options.wait && begun.state === 'in-force' ? await follow(server, begun, json) : begun;
-  if (order.state === 'in-force' && order.machines.failed.length > 0) process.exitCode = 1;
+  // Before it was followed, what failed is of the plan before.
+  if (options.wait && order.state === 'in-force' && order.machines.failed.length > 0) process.exitCode = 1;
   if (json) return printJson(order);
   print(orderText(order));
+  if (!options.wait && order.state === 'in-force') print('  just begun: busbar orders tells how far it is');
 }
 
 export function approveVerb(program: Command): void {
@@ -122,13 +125,14 @@ export function releaseVerb(program: Command): void {
   program
     .command('release')
     .description('give back to the plan what an order or a hold took: one of them, or "all" orders')
-    .argument('<what>', 'an order as busbar orders lists it, a held cohort, or all')
+    .argument('[what]', 'an order as busbar orders lists it, a held cohort, or all orders; absent: the one there is')
     .requiredOption('--why <text>', 'kept with it')
     .option('--server <url>', 'address of the server', defaultServer())
     .option('--json', '{ released: [id] }')
-    .action(async (what: string, { server, json, why }: Common & { why: string }) => {
+    .action(async (given: string | undefined, { server, json, why }: Common & { why: string }) => {
       const { orders } = await ask(server, '/api/v1/orders', shapes.ordersPage);
       const open = orders.filter(({ state }) => state !== 'over');
+      const what = given ?? (await onlyOne(server, open));
       const meant =
         what === 'all' ? open : open.filter(({ id }) => id === what || (what.length >= 4 && id.startsWith(what)));
       if (meant.length > 1 && what !== 'all')
@@ -141,6 +145,21 @@ export function releaseVerb(program: Command): void {
       if (json === true) return printJson({ released });
       print(`Released: ${released.join(', ')}. The plan has the machines back.`);
     });
+}
+
+/** What can be released where nothing was named. @throws CliError unless it is one thing alone */
+async function onlyOne(server: string, open: readonly shapes.OrderState[]): Promise<string> {
+  const { cohorts } = await ask(server, '/api/v1/overview', overview);
+  const held = cohorts.filter((cohort) => cohort.held !== null);
+  const there = [
+    ...open.map(({ id, kind, why }) => [id, `${kind} (${why})`] as const),
+    ...held.map((cohort) => [cohort.id, `held by ${cohort.held!.who} (${cohort.held!.why})`] as const),
+  ];
+  const [first] = there;
+  if (first === undefined) throw new CliError('nothing can be released: no order is open, and no cohort is held');
+  if (there.length === 1) return first[0];
+  const list = there.map(([id, about]) => `  busbar release ${id}   ${about}`).join('\n');
+  throw new CliError('several things can be released: say which', list);
 }
 
 const LOOK_EVERY_MS = 1_000;

@@ -198,7 +198,12 @@ export function writeRoutes(app: App, runtime: Runtime): void {
   const params = z.object({ id: z.string() });
   const cohort = (id: string): string => {
     if (runtime.site.machines.some((group) => group.id === id && group.kind === 'asic')) return id;
-    throw new ApiProblem(404, 'Not found', `no cohort "${id}"`);
+    const there = runtime.site.machines.filter(({ kind }) => kind === 'asic').map((group) => group.id);
+    throw new ApiProblem(
+      404,
+      'Not found',
+      `no cohort "${id}"; there ${there.length === 0 ? 'is none' : `are ${there.join(', ')}`}`,
+    );
   };
   app.post(
     '/api/v1/cohorts/:id/hold',

@@ -102,7 +102,12 @@ test(
       const { out } = await busbar('machines', '--state', 'running', '--json');
       return (JSON.parse(out) as { machines: { kind: string }[] }).machines.every(({ kind }) => kind !== 'asic');
     });
+    expect(await json('hold', 'a-s21', ...why)).toEqual({ held: 'a-s21' });
+    const which = await busbar('release', ...why);
+    expect(which).toMatchObject({ status: 1, err: expect.stringContaining('say which') });
+    for (const one of [stop.id, 'a-s21']) expect(which.err).toContain(`busbar release ${one} `);
     expect(await json('release', 'all', ...why)).toEqual({ released: [stop.id] });
+    expect(await json('release', ...why)).toEqual({ released: ['a-s21'] });
     await until('miners woken by the plan', async () => {
       const { out } = await busbar('machines', '--state', 'running', '--json');
       return (JSON.parse(out) as { matching: number }).matching > 20;
@@ -125,4 +130,11 @@ test('what makes no sense is refused with what to do', LIMIT, async () => {
   });
   expect(await busbar('stop', ...why, '--json')).toMatchObject({ status: 1, err: expect.stringContaining('--yes') });
   expect(await busbar('release', 'all', ...why)).toMatchObject({ status: 1, err: expect.stringContaining('no order') });
+  const nothing = await busbar('release', ...why);
+  expect(nothing).toMatchObject({ status: 1, err: expect.stringContaining('nothing can be released') });
+  const unknown = await busbar('hold', 'a-s12', ...why);
+  expect(unknown).toMatchObject({ status: 1, err: expect.stringContaining('there are a-s21, d-s21xp') });
+  const curt = await busbar('hold', 'a-s21', '--why', 'x');
+  expect(curt.err).toContain('a reason has 3 characters at least');
+  expect((await busbar('curtail', '--mw', '5', '--for', '1h')).err).toContain('busbar curtail --help');
 });

@@ -94,7 +94,7 @@ function movesOf({ snapshot, withIt }: PlannedWith): OrderPreviewView['machines'
 /** What draws on, and why. */
 function skippedOf(picture: Picture, { snapshot }: PlannedWith): string[] {
   const held = snapshot.cohorts
-    .filter(({ held: kept }) => kept)
+    .filter(({ held: kept, machines }) => kept && machines > 0)
     .map(({ id, machines, waits }) =>
       waits === true
         ? `${machines} of ${id}: in shadow, where nothing is written`
