@@ -24,7 +24,8 @@ const round = (value: number, digits = 100): number => Math.round(value * digits
  * A site controller that moves the base point down and up over Modbus, and the truth at the feeder of the emulated site: how long
  * import takes to come to rest within 2 % of the connection, and how far off it is after that.
  */
-export async function basePointBench(): Promise<Record<string, unknown>> {
+export async function basePointBench(args: readonly string[]): Promise<Record<string, unknown>> {
+  const moves = Number(args[args.indexOf('--moves') + 1]) || POINTS_KW.length;
   const port = await freePort();
   const source = { id: 'iso', kind: 'base-point', port, stale: { seconds: 20, policy: 'hold' } };
   const small = await startSmall({
@@ -34,12 +35,18 @@ export async function basePointBench(): Promise<Record<string, unknown>> {
     adjust: (raw) => Object.assign(raw, { gridSignals: [source] }),
   });
   const offPct: number[] = [];
-  const settled: { basePointKw: number; fromKw: number; settleMs: number | null; restMeanKw: number | null }[] = [];
+  const settled: {
+    basePointKw: number;
+    fromKw: number;
+    settleMs: number | null;
+    restMeanKw: number | null;
+    restMaxOffPct: number | null;
+  }[] = [];
   try {
-    say('the site settles at its own plan (40 s)');
-    await sleep(40_000);
+    say('the site settles at its own plan (90 s)');
+    await sleep(90_000);
     const master = await connectMaster(port);
-    for (const basePointKw of POINTS_KW) {
+    for (const basePointKw of POINTS_KW.slice(0, moves)) {
       const fromKw = round(small.sim.truth().feederW / 1000, 10);
       await master.send(basePointKw);
       const started = performance.now();
@@ -62,8 +69,10 @@ export async function basePointBench(): Promise<Record<string, unknown>> {
         seen.push(importW);
       }
       const restMeanKw = seen.length === 0 ? null : round(seen.reduce((a, b) => a + b, 0) / seen.length / 1000, 10);
+      const offs = seen.map((importW) => (100 * Math.abs(importW - basePointKw * 1000)) / CONNECTION_W);
+      const restMaxOffPct = offs.length === 0 ? null : round(Math.max(...offs));
       const settleMs = restedMs === null ? null : Math.round(restedMs * SPEED);
-      settled.push({ basePointKw, fromKw, settleMs, restMeanKw });
+      settled.push({ basePointKw, fromKw, settleMs, restMeanKw, restMaxOffPct });
       say(
         `${fromKw} kW -> ${basePointKw} kW: at rest after ${settleMs ?? 'never'} ms of site time, at ${restMeanKw ?? '?'} kW`,
       );

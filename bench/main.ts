@@ -33,7 +33,7 @@ const BENCHES: Readonly<
   },
   'base-point': {
     about:
-      'base points over Modbus at the small emulated site: how far off the feeder is, and for how long (10 minutes)',
+      'base points over Modbus at the small emulated site: how far off the feeder is, and for how long (10 minutes; --moves N)',
     run: basePointBench,
   },
   plan: {
