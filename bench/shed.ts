@@ -141,7 +141,9 @@ async function wiresOf(runtime: Runtime): Promise<Map<string, Wire & { machineId
   const wires = new Map<string, Wire & { machineId: string }>();
   for (const { id } of runtime.site.machines) {
     const member = runtime.fleet.machines.find(({ machine }) => machine.groupId === id)!;
-    const wire = await wireOf(member.machine.address, () => member.device.sleep!());
+    const ask = () => wireOf(member.machine.address, () => member.device.sleep!());
+    // A computer that is busy with other things may let one answer wait too long.
+    const wire = await ask().catch(ask);
     wires.set(id, { ...wire, machineId: member.machine.id });
   }
   return wires;

@@ -31,7 +31,7 @@ export function machinesVerb(program: Command): void {
       if (json === true) return printJson(page);
       const head = ['id', 'model', 'address', 'state', 'mode', 'wanted', 'W', 'TH/s', 'C', 'age', 'why'];
       print(table(head, page.machines.map(row), [6, 7, 8, 9]));
-      const skipped = Object.entries((await ask(server, '/api/v1', overview)).commands.skipped);
+      const skipped = Object.entries((await ask(server, '/api/v1/overview', overview)).commands.skipped);
       if (skipped.length > 0)
         print(`not as wanted: ${skipped.map(([reason, machines]) => `${count(machines)} ${reason}`).join(', ')}`);
       print(`${count(page.machines.length)} of ${count(page.matching)} matching, ${count(page.total)} in all`);

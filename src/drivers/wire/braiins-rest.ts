@@ -96,6 +96,7 @@ export function braiinsRest(target: BraiinsTarget, io: DriverIo, events: Events)
       listed = points ?? listed;
       return reading;
     },
+    prepare: (signal) => web.prepare(signal),
     sleep: (signal) => write('/actions/pause', undefined, signal),
     wake,
     async setMode(profile, signal) {
