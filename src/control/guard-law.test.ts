@@ -29,7 +29,7 @@ function settingOf(halls: number, count: number, over: Partial<GuardSetting> = {
         targetW: 0.78 * halls * fullW,
         halls: Array.from({ length: halls }, (_, n) => `h${n}`),
         lossFraction: 0,
-        metered: true,
+        by: 'meter',
       },
       ...Array.from({ length: halls }, (_, n) => ({
         id: `hall h${n}`,
@@ -37,7 +37,7 @@ function settingOf(halls: number, count: number, over: Partial<GuardSetting> = {
         targetW: 1.05 * fullW,
         halls: [`h${n}`],
         lossFraction: 0,
-        metered: true,
+        by: 'meter' as const,
       })),
     ],
     ...over,
@@ -301,4 +301,20 @@ describe('trip curves', () => {
 test('a meter counts as fresh for longer than two beats and stands in for itself for longer than that', () => {
   expect(FRESH_MS).toBeGreaterThan(2_000);
   expect(HELD_MS).toBeGreaterThan(FRESH_MS);
+});
+
+test('a hall above its target stops nobody elsewhere, and one that no meter watches is left alone', () => {
+  const setting = settingOf(2, 50);
+  const [connection, first, second] = setting.limits;
+  const fullW = 50 * MACHINE_W;
+  const limits = [
+    { ...connection!, limitW: 1e9, targetW: 9e8 },
+    { ...first!, limitW: 1.05 * fullW, targetW: 0.98 * fullW },
+    { ...second!, by: 'nobody' as const, limitW: fullW / 2, targetW: fullW / 2 },
+  ];
+  const site = world({ ...setting, limits });
+  site.lost.set('hall h1', 1);
+  const decision = site.seconds(60);
+  expect(decision.noWakes).toEqual([]);
+  expect(site.tellings).toEqual([]);
 });

@@ -108,7 +108,9 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
       loads.push({ ...shown, limitW, targetW, heat: used });
       if (isBlind(limit, load)) noWakes.push(`no meter tells the load of ${limit.id}`);
       else if (load.basis === 'held') noWakes.push(`the meter of ${limit.id} missed a beat`);
-      if (load.loadW > targetW) noWakes.push(`${limit.id} is ${mw(load.loadW - targetW)} MW above its target`);
+      // Whether a hall has room for a machine more, the server asks its meter: here only what leaves none anywhere.
+      if (limit.by !== 'nobody' && load.loadW > (limit.id === CONNECTION ? targetW : limitW))
+        noWakes.push(`${limit.id} is ${mw(load.loadW - targetW)} MW above its target`);
       if (!mustAct(limit, load, used, seen.now)) continue;
       const found = towards(limit, load, used, seen, would);
       actedOn.set(limit.id, at);
@@ -166,6 +168,7 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
 
   function mustAct(limit: GuardLimit, load: Load, used: number, now: WallMs): boolean {
     const since = overSince.get(limit.id);
+    if (limit.by === 'nobody') return false;
     // What was shed for a reading cannot show in that reading.
     if (load.basis === 'held' && actedOn.get(limit.id) === load.at) return false;
     if (since === undefined) return episodes.has(limit.id) && load.loadW > limit.targetW;
@@ -174,8 +177,8 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
   }
 
   /** Whether what a limit bears is a bound in place of a reading. */
-  const isBlind = ({ metered }: GuardLimit, { basis }: Load): boolean =>
-    basis === 'worst-case' || (metered && basis === 'halls');
+  const isBlind = ({ by }: GuardLimit, { basis }: Load): boolean =>
+    by !== 'nobody' && (basis === 'worst-case' || (by === 'meter' && basis === 'halls'));
 
   function loadOf(limit: GuardLimit, seen: GuardSeen): Load {
     const meter = seen.meters.get(limit.id);
@@ -282,6 +285,8 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
     underway: () => [...told.values()].filter(({ asleepAt }) => asleepAt === undefined).length,
   };
 }
+
+const CONNECTION = 'connection';
 
 /** Of a hall's own limit. */
 export const hallLimit = (hallId: string): string => `hall ${hallId}`;

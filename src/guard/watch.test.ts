@@ -53,7 +53,7 @@ function briefOf(limitW: number, over: Partial<GuardBrief> = {}): GuardBrief {
     targetW: 0.97 * limitW,
     halls,
     lossFraction: 0.01,
-    metered: true,
+    by: 'meter' as const,
   });
   return {
     kind: 'brief',

@@ -26,8 +26,8 @@ const guardLimit = z.strictObject({
   halls: z.array(z.string()),
   /** Lost between the meters of the halls and this one, as a part of what they draw. */
   lossFraction: z.number().min(0),
-  /** False of a node that no meter of its own watches: its halls are summed. */
-  metered: z.boolean(),
+  /** Who tells its load: a meter of its own, the meters of its halls, or nobody: then the guard cannot watch it. */
+  by: z.enum(['meter', 'halls', 'nobody']),
   tripCurve: z.array(tripPoint).optional(),
 });
 export type GuardLimit = z.output<typeof guardLimit>;

@@ -59,6 +59,9 @@ export function briefOf(sources: BriefSources): GuardBrief {
   };
 }
 
+/** An owner's own limit has no margin below it, and is planned for to the last watt: the guard keeps what meters wobble by above it. */
+const OWN_LIMIT_PLAY = 1.01;
+
 function limitsOf(site: Site): GuardBrief['limits'] {
   const lossFraction = site.connection.lossPct / 100;
   const measures = new Set(site.meters.flatMap((meter) => limitsBy(meter, site)));
@@ -66,7 +69,7 @@ function limitsOf(site: Site): GuardBrief['limits'] {
   return [
     {
       id: 'connection',
-      limitW: Math.min(site.connection.limitMw, site.limits.importMw ?? Infinity) * MW,
+      limitW: Math.min(site.connection.limitMw, (site.limits.importMw ?? Infinity) * OWN_LIMIT_PLAY) * MW,
       targetW: usableConnectionW(site),
       halls: every,
       lossFraction,
@@ -91,7 +94,11 @@ function limitsOf(site: Site): GuardBrief['limits'] {
       lossFraction: 0,
       tripCurve: hall.tripCurve,
     })),
-  ].map((limit) => ({ ...limit, metered: measures.has(limit.id) }));
+  ].map((limit) => {
+    const isSummed =
+      limit.id !== hallLimit(limit.halls[0] ?? '') && limit.halls.every((id) => measures.has(hallLimit(id)));
+    return { ...limit, by: measures.has(limit.id) ? 'meter' : isSummed ? 'halls' : 'nobody' };
+  });
 }
 
 /** In a site of one hall the connection's meter is the hall's too. */
