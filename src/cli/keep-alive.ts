@@ -5,6 +5,12 @@ import { CliError } from './output.ts';
 const RESTART_MS = 1_000;
 const STOP_MS = 8_000;
 
+/**
+ * Where processors guard code pages by keys, V8 aborts now and then while threads load WASM (nodejs/node#64500): the solver is WASM in a
+ * thread.
+ */
+const NODE = ['--no-memory-protection-keys'];
+
 /** A process that is started again when it dies: what it had booked is on disk, and the machines are read anew. */
 export interface Kept {
   /** Its first message of type `ready`. Rejects when it ends before. */
@@ -22,7 +28,10 @@ export function keepAlive(name: string, file: string, args: readonly string[], o
   let everReady = false;
 
   function start(): void {
-    child = fork(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    child = fork(file, args, {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [...process.execArgv, ...NODE],
+    });
     child.on('message', (message: { type?: unknown }) => {
       if (message.type !== 'ready') return;
       if (everReady) onBack(message);

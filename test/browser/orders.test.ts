@@ -129,6 +129,7 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     await page
       .locator('#activity')
       .getByText(/^curtail: import from/)
+      .first()
       .waitFor();
 
     await card.getByRole('button', { name: 'Release' }).click();
