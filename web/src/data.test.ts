@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Activity, IntervalView } from '../../src/model/api.ts';
-import { withActivity, withInterval } from './data.ts';
+import type { Activity, IntervalView, Overview } from '../../src/model/api.ts';
+import { paintEvent, queryClient, withActivity, withInterval } from './data.ts';
 
 const interval = (start: string, marginUsd = 0) => ({ start, marginUsd }) as IntervalView;
 const entry = (id: string, at: string, commands = 0) => ({ id, at, commands }) as Activity;
@@ -23,4 +23,27 @@ test('activity stands newest first, one line an id', () => {
     ['b', 0],
     ['a', 7],
   ]);
+});
+
+test('an overview that was on its way while a newer one was asked for takes nothing back', () => {
+  const overview = (at: string, held: boolean) =>
+    ({
+      at,
+      clock: { speed: 1 },
+      lines: [],
+      connection: { importW: null },
+      plan: null,
+      cohorts: [{ held: held ? {} : null }],
+    }) as unknown as Overview;
+  const isHeld = () => queryClient.getQueryData<Overview>(['overview'])?.cohorts[0]?.held !== null;
+  paintEvent('overview', overview('2026-03-23T10:00:00Z', false));
+  // Asked for after the act, of the same second.
+  queryClient.setQueryData(['overview'], overview('2026-03-23T10:00:00Z', true));
+  paintEvent('overview', overview('2026-03-23T10:00:00Z', false));
+  expect(isHeld()).toBe(true);
+  paintEvent('overview', overview('2026-03-23T10:00:01Z', false));
+  expect(isHeld()).toBe(false);
+  // A clock that was set back is followed.
+  paintEvent('overview', overview('2026-03-23T09:00:00Z', true));
+  expect(isHeld()).toBe(true);
 });

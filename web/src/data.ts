@@ -50,11 +50,26 @@ export function withActivity(entries: readonly Activity[], added: Activity): Act
     .slice(0, KEPT_ACTIVITY);
 }
 
+/** Events wait a second at the most to be painted, and were a second old when they came. */
+const ON_ITS_WAY_MS = 3_000;
+
+/**
+ * What was asked for after an act knows of it; an event that was on its way meanwhile does not, and would take it back for a second. One that is
+ * older by more is of a clock that was set back, and stands.
+ */
+function isOvertaken(told: Overview, shown: Overview | undefined): boolean {
+  if (shown === undefined) return false;
+  const behindMs = Date.parse(shown.at) - Date.parse(told.at);
+  return behindMs >= 0 && behindMs < ON_ITS_WAY_MS * told.clock.speed;
+}
+
 /** Puts events of the stream where the queries keep their answers. */
 export function paintEvent(name: string, data: unknown): void {
   if (name === 'overview') {
-    queryClient.setQueryData(['overview'], data);
-    remember(data as Overview);
+    const told = data as Overview;
+    if (isOvertaken(told, queryClient.getQueryData<Overview>(['overview']))) return;
+    queryClient.setQueryData(['overview'], told);
+    remember(told);
   }
   if (name === 'plan') queryClient.setQueryData(['plan'], data);
   // What people ordered and confirmed stands in Activity the moment it is done.

@@ -1,3 +1,4 @@
+import { useState } from 'react';
 import type { Overview } from '../../src/model/api.ts';
 import { number } from './format.ts';
 import { api } from './http.ts';
@@ -16,7 +17,8 @@ function equivalent(method: 'POST' | 'DELETE', cohortId: string, why: string): s
 
 /** Holds a cohort out of the plan, or gives it back. */
 export function HoldDialog({ cohort, onClose }: { cohort: Overview['cohorts'][number]; onClose: () => void }) {
-  const { held } = cohort;
+  // As it was when the dialog opened: what a button does must not turn round under a finger.
+  const [held] = useState(cohort.held);
   const method = held === null ? 'POST' : 'DELETE';
   const word = held === null ? 'Hold' : 'Release';
   const about =
