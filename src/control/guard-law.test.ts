@@ -129,6 +129,16 @@ describe('the guard', () => {
     expect(site.siteW()).toBeLessThanOrEqual(setting.limits[0]!.targetW);
   });
 
+  test('one that never obeys is told ever more seldom', () => {
+    const setting = settingOf(1, 1);
+    const site = world(setting, { deaf: new Set(['m0']) });
+    site.stop = true;
+    const at: number[] = [];
+    for (let second = 0; second < 3_000; second += 1) if (site.second().shed.length > 0) at.push(second);
+    const pauses = at.slice(1).map((second, n) => second - at[n]!);
+    expect(pauses.map((seconds) => Math.round(seconds / 60))).toEqual([2, 6, 16, 16]);
+  });
+
   test('one time-out of a meter stops wakes and sheds nothing', () => {
     const setting = settingOf(2, 50);
     const limits = setting.limits.map((limit) => ({ ...limit, limitW: 0.36e6, targetW: 0.355e6 }));

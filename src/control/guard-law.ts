@@ -42,8 +42,8 @@ export const HELD_MS = 10_000;
 const METER_LAG_MS = 1_000;
 /** A machine that was told to sleep shows at the meter within this, or others go in its place. */
 const SETTLE_MS = 30_000;
-/** One that did not obey is left alone for so long, then tried again. */
-const DISOBEYED_MS = 60_000;
+/** One that did not obey is tried again after the first, and then ever more seldom: the record is no place for a thousand tries. */
+const DISOBEYED_MS = [60_000, 300_000, 900_000];
 /** After a shed all limits must have been kept for so long before anybody wakes. */
 const CALM_MS = 30_000;
 /** So much of what a breaker bears may be used up before the guard acts. */
@@ -86,7 +86,7 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
   const heat = new Map<string, number>();
   const overSince = new Map<string, WallMs>();
   const told = new Map<string, Told>();
-  const disobeyed = new Map<string, WallMs>();
+  const disobeyed = new Map<string, { readonly at: WallMs; readonly times: number }>();
   const episodes = new Map<string, Episode>();
   /** The reading that a limit was last shed for. */
   const actedOn = new Map<string, WallMs | undefined>();
@@ -141,20 +141,24 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
 
   const mayAct = ({ group }: Sheddable): boolean => setting.groups[group]?.mayAct === true;
   const mayTell = (machine: Sheddable, seen: GuardSeen): boolean =>
-    mayAct(machine) && !told.has(machine.id) && !disobeyed.has(machine.id) && !seen.asleep(machine.id);
+    mayAct(machine) && !told.has(machine.id) && !isLeft(machine.id, seen.now) && !seen.asleep(machine.id);
+  function isLeft(id: string, now: WallMs): boolean {
+    const last = disobeyed.get(id);
+    return last !== undefined && now - last.at <= DISOBEYED_MS[Math.min(last.times, DISOBEYED_MS.length) - 1]!;
+  }
 
   /** What is asleep is done, once every meter had time to show it; what is not after a while did not obey. */
   function settle(seen: GuardSeen): void {
     for (const [id, one] of told) {
       if (seen.asleep(id)) {
         one.asleepAt ??= seen.now;
+        disobeyed.delete(id);
         if (seen.now - one.asleepAt > HELD_MS) told.delete(id);
       } else if (seen.now - one.at > SETTLE_MS) {
         told.delete(id);
-        disobeyed.set(id, seen.now);
+        disobeyed.set(id, { at: seen.now, times: (disobeyed.get(id)?.times ?? 0) + 1 });
       }
     }
-    for (const [id, at] of disobeyed) if (seen.now - at > DISOBEYED_MS) disobeyed.delete(id);
     if (told.size === 0) episodes.clear();
   }
 

@@ -9,7 +9,7 @@ import { openDriverWorld, type DriverWorld } from '../drivers/wire/world.ts';
 import { type GuardBrief, siteMs, wallMs } from '../model/index.ts';
 import { readAudit } from '../control/guard-audit.ts';
 import { openAuditFile } from './audit-file.ts';
-import { createWatch, SERVER_SILENT_MS, type Watch } from './watch.ts';
+import { createWatch, SERVER_SILENT_MS, STOP_WAITS_MS, type Watch } from './watch.ts';
 
 /** The guard over the machines' real protocols: an emulated hall of miners and its meters. */
 const OFFSET = 11_070;
@@ -147,6 +147,21 @@ test('a machine that does not obey is named, and others go in its place', async 
   await seconds(80);
   expect(hallW()).toBeLessThan(before - 6_000);
   expect(watch.state().failed.map(({ id }) => id)).toEqual(expect.arrayContaining(['lux-1', 'lux-2']));
+});
+
+test('a safe stop of the server is its own to carry out, and after a while the guard does what is left of it', async () => {
+  sim.pass(30);
+  watch.follow(briefOf(1e6));
+  const beat = { kind: 'beat' as const, auditSeq: 0, stop: true, whole: true, asleep: [], awake: [] };
+  for (let n = 0; n < 10; n += 1) {
+    watch.hear({ ...beat, whole: n === 0 });
+    // oxlint-disable-next-line no-await-in-loop
+    await seconds(1);
+  }
+  expect(asleep()).toBe(0);
+  // It dies with the stop half done.
+  await seconds(STOP_WAITS_MS / 1_000 + 15);
+  expect(asleep()).toBe(6);
 });
 
 test('a stop at the guard puts everything to sleep, and the silence of the server is on record', async () => {

@@ -32,6 +32,8 @@ export interface WatchOptions {
 const METER_WAIT_MS = 700;
 /** So long the server may be silent before the guard looks after machines itself. */
 export const SERVER_SILENT_MS = 5_000;
+/** So long the server has for a safe stop: two that tell the same machines at once are in each other's way. */
+export const STOP_WAITS_MS = 15_000;
 /** Alone, what was read of a machine is believed for so long: one that lost its supply meanwhile boots and hashes unasked. */
 const BELIEVED_MS = 120_000;
 /** Alone, each machine is asked anew after so long, so many at a time. */
@@ -62,6 +64,8 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
   let decision: GuardDecision = { shed: [], why: '', noWakes: ['the guard has just begun'], loads: [], wouldShed: 0 };
   let would = 0;
   let stopped: string | undefined;
+  /** Since when the server has wanted a safe stop. */
+  let stopSince: WallMs | undefined;
 
   const shedder = createShedder({
     handle: (id) => devices.machine(id),
@@ -121,6 +125,7 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
   function hear(beat: ServerBeat): void {
     const at = wallNow();
     heard = { beat, at };
+    stopSince = beat.stop ? (stopSince ?? at) : undefined;
     if (beat.whole) for (const id of known.keys()) known.set(id, { asleep: false, at });
     for (const id of beat.asleep) known.set(id, { asleep: true, at });
     for (const id of beat.awake) known.set(id, { asleep: false, at });
@@ -158,7 +163,7 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
     decision = law.decide({
       now: wallNow(),
       meters,
-      stop: stopped !== undefined || heard?.beat.stop === true,
+      stop: stopped !== undefined || (stopSince !== undefined && wallNow() - stopSince > STOP_WAITS_MS),
       asleep: isAsleep,
     });
     if (brief === undefined) decision = { ...decision, noWakes: ['the guard has no brief yet'] };

@@ -1,24 +1,16 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createApi, type Api } from '../../src/server/api.ts';
-import { freePort, ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { freePort, startSmall, type Small } from '../support/site/small.ts';
 
 /** Signing in and the account panel in a real browser, against a server that lets nobody read unasked. */
 
-const CHROMIUM = process.env['CHROMIUM_PATH'];
-const PAGES = join(ROOT, 'web', 'dist');
 /** A folder for pictures of each step; without it none are taken. */
 const PICTURES = process.env['BUSBAR_PICTURES'];
-const ARGS = [
-  '--no-sandbox',
-  '--disable-dev-shm-usage',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--no-first-run',
-];
 const TIMEOUT = { timeout: 120_000 };
 const PASSWORD = 'green teapot on the roof';
 
@@ -30,13 +22,12 @@ describe.skipIf(CHROMIUM === undefined)('access on the page (left out where CHRO
   let context: BrowserContext | undefined;
 
   beforeAll(async () => {
-    if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
     site = await startSmall({ offset: 11_480, from: '2026-03-24T00:31:00Z', speed: 60 });
     const address = { host: '127.0.0.1', port: await freePort(), names: [], tls: undefined, openReads: false };
-    const about = { pages: PAGES, version: '0.0.0-test', log: pino({ level: 'silent' }), tokenFile: undefined };
+    const about = { pages: builtPages(), version: '0.0.0-test', log: pino({ level: 'silent' }), tokenFile: undefined };
     api = await createApi({ runtime: site.runtime, ...address, ...about });
     url = await api.listen();
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGS });
+    browser = await launchBrowser();
   }, 120_000);
   afterEach(async () => {
     await context?.close();

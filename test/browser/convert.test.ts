@@ -1,26 +1,16 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { studySchema } from '../../src/strategy/study.ts';
 import { runStudy } from '../../src/strategy/run.ts';
 import { joinSeries, readSeries } from '../../src/strategy/recordings.ts';
 import { checkSiteFile } from '../../src/server/offline/check.ts';
 import { readdir, readFile } from 'node:fs/promises';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
 import { ROOT, startSmall, type Small } from '../support/site/small.ts';
 
 /** The page of the conversion study in a real browser. The studies are real ones, of the demo site and its week. */
 
-const CHROMIUM = process.env['CHROMIUM_PATH'];
-const PAGES = join(ROOT, 'web', 'dist');
-const ARGS = [
-  '--no-sandbox',
-  '--disable-dev-shm-usage',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-sync',
-  '--no-first-run',
-];
 const TIMEOUT = { timeout: 120_000 };
 
 describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHROMIUM_PATH is not set)', () => {
@@ -30,7 +20,6 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
   let study: (body: unknown) => ReturnType<typeof runStudy>;
 
   beforeAll(async () => {
-    if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
     const checked = await checkSiteFile(join(ROOT, 'examples', 'demo-40mw', 'site.yaml'));
     if (!checked.ok) throw new Error('the demo is good');
     const week = join(ROOT, 'examples', 'week-2026-03-23');
@@ -46,8 +35,8 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
         study: studySchema.parse(body),
         intervals: [],
       });
-    site = await startSmall({ offset: 11_760, from: '2026-03-24T00:31:00Z', speed: 60, pages: PAGES });
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGS });
+    site = await startSmall({ offset: 11_760, from: '2026-03-24T00:31:00Z', speed: 60, pages: builtPages() });
+    browser = await launchBrowser();
   }, 120_000);
   afterEach(async () => {
     await context?.close();

@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createSessions } from '../../src/server/access/sessions.ts';
-import { ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** Orders and suggestions on the page, in a real browser over machines that really change: preview, confirm, progress, reverse. */
 
-const CHROMIUM = process.env['CHROMIUM_PATH'];
-const PAGES = join(ROOT, 'web', 'dist');
 const TIMEOUT = { timeout: 180_000 };
 const SCREENS = [
   ['wide and light', 1440, 'light'],
@@ -25,21 +23,17 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
     site = await startSmall({
       offset: 14_900,
       from: '2026-03-23T20:01:00Z',
       speed: 20,
-      pages: PAGES,
+      pages: builtPages(),
       adjust: (raw) => Object.assign(raw, { limits: { orderAloneMw: 0.1 } }),
     });
     await until('a plan with miners that run', () => (site.runtime.plan()?.steps[0]?.linePowerW.mining ?? 0) > 0.1e6);
     for (const name of ['ann', 'ben'])
       await site.runtime.store.accounts.add({ name, role: 'operator', passwordHash: 'none', createdMs: 0 });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM!,
-      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
-    });
+    browser = await launchBrowser();
   }, 120_000);
   afterEach(async () => {
     await context?.close();

@@ -1,24 +1,13 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { forecastScores } from '../../src/model/api.ts';
-import { ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** The built page in a real browser, against a small site that lives. */
 
-const CHROMIUM = process.env['CHROMIUM_PATH'];
-const PAGES = join(ROOT, 'web', 'dist');
-const ARGS = [
-  '--no-sandbox',
-  '--disable-dev-shm-usage',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 const TIMEOUT = { timeout: 120_000 };
 
 describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH is not set)', () => {
@@ -27,12 +16,11 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
   let context: BrowserContext | undefined;
 
   beforeAll(async () => {
-    if (!existsSync(join(PAGES, 'index.html'))) throw new Error('web/dist is not built: npm run build');
-    site = await startSmall({ offset: 11_320, from: '2026-03-24T00:31:00Z', speed: 60, pages: PAGES });
+    site = await startSmall({ offset: 11_320, from: '2026-03-24T00:31:00Z', speed: 60, pages: builtPages() });
     // Before it there is nothing to tell, and a browser writes every 404 down as an error.
     await until('a first plan', () => site.runtime.plan());
     await until('something in Activity', async () => (await site.runtime.store.acts(1)).length > 0);
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGS });
+    browser = await launchBrowser();
   }, 120_000);
   afterEach(async () => {
     await context?.close();

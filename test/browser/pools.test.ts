@@ -1,12 +1,11 @@
-import { join } from 'node:path';
-import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** Pools, PDUs and machines in depth as a phone shows them, with addresses and workers as long as they really come. */
 
-const executablePath = process.env['CHROMIUM_PATH'];
 const LIMIT = { timeout: 120_000 };
 /** A pool of version 2 has its public key in its address; a worker may be a payout address of 62 letters. */
 const POOLS = [
@@ -18,7 +17,7 @@ const POOLS = [
 ];
 const WORKER = 'bc1pexampleexampleexampleexampleexampleexampleexampleexamplexx.{machine}';
 
-describe.skipIf(executablePath === undefined)('pools and machines in depth on a phone and on a desk', () => {
+describe.skipIf(CHROMIUM === undefined)('pools and machines in depth on a phone and on a desk', () => {
   let site: Small;
   let browser: Browser;
   let page: Page;
@@ -29,7 +28,7 @@ describe.skipIf(executablePath === undefined)('pools and machines in depth on a 
       offset: 19_300,
       from: '2026-03-23T22:45:00Z',
       speed: 30,
-      pages: join(ROOT, 'web', 'dist'),
+      pages: builtPages(),
       adjust(raw) {
         raw.pools = POOLS.map((pool) => ({ ...pool, worker: WORKER }));
         raw.plant = [
@@ -52,10 +51,7 @@ describe.skipIf(executablePath === undefined)('pools and machines in depth on a 
       ),
     );
     await until('the PDU', () => site.runtime.devices.byId('pdu-1')?.reading);
-    browser = await chromium.launch({
-      executablePath: executablePath!,
-      args: ['--no-sandbox', '--disable-dev-shm-usage'],
-    });
+    browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 390, height: 844 } });
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(site.api.signInLink());

@@ -1,15 +1,14 @@
-import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROOT, startSmall, type Small } from '../support/site/small.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** A site in shadow as its people see it: what is not written, what came over the uplinks, one machine over time. */
 
-const executablePath = process.env['CHROMIUM_PATH'];
 const LIMIT_MS = 120_000;
 
-describe.skipIf(executablePath === undefined)('the page of a site in shadow', () => {
+describe.skipIf(CHROMIUM === undefined)('the page of a site in shadow', () => {
   let site: Small;
   let browser: Browser;
   let page: Page;
@@ -21,18 +20,9 @@ describe.skipIf(executablePath === undefined)('the page of a site in shadow', ()
       from: '2026-03-23T22:45:00Z',
       speed: 60,
       trust: 'shadow',
-      pages: join(ROOT, 'web', 'dist'),
+      pages: builtPages(),
     });
-    browser = await chromium.launch({
-      executablePath: executablePath!,
-      args: [
-        '--no-sandbox',
-        '--disable-dev-shm-usage',
-        '--use-gl=angle',
-        '--use-angle=swiftshader',
-        '--enable-unsafe-swiftshader',
-      ],
-    });
+    browser = await launchBrowser(['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader']);
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on('pageerror', (error) => errors.push(error.message));
     await until('a plan', () => site.runtime.plan());

@@ -230,9 +230,12 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
   };
 }
 
+/** A reading is believed for so long: one read that fails does not make a sleeping machine a running one. */
+const BELIEVED_MS = 120_000;
+
 /** Read asleep after whatever it was told: one that is on its way up is not. */
-function sleeps({ machine, reading, failures }: FleetMachine, reconciler: Pick<Reconciler, 'commandOf'>): boolean {
-  if (failures > 0 || reading?.mode?.kind !== 'sleep') return false;
+function sleeps({ machine, reading, readWall }: FleetMachine, reconciler: Pick<Reconciler, 'commandOf'>): boolean {
+  if (readWall === undefined || wallNow() - readWall > BELIEVED_MS || reading?.mode?.kind !== 'sleep') return false;
   const command = reconciler.commandOf(machine.id);
   const goesUp = command !== undefined && command.mode !== 'sleep';
   return !(goesUp && (command.stage === 'sent' || command.stage === 'acknowledged'));
