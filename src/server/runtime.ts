@@ -475,7 +475,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const order = orderOf(request, picture);
     const planned = swept ? await planning.preview(order) : undefined;
     if (planned === undefined)
-      throw new OrderRefusal('nothing can be planned yet: every machine is read once before, and prices must be told');
+      throw new OrderRefusal(
+        `nothing can be planned yet: every machine is read once before, and prices must be told${request.kind === 'stop' ? ' (busbar guard stop needs no plan)' : ''}`,
+      );
     const view = previewOf({
       site,
       picture,
