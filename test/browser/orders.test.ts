@@ -207,7 +207,7 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     const confirm = card.getByRole('button', { name: /Confirm the suggestion for/ }).first();
     await confirm.waitFor();
     const told = await card.innerText();
-    expect(told).toMatch(/\d+ from sleep to/);
+    expect(told).toMatch(/\d+ from \S+ to \S+/);
     expect(told).toMatch(/Import\s+\+\d+ kW[^]+Gains\s+\$[\d.]+\/h[^]+Next day\s+\$/);
     expect(await page.locator('.top-bar .trust').innerText()).toBe('suggest');
     for (const [name, width, colorScheme] of SCREENS) {

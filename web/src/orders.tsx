@@ -5,6 +5,7 @@ import { whyNot } from './cohorts.tsx';
 import { useOrders } from './data.ts';
 import { Progress } from './events.tsx';
 import { clockTime, known, number, power, powerChange } from './format.ts';
+import { shellQuoted } from './hold-dialog.tsx';
 import { api, explain } from './http.ts';
 import { CurtailDialog, StopDialog } from './order-dialog.tsx';
 import { Card, ToneMark, Trouble } from './parts.tsx';
@@ -206,7 +207,7 @@ function ReleaseDialog({ order, onClose }: { order: OrderState; onClose: () => v
       placeholder="The event is over"
       equivalent={{
         summary: 'The same on the command line',
-        text: (why) => `busbar release ${order.id} --why "${why === '' ? '…' : why.replaceAll('"', '')}"`,
+        text: (why) => `busbar release ${order.id} --why ${shellQuoted(why === '' ? '…' : why)}`,
       }}
       word={isAsked ? 'Take back' : 'Release'}
       act={(why) => api<unknown>(`/orders/${encodeURIComponent(order.id)}/release`, { method: 'POST', body: { why } })}
@@ -223,7 +224,7 @@ function ApproveDialog({ order, onClose }: { order: OrderState; onClose: () => v
       placeholder="Agreed with the utility"
       equivalent={{
         summary: 'The same on the command line',
-        text: (why) => `busbar approve ${order.id} --why "${why === '' ? '…' : why.replaceAll('"', '')}"`,
+        text: (why) => `busbar approve ${order.id} --why ${shellQuoted(why === '' ? '…' : why)}`,
       }}
       word="Approve"
       act={(why) => api<unknown>('/orders', { method: 'POST', body: { preview: order.id, why } })}

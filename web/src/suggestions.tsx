@@ -4,6 +4,7 @@ import type { SuggestionView } from '../../src/model/trust-api.ts';
 import { whyNot } from './cohorts.tsx';
 import { useSuggestions } from './data.ts';
 import { money, moneyPerHour, number, powerChange } from './format.ts';
+import { shellQuoted } from './hold-dialog.tsx';
 import { api, explain } from './http.ts';
 import { Card, Trouble } from './parts.tsx';
 import { RaiseButton } from './trust.tsx';
@@ -120,7 +121,7 @@ function ConfirmDialog({ one, onClose }: { one: SuggestionView; onClose: () => v
       placeholder="As we would have done it"
       equivalent={{
         summary: 'The same on the command line',
-        text: (why) => `busbar confirm ${one.id} --why "${why === '' ? '…' : why.replaceAll('"', '')}"`,
+        text: (why) => `busbar confirm ${one.id} --why ${shellQuoted(why === '' ? '…' : why)}`,
       }}
       word="Confirm"
       act={(why) =>
