@@ -101,7 +101,12 @@ test(
     await wakeByHand();
     await until('too much load', async () => (await feederW()) > IMPORT_MW * 1.01e6);
     await until('the load shed while the server stands still', async () => (await feederW()) <= IMPORT_MW * 1e6);
-    await until('a guard that knows it is alone', async () => (await asked()).noWakes.length > 0);
+    // Both are in the record before the server goes on, however quick the shed was.
+    await until('a guard that knows it is alone, and what became of its shed', async () => {
+      const told = (await asked()).audit.map(({ what }) => what);
+      return told.includes('guard alone') && told.some((what) => what.includes('seen asleep within'));
+    });
+    expect((await asked()).noWakes).not.toEqual([]);
     server.child.kill('SIGCONT');
 
     await until('its acts in Activity', async () => {
