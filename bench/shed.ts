@@ -5,12 +5,14 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { NO_TROUBLE } from '../sim/sim-schema.ts';
-import type { Command } from '../src/model/index.ts';
+import type { Command, Machine } from '../src/model/index.ts';
 import { createApi } from '../src/server/api.ts';
 import { startRuntime, type Runtime } from '../src/server/runtime.ts';
 import { createSecrets } from '../src/vault/secrets.ts';
+import { RAMP_DOWN_S } from '../sim/miner-commands.ts';
 import { bareConnectMs, wireOf, type Wire } from './shed/bare.ts';
 import { writeShedSite } from './shed/site.ts';
+import { watchWrites } from './shed/writes.ts';
 
 const DEFAULT_MACHINES = 10_000;
 const OFFSET = 9_000;
@@ -68,10 +70,12 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
           mine.map(({ machine }) => machine.id),
         )
       : new Map();
+    const sweepMs = await sweepOnce(runtime);
     say('the event');
     const event = await stopAll(
       runtime,
-      mine.map(({ machine }) => machine.id),
+      mine.map(({ machine }) => machine),
+      clock.epochUnixMs - clock.epochSiteMs,
     );
     say('yardstick: bare connections');
     for (const close of closers.splice(2).toReversed()) await close();
@@ -79,7 +83,15 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
       mine.map(({ machine }) => ({ address: machine.address, wire: wires.get(machine.groupId)! })),
       event.inFlight,
     );
-    return report(mine.length, event, bareMs, failing);
+    const driverOf = new Map(site.machines.map(({ id, driver }) => [id, driver]));
+    return {
+      ...report(mine.length, event, bareMs, failing),
+      byFirmware: byFirmware(
+        mine.map(({ machine }) => driverOf.get(machine.groupId)!),
+        event,
+        sweepMs,
+      ),
+    };
   } finally {
     for (const close of closers.toReversed()) await close();
   }
@@ -133,7 +145,7 @@ async function settled(runtime: Runtime): Promise<void> {
     );
   };
   if (!(await until('all machines as planned', SETTLE_MS, isSettled)))
-    say(JSON.stringify(runtime.orders.inPlace()).slice(0, 500));
+    say(JSON.stringify([runtime.orders.inPlace(), runtime.reconciler.skipCounts()]).slice(0, 500));
 }
 
 /** One machine of each group is told to sleep to see what it takes on the wire. */
@@ -198,23 +210,47 @@ async function breakSome(sim: ChildProcess, ids: readonly string[]): Promise<Map
   return failing;
 }
 
+/** How long one sweep over all machines takes now. */
+async function sweepOnce({ fleet }: Runtime): Promise<number> {
+  const { sweep } = fleet;
+  try {
+    return await new Promise((resolve) => {
+      fleet.sweep = async () => {
+        const report = await sweep.call(fleet);
+        resolve(report.tookMs);
+        return report;
+      };
+    });
+  } finally {
+    fleet.sweep = sweep;
+  }
+}
+
 interface Event {
   /** From the order to the decision handed to the reconciler. */
   readonly decidedMs: number;
   readonly handedAt: number;
   readonly commands: readonly (Command | undefined)[];
+  /** When the last bytes of each command were handed to its connection, on the site's clock. */
+  readonly writtenAt: readonly (number | undefined)[];
+  /** Processor time of this process until the last was acknowledged or named. */
+  readonly cpuMs: number;
   readonly reasons: readonly (string | undefined)[];
   readonly inFlight: number;
 }
 
 /** A safe stop, from the order to every machine confirmed at the meter or named. */
-async function stopAll(runtime: Runtime, ids: readonly string[]): Promise<Event> {
+async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAheadMs: number): Promise<Event> {
   const { reconciler, orders, clock } = runtime;
+  const ids = machines.map(({ id }) => id);
+  const writes = watchWrites();
   const preview = await orders.preview({ kind: 'stop' }, 'bench');
   const asked = clock.now();
   const handed = once(runtime.events, 'plan');
   await orders.apply(preview.id, 'bench', true, 'a benchmark', 'bench');
   await handed;
+  const cpuBefore = process.cpuUsage();
+  let cpuMs = Number.NaN;
   const commandOf = (id: string) => {
     const command = reconciler.commandOf(id);
     return command?.action === 'sleep' ? command : undefined;
@@ -223,16 +259,28 @@ async function stopAll(runtime: Runtime, ids: readonly string[]): Promise<Event>
   const failed = new Set<string>();
   await until('every machine confirmed or named', WATCH_MS, () => {
     for (const id of ids) if (commandOf(id)?.stage === 'failed') failed.add(id);
+    if (Number.isNaN(cpuMs) && ids.every((id) => failed.has(id) || commandOf(id)?.acknowledgedAt !== undefined)) {
+      const { user, system } = process.cpuUsage(cpuBefore);
+      cpuMs = Math.round((user + system) / 1_000);
+    }
     return ids.every((id) => failed.has(id) || commandOf(id)?.stage === 'seen-at-meter');
   });
+  writes.stop();
   const commands = ids.map(commandOf);
+  const writtenAt = commands.map((command, i) => {
+    const until = (command?.acknowledgedAt ?? Number.POSITIVE_INFINITY) + unixAheadMs;
+    const at = command === undefined ? undefined : writes.lastTo(machines[i]!.address, until);
+    return at === undefined ? undefined : at - unixAheadMs;
+  });
   const [act] = await runtime.store.actsById([commands.find((one) => one !== undefined)!.batchId]);
   return {
     decidedMs: act!.at - asked,
     handedAt: act!.at,
     commands,
+    writtenAt,
+    cpuMs,
     reasons: ids.map((id) => reconciler.skipped(id)?.reason),
-    inFlight: reconciler.maxInFlight,
+    inFlight: reconciler.shedsInFlight,
   };
 }
 
@@ -243,18 +291,19 @@ const figures = (values: readonly number[]) => {
 };
 
 function report(machines: number, event: Event, bareMs: number, failing: ReadonlyMap<string, string>) {
-  const { commands, handedAt, reasons } = event;
-  const since = (key: 'sentAt' | 'acknowledgedAt' | 'seenInPowerAt' | 'seenAtMeterAt') =>
+  const { commands, handedAt, reasons, cpuMs } = event;
+  const since = (key: 'acknowledgedAt' | 'seenInPowerAt' | 'seenAtMeterAt') =>
     figures(commands.flatMap((command) => (command?.[key] === undefined ? [] : [command[key] - handedAt])));
   const isConfirmed = (command: Command | undefined) =>
     command?.stage === 'seen-in-power' || command?.stage === 'seen-at-meter';
   const unconfirmed = commands.flatMap((command, i) => (isConfirmed(command) ? [] : [reasons[i] ?? 'unnamed']));
-  const sentMs = since('sentAt');
+  const sentMs = figures(event.writtenAt.flatMap((at) => (at === undefined ? [] : [at - handedAt])));
   return {
     machines,
     cores: cpus().length,
     inFlight: event.inFlight,
     decidedMs: event.decidedMs,
+    cpuMs,
     sentMs,
     acknowledgedMs: since('acknowledgedAt'),
     seenInPowerMs: since('seenInPowerAt'),
@@ -267,4 +316,21 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
     bareConnectMs: Math.round(bareMs),
     ratio: Math.round((100 * (sentMs.max ?? Number.NaN)) / bareMs) / 100,
   };
+}
+
+/** Whether each machine was seen in power within its firmware's ramp and one sweep. */
+function byFirmware(drivers: readonly string[], { commands, handedAt }: Event, sweepMs: number) {
+  const allowedMs = 1_000 * (RAMP_DOWN_S.least + RAMP_DOWN_S.more) + sweepMs;
+  const all = Map.groupBy(
+    commands.map((command, i) => ({ driver: drivers[i]!, command })),
+    ({ driver }) => driver,
+  );
+  const rows = [...all].map(([driver, members]) => {
+    const seenMs = members.flatMap(({ command }) =>
+      command?.seenInPowerAt === undefined ? [] : [command.seenInPowerAt - handedAt],
+    );
+    const inTime = seenMs.filter((ms) => ms <= allowedMs).length;
+    return { driver, machines: members.length, seenInPowerMs: figures(seenMs), inTime };
+  });
+  return { sweepMs: Math.round(sweepMs), allowedMs: Math.round(allowedMs), rows };
 }

@@ -6,12 +6,15 @@ import { PURPOSE, unitAt } from './random.ts';
  * answer on the wire is the protocol's affair.
  */
 
-/** Hashing stops at once; power falls within 3 to 15 s. */
+/** How long power takes to fall, seconds: the least of any machine, and how much more the slowest takes. */
+export const RAMP_DOWN_S = { least: 3, more: 12 } as const;
+
+/** Hashing stops at once; power falls in a time of the machine's own. */
 export function sleepMiner(miners: Miners, i: number, at: number, seed: number): void {
   const { state: s } = miners;
   s.curtailed[i] = 1;
   if (s.phase[i] !== PHASE.run && s.phase[i] !== PHASE.wake) return;
-  const rampS = 3 + 12 * unitAt(seed, PURPOSE.rampDown, i);
+  const rampS = RAMP_DOWN_S.least + RAMP_DOWN_S.more * unitAt(seed, PURPOSE.rampDown, i);
   s.fromW[i] = s.powerW[i]!;
   enter(s, i, PHASE.down, at, at + rampS * 1000);
 }

@@ -5,32 +5,32 @@ import { retryPauseMs } from './retry.ts';
 
 test('one that is slow leaves its place to the next, and only so many may', () => {
   let now = 0;
-  const lanes = createLanes(2, 1, () => wallMs(now));
+  const lanes = createLanes(1, () => wallMs(now));
   const first = lanes.take();
   lanes.take();
-  expect(lanes.free).toBe(0);
+  expect(lanes.free(2)).toBe(0);
   now = 399;
-  expect(lanes.free).toBe(0);
+  expect(lanes.free(2)).toBe(0);
   now = 400;
   // There is room for one in the slow lane.
-  expect(lanes.free).toBe(1);
+  expect(lanes.free(2)).toBe(1);
   const third = lanes.take();
-  expect(lanes.free).toBe(0);
+  expect(lanes.free(2)).toBe(0);
   now = 2_000;
-  expect(lanes.free).toBe(0);
+  expect(lanes.free(2)).toBe(0);
   first();
-  expect(lanes.free).toBe(1);
+  expect(lanes.free(2)).toBe(1);
   third();
-  expect(lanes.free).toBe(2);
+  expect(lanes.free(2)).toBe(2);
 });
 
 test('places that were left in any order are all free in the end', () => {
-  const lanes = createLanes(8, 0, () => wallMs(0));
+  const lanes = createLanes(0, () => wallMs(0));
   for (let round = 0; round < 1_000; round += 1) {
     const leave = Array.from({ length: 8 }, () => lanes.take());
-    expect(lanes.free).toBe(0);
+    expect(lanes.free(8)).toBe(0);
     for (const one of round % 2 === 0 ? leave : leave.toReversed()) one();
-    expect(lanes.free).toBe(8);
+    expect(lanes.free(8)).toBe(8);
   }
 });
 

@@ -5,7 +5,8 @@ import type { WallMs } from '../model/index.ts';
  * waits in a slow lane of its own: machines that are silent must not keep the others from being told.
  */
 export interface Lanes {
-  readonly free: number;
+  /** Places left where so many may be under way. */
+  free(most: number): number;
   /** Takes a place. @returns what is called once, when the command has ended */
   take(): () => void;
 }
@@ -19,7 +20,7 @@ interface Place {
   isSlow: boolean;
 }
 
-export function createLanes(quickMost: number, slowMost: number, wallNow: () => WallMs): Lanes {
+export function createLanes(slowMost: number, wallNow: () => WallMs): Lanes {
   /** Oldest first. */
   let places: Place[] = [];
   let first = 0;
@@ -45,9 +46,9 @@ export function createLanes(quickMost: number, slowMost: number, wallNow: () => 
   }
 
   return {
-    get free() {
-      if (quick >= quickMost) makeRoom();
-      return quickMost - quick;
+    free(most) {
+      if (quick >= most) makeRoom();
+      return most - quick;
     },
     take() {
       const place: Place = { since: wallNow(), hasEnded: false, isSlow: false };

@@ -521,7 +521,7 @@ test('a machine that no longer says its mode is told to shed, and nothing else',
 
 test('as soon as a command has ended the next is sent, without waiting for a round of control', async () => {
   const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
-  const b = bench(ids, { maxInFlight: 2 });
+  const b = bench(ids, { shedsInFlight: 2 });
   for (const id of ids) b.see(id, 'normal');
   b.want(Object.fromEntries(ids.map((id) => [id, 'sleep'])));
   b.reconciler.tick();
@@ -552,4 +552,18 @@ test('a machine that was just changed is left alone for a minute, but not when i
   b.pass(60_000);
   await b.tick();
   expect(b.sent.at(-1)).toBe('a1 sleep');
+});
+
+test('who was to run as from the factory, and has told its own profiles since, is there when it runs', async () => {
+  const b = bench(['a1', 'a2']);
+  b.see('a1', 'sleep');
+  b.see('a2', 'low');
+  b.want({ a1: 'default', a2: 'default' });
+  await b.tick();
+  // `default` is no profile of theirs: the one that runs is left alone.
+  expect(b.sent).toEqual(['a1 default']);
+  b.pass(1_000);
+  b.see('a1', 'normal');
+  expect(b.stage('a1')).toBe('seen-in-power');
+  expect(b.reconciler.skipped('a2')).toBeUndefined();
 });

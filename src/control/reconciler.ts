@@ -1,4 +1,4 @@
-import { DAY, Fault, modeKey, type Command, type Reading, type SiteMs, type WallMs } from '../model/index.ts';
+import { DAY, Fault, type Command, type Reading, type SiteMs, type WallMs } from '../model/index.ts';
 import { isOpen, newCommand, tell, type Desire, type LiveCommand } from './commands.ts';
 import {
   changeOf,
@@ -14,7 +14,7 @@ import {
 } from './entry.ts';
 import { createLanes } from './lanes.ts';
 import { retryPauseMs } from './retry.ts';
-import { showsMode } from './seen.ts';
+import { isInMode, showsMode } from './seen.ts';
 import { skip, type Skip, type SkipReason } from './skips.ts';
 import { mayAct, type Trust } from './trust.ts';
 import { createWakeRate } from './wake-rate.ts';
@@ -41,7 +41,9 @@ export interface ReconcilerOptions {
   firstLookMs?(id: string, mode: string): number | undefined;
   /** Wall age past which a reading is no ground to draw more; absent: never. */
   readonly staleMs?: number;
+  /** Commands that may be under way at once, sheds not counted. */
   readonly maxInFlight?: number;
+  readonly shedsInFlight?: number;
   /** Wakes of before the process began, oldest first. */
   readonly wakesBefore?: readonly Wake[];
 }
@@ -78,8 +80,8 @@ export interface Reconciler {
   /** Commands changed since the last call, to be stored. */
   drainChanged(): Command[];
   inFlight(): number;
-  /** Commands that may be under way at once. */
-  readonly maxInFlight: number;
+  /** Sheds that may be under way at once. */
+  readonly shedsInFlight: number;
   /** When a machine last changed mode by our hand. */
   lastChange(id: string): { readonly mode: string; readonly at: SiteMs } | undefined;
   /** How often a machine was woken in the last 30 days. */
@@ -87,6 +89,8 @@ export interface Reconciler {
 }
 
 const MAX_IN_FLIGHT = 256;
+/** A shed tells as many at once as sockets can be had for: telling the last must not wait for what the first answer. */
+const SHEDS_IN_FLIGHT = 2_048;
 /** Beside those, machines that are slow to answer, in multiples of them. */
 const SLOW_LANE = 8;
 /** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
@@ -110,7 +114,7 @@ const PHANTOM_W = 400;
  * wake rate.
  */
 export function createReconciler(targets: readonly Target[], options: ReconcilerOptions): Reconciler {
-  const { maxInFlight = MAX_IN_FLIGHT } = options;
+  const { maxInFlight = MAX_IN_FLIGHT, shedsInFlight = SHEDS_IN_FLIGHT } = options;
   const siteNow = () => options.siteNow();
   const wallNow = () => options.wallNow();
   const entries = new Map<string, Entry>(targets.map((target) => [target.id, newEntry(target)]));
@@ -120,7 +124,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   const changed = new Set<LiveCommand>();
   const wakeRate = createWakeRate(siteNow);
   const pduRate = createWakeRate(siteNow);
-  const lanes = createLanes(maxInFlight, SLOW_LANE * maxInFlight, wallNow);
+  const lanes = createLanes(SLOW_LANE * maxInFlight, wallNow);
   /** Machines to be told to draw less, in order, and how far that has come. */
   let sheds: Entry[] = [];
   let nextShed = 0;
@@ -179,14 +183,14 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     if (isShedding()) return;
     for (const entry of active) lookAgain(entry, now);
     for (const entry of more) {
-      if (lanes.free <= 0) return;
+      if (lanes.free(maxInFlight) <= 0) return;
       raise(entry, now);
     }
   }
 
   /** As many as there are places for; called again as each place becomes free. */
   function sendSheds(): void {
-    for (let entry = sheds[nextShed]; entry !== undefined && lanes.free > 0; entry = sheds[nextShed]) {
+    for (let entry = sheds[nextShed]; entry !== undefined && lanes.free(shedsInFlight) > 0; entry = sheds[nextShed]) {
       nextShed += 1;
       // Asked again: since the queue was made it may have been told otherwise.
       if (!isDue(entry, wallNow())) continue;
@@ -262,7 +266,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     if (!mayAct(options.trust(entry.target.id), desire.confirmed)) return false;
     // One that was read and no longer says its mode may well run: a shed tells it all the same.
     if (seen.mode === undefined && desire.isShed !== true) return false;
-    if (seen.mode !== undefined && modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return false;
+    if (seen.mode !== undefined && isInMode(entry.target, seen.mode, desire.mode) && !inDoubt(entry)) return false;
     if (command !== undefined && isOpen(command) && command.stage !== 'seen-in-power') return false;
     // A reading older than the last word about the machine does not show what that word did.
     if (command?.seenInPowerAt !== undefined && seen.at < command.seenInPowerAt) return false;
@@ -324,7 +328,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     if (isMine && command.stage === 'acknowledged') return 'unproven';
     if (isMine && command.stage === 'failed') return 'failed';
     if (seen?.mode === undefined) return 'unread';
-    if (modeKey(seen.mode) === desire.mode && !inDoubt(entry)) return doubtOf(entry);
+    if (isInMode(entry.target, seen.mode, desire.mode) && !inDoubt(entry)) return doubtOf(entry);
     const trust = options.trust(entry.target.id);
     if (!mayAct(trust, desire.confirmed)) return trust === 'shadow' ? 'shadow' : 'unconfirmed';
     return passedOver ?? 'waiting';
@@ -395,7 +399,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     },
     inFlight: () =>
       [...active].filter(({ command }) => command?.stage === 'sent' || command?.stage === 'acknowledged').length,
-    maxInFlight,
+    shedsInFlight,
     lastChange: (id) => entries.get(id)?.change,
     recentWakes: (id) => lately(entries.get(id)?.wakes ?? []).length,
   };

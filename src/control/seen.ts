@@ -7,12 +7,21 @@ export interface Expected {
 }
 
 /**
+ * Is a machine in the mode wanted of it, by what it says? `default` is what a model runs from the factory: one that has
+ * told its own profiles meanwhile knows it by another name, and runs it where it runs at all.
+ */
+export function isInMode(target: Expected, mode: OperatingMode, wanted: string): boolean {
+  if (modeKey(mode) === wanted) return true;
+  return wanted === 'default' && mode.kind === 'run' && target.expect(modeFromKey(wanted)) === undefined;
+}
+
+/**
  * Does a reading show the mode, in what the machine says and in what it draws? Where watts are only estimated from
  * hashrate, the hashrate is the evidence.
  */
 export function showsMode(target: Expected, reading: Reading, wanted: string): boolean {
-  if (reading.mode === undefined || modeKey(reading.mode) !== wanted) return false;
-  const mode = modeFromKey(wanted);
+  if (reading.mode === undefined || !isInMode(target, reading.mode, wanted)) return false;
+  const { mode } = reading;
   const expected = target.expect(mode);
   if (mode.kind === 'sleep') {
     if (reading.powerBasis === 'measured' && reading.powerW !== undefined)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Fault, modeKey, secretRef, type Reading } from '../model/index.ts';
+import { Fault, modeKey, secretRef, type Reading, type WallMs } from '../model/index.ts';
 import { defineDriver, type PoolSetting } from './driver.ts';
 import {
   fansOf,
@@ -32,6 +32,8 @@ const SLOW = ['stats', 'estats', 'litestats'];
 /** Canaan's factory password, and how far ahead `softoff` is dated: its clock is a few seconds coarse. */
 const FACTORY_PASSWORD = 'root';
 const AHEAD_S = 5;
+/** So long one that was seen running is taken to run, by the clock it had. */
+const AWAKE_HOLDS_MS = 10 * 60_000;
 const MOST_POOLS = 3;
 
 /**
@@ -51,6 +53,8 @@ export const avalon = defineDriver({
     const ask = (command: string, parameter?: string, signal?: AbortSignal) =>
       askCgminer(io.tcp, target, command, parameter, signal);
     let fast: string | undefined;
+    /** When it was last seen running, and how far its clock was ahead of ours then. */
+    let awake: { readonly aheadS: number; readonly at: WallMs } | undefined;
 
     /** The first of the commands that this firmware has. */
     async function stats(commands: readonly string[], signal?: AbortSignal): Promise<Stats> {
@@ -72,7 +76,17 @@ export const avalon = defineDriver({
     async function now(signal?: AbortSignal): Promise<Stats> {
       const told = await stats(fast === undefined ? FAST : [fast], signal);
       fast = told.command;
+      const aheadS = clockOf(told, io.unixNow()) - io.unixNow() / 1000;
+      awake = isAsleep(told) ? undefined : { aheadS, at: io.wallNow() };
       return told;
+    }
+
+    async function softoff(deviceUnixS: number, signal?: AbortSignal): Promise<void> {
+      await set(`softoff,1:${Math.floor(deviceUnixS) + AHEAD_S}`, signal).catch(async (error: unknown) => {
+        // Firmware from before the dated form takes the bare word.
+        if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+        await set('softoff', signal);
+      });
     }
 
     async function set(option: string, signal?: AbortSignal): Promise<void> {
@@ -124,13 +138,13 @@ export const avalon = defineDriver({
       },
       inspect: (signal) => inspect(ask, () => stats(SLOW, signal), io.siteNow, address, signal),
       async sleep(signal) {
+        // A shed does not ask again what the last reading showed; what is refused is asked first the next time.
+        const seen = awake;
+        awake = undefined;
+        if (seen !== undefined && io.wallNow() - seen.at < AWAKE_HOLDS_MS)
+          return softoff(io.unixNow() / 1000 + seen.aheadS, signal);
         const told = await now(signal);
-        if (isAsleep(told)) return;
-        await set(`softoff,1:${clockOf(told, io.unixNow()) + AHEAD_S}`, signal).catch(async (error: unknown) => {
-          // Firmware from before the dated form takes the bare word.
-          if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
-          await set('softoff', signal);
-        });
+        if (!isAsleep(told)) await softoff(clockOf(told, io.unixNow()), signal);
       },
       wake,
       async setMode(profile, signal) {

@@ -8,6 +8,7 @@ import {
   type HttpReply,
   type OperatingMode,
   type Reading,
+  type WallMs,
 } from '../model/index.ts';
 import { defineDriver, type DriverIo } from './driver.ts';
 import { askCgminer, expectSuccess, part, poolsOf, sharesOf } from './wire/cgminer.ts';
@@ -27,6 +28,8 @@ type Config = z.output<typeof config>;
 
 const FACTORY_PASSWORD = 'seal';
 const MOST_POOLS = 3;
+/** So long one that was seen running is taken to run. */
+const AWAKE_HOLDS_MS = 10 * 60_000;
 /** More boards or fans than any machine has: a count beyond is damage. */
 const MOST_PARTS = 32;
 const SENSORS = 4;
@@ -67,6 +70,8 @@ export const sealminer = defineDriver({
       throw new Fault('garbled', `${address} stats: no row of bdminer`, { bytes: JSON.stringify(reply) });
     }
 
+    let awakeAt: WallMs | undefined;
+
     /**
      * What was written is taken up when bdminer starts: one that sleeps takes it up when it wakes. One that hashes
      * nothing in a state whose word is not known may be asleep, and a restart would wake it.
@@ -81,6 +86,7 @@ export const sealminer = defineDriver({
     return {
       async read(signal) {
         const row = await stats(signal);
+        awakeAt = modeOf(row)?.kind === 'run' ? io.wallNow() : undefined;
         const powerW = amount(row['PSU Input Power']) ?? (await psuPower(web, signal));
         return {
           ...toReading(io.siteNow(), row),
@@ -117,7 +123,10 @@ export const sealminer = defineDriver({
         );
       },
       async sleep(signal) {
-        if (modeOf(await stats(signal))?.kind === 'sleep') return;
+        // A shed does not ask again what the last reading showed; what is refused is asked first the next time.
+        const isAwake = awakeAt !== undefined && io.wallNow() - awakeAt < AWAKE_HOLDS_MS;
+        awakeAt = undefined;
+        if (!isAwake && modeOf(await stats(signal))?.kind === 'sleep') return;
         await rpc('ascset', '0,suspend', signal);
       },
       /** There is no word for waking: bdminer is started again, but never one that runs. */

@@ -106,7 +106,10 @@ export const whatsminerV2 = defineDriver({
       },
       inspect: (signal) => inspect(api.read, io.siteNow, address, signal),
       async sleep(signal) {
-        if ((await isOff(signal)) === true) return;
+        // A shed does not ask again what the last reading showed; what is refused is asked first the next time.
+        const isOn = known?.off === false && io.wallNow() - known.readAt < MODE_HOLDS_MS;
+        known = undefined;
+        if (!isOn && (await isOff(signal)) === true) return;
         // Answered before the power goes, or the answer could go with it. The documentation has it as a text.
         await api.write({ cmd: 'power_off', respbefore: 'true' }, signal);
       },

@@ -63,8 +63,10 @@ export const whatsminerV3 = defineDriver({
     }
 
     async function service(wanted: boolean, signal?: AbortSignal): Promise<void> {
+      // A shed does not ask again what the last reading showed; what is refused is asked first the next time.
+      const isOn = known?.working === true && io.wallNow() - known.readAt < MODE_HOLDS_MS;
       known = undefined;
-      if (isWorking(await api.deviceInfo(signal)) === wanted) return;
+      if ((wanted || !isOn) && isWorking(await api.deviceInfo(signal)) === wanted) return;
       await api.write('set.miner.service', wanted ? 'start' : 'stop', signal);
     }
 
