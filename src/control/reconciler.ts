@@ -151,6 +151,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       if (desire !== undefined) active.add(entry);
       else active.delete(entry);
     }
+    // The next round puts in order who is to be told what now.
+    sheds = [];
+    nextShed = 0;
   }
 
   function observe(id: string, reading: Reading): void {
@@ -168,6 +171,11 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   }
 
   function tick(): void {
+    // Who still waits to be told is told first: what else is due can wait for that.
+    if (isShedding()) {
+      sendSheds();
+      if (isShedding()) return;
+    }
     const now = wallNow();
     const less: Entry[] = [];
     const more: Entry[] = [];

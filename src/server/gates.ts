@@ -5,6 +5,7 @@ import {
   cooledW,
   coolingFacts,
   worstCoolingCurve,
+  type CoolingCurve,
   type Hall,
   type Reading,
   type Site,
@@ -47,6 +48,7 @@ export function createGates(options: GatesOptions): Gates {
     return rampMwPerMinute === undefined ? undefined : rampMwPerMinute * 1e6;
   }, options.siteNow);
   const awake = new Map<string, number>();
+  const worstCurves = new WeakMap<Hall, CoolingCurve>();
   const hallOf = (id: string): Hall | undefined => options.site().halls.find((hall) => hall.id === id);
 
   /** What the hall's plants said lately; undefined for one that is silent. */
@@ -81,7 +83,10 @@ export function createGates(options: GatesOptions): Gates {
     const hall = hallOf(hallId);
     const loss = 1 + site().connection.lossPct / 100;
     if (hall === undefined) return deltaW * loss;
-    const atHallW = cooledW(worstCoolingCurve(coolingFacts(hall.cooling)), Math.abs(deltaW));
+    // A shed asks for thousands of machines in a moment.
+    const curve = worstCurves.get(hall) ?? worstCoolingCurve(coolingFacts(hall.cooling));
+    worstCurves.set(hall, curve);
+    const atHallW = cooledW(curve, Math.abs(deltaW));
     return Math.sign(deltaW) * atHallW * loss;
   }
 

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto';
 import { Fault, MINUTE, type SecretRef } from '../../model/index.ts';
 import type { DriverIo } from '../driver.ts';
 import { parseReply } from './cgminer.ts';
@@ -26,7 +26,7 @@ const TOKEN_HOLDS_MS = 28 * MINUTE;
 const TOKEN_LASTS_MS = 4 * MINUTE;
 
 interface Token {
-  readonly key: string;
+  readonly key: KeyObject;
   readonly sign: string;
   readonly gotAt: number;
 }
@@ -38,7 +38,9 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
   const { host, port, timeoutMs } = target;
   let token: Token | undefined;
   /** The key of the password and a salt: a machine keeps its salt, and a key takes a thousand rounds of MD5. */
-  let known: { readonly password: string; readonly salt: string; readonly key: string } | undefined;
+  let known:
+    | { readonly password: string; readonly salt: string; readonly word: string; readonly key: KeyObject }
+    | undefined;
 
   function send(name: string, message: Fields, signal?: AbortSignal): Promise<Fields> {
     const data = JSON.stringify(message);
@@ -55,9 +57,11 @@ export function btminer(io: DriverIo, target: BtminerTarget) {
       throw new Fault('garbled', `${host} get_token: a reply without salts`, { bytes: JSON.stringify(reply) });
     }
     const password = target.password === undefined ? FACTORY_PASSWORD : io.secret(target.password);
-    if (known?.password !== password || known.salt !== salt) known = { password, salt, key: md5crypt(password, salt) };
-    const { key } = known;
-    return { key, sign: md5crypt(key + time, newsalt), gotAt: io.wallNow() };
+    if (known?.password !== password || known.salt !== salt) {
+      const made = md5crypt(password, salt);
+      known = { password, salt, word: made, key: aesKey(made) };
+    }
+    return { key: known.key, sign: md5crypt(known.word + time, newsalt), gotAt: io.wallNow() };
   }
 
   /** One encrypted command. An answer in plain text is how the machine refuses what it could not make sense of. */
@@ -158,20 +162,20 @@ const wrongPassword = (host: string): Fault =>
   );
 
 /** AES-256 in ECB mode with zeros behind the text, as the documentation has it. */
-const aesKey = (key: string): Buffer => createHash('sha256').update(key).digest();
+const aesKey = (word: string): KeyObject => createSecretKey(createHash('sha256').update(word).digest());
 
-function encrypt(plain: string, key: string): string {
+function encrypt(plain: string, key: KeyObject): string {
   const bytes = Buffer.from(plain, 'utf8');
   const padded = Buffer.concat([bytes, Buffer.alloc((16 - (bytes.length % 16)) % 16)]);
-  const cipher = createCipheriv('aes-256-ecb', aesKey(key), null).setAutoPadding(false);
+  const cipher = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   return Buffer.concat([cipher.update(padded), cipher.final()]).toString('base64');
 }
 
 /** @returns undefined where the bytes are no text of this key */
-function decrypt(encrypted: string, key: string): string | undefined {
+function decrypt(encrypted: string, key: KeyObject): string | undefined {
   const bytes = Buffer.from(encrypted, 'base64');
   if (bytes.length === 0 || bytes.length % 16 !== 0) return undefined;
-  const decipher = createDecipheriv('aes-256-ecb', aesKey(key), null).setAutoPadding(false);
+  const decipher = createDecipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   const plain = Buffer.concat([decipher.update(bytes), decipher.final()])
     .toString('utf8')
     .replace(/\0+$/, '')

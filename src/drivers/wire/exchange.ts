@@ -49,6 +49,7 @@ class Line extends Socket {
   /** How far it came, for the fault that says it went no further. */
   #came = 'no connection';
   #done = false;
+  #isConnecting = true;
 
   constructor(asked: Exchange<unknown>, resolve: (answer: unknown) => void, reject: (fault: Fault) => void) {
     super({ onread: ON_READ });
@@ -67,11 +68,18 @@ class Line extends Socket {
     this.on('connect', this.onConnected);
     this.on('end', this.onEnd);
     this.on('error', this.onError);
+    connecting += 1;
     // One write on each connection: there is nothing that could be delayed behind it.
     this.connect({ host, port });
   }
 
+  #connected(): void {
+    if (this.#isConnecting) connecting -= 1;
+    this.#isConnecting = false;
+  }
+
   onConnected(): void {
+    this.#connected();
     this.#came = 'connected, but no answer';
     this.write(this.#asked.data);
   }
@@ -131,6 +139,7 @@ class Line extends Socket {
 
   #settle(): void {
     this.#done = true;
+    this.#connected();
     clearTimeout(this.#timer);
     if (this.#onAbort !== undefined) this.#asked.signal?.removeEventListener('abort', this.#onAbort);
   }
@@ -144,7 +153,13 @@ const onTimeout = (line: Line): void => line.onLate();
  * more than this. Firmware that keeps the socket may serve one connection at a time, so it must not be kept waiting either.
  */
 const PEER_CLOSES_WITHIN_MS = 20;
+/** While so many connections are being opened, closing waits, for so long at the most: it costs as much as opening, and they are in a hurry. */
+const A_BURST = 128;
+const BURST_LASTS_MS = 500;
 
+/** Connections that are being opened. */
+let connecting = 0;
+let burstSince: number | undefined;
 let waiting: Socket[] = [];
 let overdue: Socket[] = [];
 let closing: NodeJS.Timeout | undefined;
@@ -156,6 +171,11 @@ function letGo(socket: Socket): void {
 }
 
 function closeOverdue(): void {
+  burstSince = connecting < A_BURST ? undefined : (burstSince ?? performance.now());
+  if (burstSince !== undefined && performance.now() - burstSince < BURST_LASTS_MS) {
+    closing = setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
+    return;
+  }
   for (const socket of overdue) socket.destroy();
   overdue = waiting;
   waiting = [];
