@@ -256,9 +256,9 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
     return command?.action === 'sleep' ? command : undefined;
   };
   /** Those that failed at least once: named with a reason, whether or not a later try goes well. */
-  const failed = new Set<string>();
+  const failed = new Map<string, number>();
   await until('every machine confirmed or named', WATCH_MS, () => {
-    for (const id of ids) if (commandOf(id)?.stage === 'failed') failed.add(id);
+    for (const id of ids) if (commandOf(id)?.stage === 'failed' && !failed.has(id)) failed.set(id, clock.now());
     if (Number.isNaN(cpuMs) && ids.every((id) => failed.has(id) || commandOf(id)?.acknowledgedAt !== undefined)) {
       const { user, system } = process.cpuUsage(cpuBefore);
       cpuMs = Math.round((user + system) / 1_000);
@@ -268,7 +268,9 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   writes.stop();
   const commands = ids.map(commandOf);
   const writtenAt = commands.map((command, i) => {
-    const until = (command?.acknowledgedAt ?? Number.POSITIVE_INFINITY) + unixAheadMs;
+    // Of one that failed, its first try.
+    const answeredAt = failed.get(ids[i]!) ?? command?.acknowledgedAt ?? Number.POSITIVE_INFINITY;
+    const until = answeredAt + unixAheadMs;
     const at = command === undefined ? undefined : writes.lastTo(machines[i]!.address, until);
     return at === undefined ? undefined : at - unixAheadMs;
   });
