@@ -2,4 +2,6 @@
 import type { Cluster } from './cluster.ts';
 import { slurm } from './slurm.ts';
 
-export const clusters: readonly Cluster[] = [slurm];
+export const clusters: readonly Cluster[] = [
+  slurm,
+];

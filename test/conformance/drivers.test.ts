@@ -23,6 +23,8 @@ const CALLS: Readonly<Record<Exclude<keyof Device, 'close'>, readonly unknown[]>
   setPowerLimit: [6000],
   setClockLimit: [1200],
   setOutlet: [1, true],
+  setAfterOutage: ['stay-off'],
+  setOutletAfterOutage: [1, 'stay-off'],
   setSupplyC: [24],
   setPools: [[{ url: 'stratum+tcp://pool.example:700', worker: 'site.0001', password: 'x' }]],
   reboot: [],
