@@ -113,6 +113,12 @@ export const ALARMS = {
     meaning:
       'Its readings are old and nothing can be switched there. Check its address, community or instance, and its supply.',
   },
+  'outage-not-armed': {
+    severity: 'warning',
+    title: 'Not armed for an outage',
+    meaning:
+      'The site file says what these do when their supply comes back, and they are not set to it. They will do as they are set: the message says why, busbar machines says which.',
+  },
   'machines-silent': {
     severity: 'warning',
     title: 'Machines do not answer',

@@ -2,6 +2,4 @@
 import type { Cluster } from './cluster.ts';
 import { slurm } from './slurm.ts';
 
-export const clusters: readonly Cluster[] = [
-  slurm,
-];
+export const clusters: readonly Cluster[] = [slurm];

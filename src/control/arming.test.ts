@@ -20,6 +20,7 @@ function site(count: number, more: { trust?: Trust; leave?: string; wanted?: Aft
   const targetOf = (machine: (typeof machines)[number], wanted: AfterOutage): ArmTarget => ({
     id: machine.id,
     group: 'g',
+    cohort: 'g',
     wanted,
     seen: () => machine.read,
     async write() {

@@ -14,8 +14,10 @@ import { mustAct } from './trust.ts';
 /** A machine or an outlet that shall do a thing when its supply comes back. */
 export interface ArmTarget {
   readonly id: string;
-  /** Targets of one group are armed in one act. */
+  /** Targets of one group, or of one PDU, are armed in one act. */
   readonly group: string;
+  /** The cohort whose trust and holds count for it. */
+  readonly cohort: string;
   readonly wanted: AfterOutage;
   /** What it was last read to be set to, and when; undefined while nothing was read that would tell. */
   seen(): { readonly is: AfterOutage | undefined; readonly at: SiteMs } | undefined;

@@ -26,6 +26,7 @@ import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
+import { createAfterOutages, type AfterOutages } from './after-outage.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
@@ -177,6 +178,8 @@ export interface Runtime {
   readonly journal: Journal;
   readonly identities: Identities;
   readonly curves: ResponseCurves;
+  /** What machines and outlets do when their supply comes back. */
+  readonly afterOutages: AfterOutages;
   close(): Promise<void>;
 }
 
@@ -329,6 +332,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       return siteMsLater === undefined ? undefined : siteMsLater / clock.speed;
     },
     staleMs: staleMsOf(readEveryMs),
+  });
+  const afterOutages: AfterOutages = createAfterOutages({
+    journal,
+    devices,
+    site: () => site,
+    fleet: () => fleet,
+    trustOf: (groupId) => people.levels.of(groupId),
+    heldBy: (groupId) => people.holds().get(groupId)?.who,
+    givesWay: () => reconciler.isShedding(),
+    siteNow: () => clock.now(),
+    wallNow,
   });
   const gates: Gates = createGates({
     site: () => site,
@@ -551,6 +565,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     clusters.reload(site);
     uplinks.reload(site);
     devices.reload(site);
+    afterOutages.follow();
     pools.follow();
     grid.follow();
     books.follow(site);
@@ -587,7 +602,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     });
     if (guard !== undefined) raised.push(...guard.alarms());
     alarms = alarmBook.update(
-      [...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms(), ...grid.alarms()],
+      [
+        ...raised,
+        ...pools.alarms(),
+        ...identities.alarms(),
+        ...devices.alarms(),
+        ...grid.alarms(),
+        ...afterOutages.alarms(),
+      ],
       picture.at,
     );
     const now = alarms
@@ -643,6 +665,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.commands(changed);
     responses.look(changed);
     curves.look(changed);
+    journal.commands(afterOutages.drainChanged());
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
@@ -652,6 +675,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
     loop('guard', SECOND_MS, () => guard?.look(), log),
+    loop('arming', SECOND_MS, () => afterOutages.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
@@ -706,6 +730,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     identities,
     curves,
+    afterOutages,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
