@@ -113,6 +113,12 @@ export const ALARMS = {
     meaning:
       'Its readings are old and nothing can be switched there. Check its address, community or instance, and its supply.',
   },
+  outage: {
+    severity: 'critical',
+    title: 'Outage: machines booted unasked',
+    meaning:
+      'Many miners of a hall or PDU booted together and nobody told them to: their supply was cut and came back. Each is put back to what is wanted of it, wakes PDU by PDU. Find what cut the supply; the alarm ends when all are as wanted.',
+  },
   'outage-not-armed': {
     severity: 'warning',
     title: 'Not armed for an outage',

@@ -13,6 +13,7 @@ import {
   siteClock,
   siteMs,
   type ClockSetting,
+  type Command,
   type GuardAuditLine,
   type Interval,
   type Machine,
@@ -20,6 +21,7 @@ import {
   type Point,
   type Site,
   type SiteClock,
+  type SiteMs,
 } from '../model/index.ts';
 import type { OrderPreviewRequest, OrderPreviewView } from '../model/orders-api.ts';
 import { openHistory, type History } from '../store/history/history.ts';
@@ -34,6 +36,7 @@ import { openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
+import { createOutages, type Outages } from './outages.ts';
 import { openMarkets, type Markets } from './markets.ts';
 import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
@@ -105,6 +108,8 @@ const GUARD_SEQ_KEY = 'guard-audit-seq';
 const SLEEPS_KEY = 'sleep-times';
 /** How machines of each model and firmware answer. */
 const CURVES_KEY = 'response-curves';
+/** Outages that are not over, and when this was last written. */
+const OUTAGES_KEY = 'outages';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -294,6 +299,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       telemetry.machine(member.machine.id, member.reading);
       identities.observe(member);
       pools.observe(member);
+      outages.observe(member);
     },
   });
   const curves: ResponseCurves = createResponseCurves(
@@ -332,6 +338,18 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       return siteMsLater === undefined ? undefined : siteMsLater / clock.speed;
     },
     staleMs: staleMsOf(readEveryMs),
+  });
+  const wokenBefore = new Map(wakesBefore.map(({ target, at }) => [target, at]));
+  const outages: Outages = createOutages({
+    journal,
+    before: await store.getMeta(OUTAGES_KEY),
+    machines: () => fleet.machines,
+    pduOf: (id) => devices.pduOf(id)?.id,
+    touchedAt: (id, isAsleep) =>
+      restartedAt(reconciler.commandOf(id), isAsleep, pools.changes.touchedAt(id)) ?? wokenBefore.get(id),
+    wanted: (id) => reconciler.desired(id)?.mode,
+    readEverySiteMs: () => readEveryMs * clock.speed,
+    siteNow: () => clock.now(),
   });
   const afterOutages: AfterOutages = createAfterOutages({
     journal,
@@ -544,6 +562,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     witness.examine(picture, reconciler);
     if (trust() !== 'shadow' && planning.plan() !== undefined) ballast.look(picture);
     grid.look(picture);
+    outages.look(picture.halls);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     // A price that is told anew, or told otherwise.
@@ -609,6 +628,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...devices.alarms(),
         ...grid.alarms(),
         ...afterOutages.alarms(),
+        ...outages.alarms(),
       ],
       picture.at,
     );
@@ -650,6 +670,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.settle();
     const sleeps = responses.kept();
     if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
+    store.setMeta(OUTAGES_KEY, outages.kept());
     const measured = curves.kept();
     if (measured !== undefined) store.setMeta(CURVES_KEY, measured);
   }
@@ -766,8 +787,18 @@ const REPLAN_ON: ReadonlySet<string> = new Set([
   'hall-over-breaker',
   'feeder-over-rating',
   'hall-dark',
+  'outage',
   'meter-silent',
 ]);
+
+/** When a machine was last told something that may restart its mining program; what was told to sleep and runs was not restarted by that. */
+function restartedAt(command: Command | undefined, isAsleep: boolean, pools: SiteMs | undefined): SiteMs | undefined {
+  const told =
+    command === undefined || (command.mode === 'sleep' && !isAsleep)
+      ? undefined
+      : (command.acknowledgedAt ?? command.sentAt);
+  return told === undefined || (pools !== undefined && pools > told) ? pools : told;
+}
 
 function toTarget(member: FleetMachine): Target[] {
   const { machine, device } = member;
