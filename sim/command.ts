@@ -29,6 +29,8 @@ export type SimCommand =
   | { readonly op: 'server-power'; readonly n: number; readonly on: boolean }
   /** What a cooling plant is asked to deliver, by its index. */
   | { readonly op: 'set-point'; readonly cooling: number; readonly celsius: number }
+  /** Whether a cooling plant is demanded to run; undefined: its own program decides. */
+  | { readonly op: 'demand-cooling'; readonly cooling: number; readonly on?: boolean }
   | { readonly op: 'work-mode'; readonly i: number; readonly mode: number }
   | { readonly op: 'gpu-limit'; readonly n: number; readonly gpus: readonly number[]; readonly watts: number }
   /** Highest clock the GPUs may run at; 0 lets them go. */

@@ -76,6 +76,8 @@ export interface WorldState {
   restores: Map<number, AfterOutage>;
   /** Seconds until an outlet is on when its PDU has supply again, -1 for never, by PDU and outlet; the others are on at once. */
   outletSeconds: Map<string, number>;
+  /** Cooling plants whose start was written, by index, with since when; the others follow their own program. */
+  demands: Map<number, { readonly on: boolean; readonly since: number }>;
   /** Set points of cooling plants that were changed, by index. */
   setPoints: Map<number, number>;
   readonly feeder: { readonly breaker: BreakerState; powerW: number; energyWh: number };
@@ -128,6 +130,7 @@ export function createWorld(
       darkServers: new Set(),
       restores: new Map(),
       outletSeconds: new Map(),
+      demands: new Map(),
       feeder: { breaker: { heat: 0, closesAt: undefined }, powerW: 0, energyWh: 0 },
     },
   };
@@ -310,6 +313,11 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       return;
     case 'outlet-restore':
       world.state.outletSeconds.set(outletKey(command.pdu, command.outlet), command.seconds);
+      return;
+    case 'demand-cooling':
+      if (command.on === undefined) world.state.demands.delete(command.cooling);
+      else if (world.state.demands.get(command.cooling)?.on !== command.on)
+        world.state.demands.set(command.cooling, { on: command.on, since: at });
       return;
     case 'set-point':
       world.state.setPoints.set(command.cooling, command.celsius);

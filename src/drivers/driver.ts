@@ -54,6 +54,8 @@ export interface Device {
   setOutletAfterOutage?(outlet: number, what: AfterOutage, signal?: AbortSignal): Promise<void>;
   /** What a cooling plant delivers, inside the limits of its settings. */
   setSupplyC?(celsius: number, signal?: AbortSignal): Promise<void>;
+  /** Demands that a cooling plant runs; false takes the demand back, and its own program decides again. */
+  demandCooling?(on: boolean, signal?: AbortSignal): Promise<void>;
   reboot?(signal?: AbortSignal): Promise<void>;
   locate?(on: boolean, signal?: AbortSignal): Promise<void>;
   /** Lets go of sockets and tokens. */

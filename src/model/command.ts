@@ -21,7 +21,16 @@ export interface Command {
   /** Commands of one decision share a batch. */
   readonly batchId: string;
   readonly target: string;
-  readonly action: 'sleep' | 'wake' | 'set-mode' | 'hold-job' | 'release-job' | 'requeue-job' | 'arm-outage';
+  readonly action:
+    | 'sleep'
+    | 'wake'
+    | 'set-mode'
+    | 'hold-job'
+    | 'release-job'
+    | 'requeue-job'
+    | 'arm-outage'
+    | 'start-plant'
+    | 'let-go-plant';
   /** Mode key wanted, or what shall happen after an outage, where the action has one. */
   readonly mode: string | undefined;
   readonly who: string;

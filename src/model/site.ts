@@ -253,6 +253,13 @@ const plant = z.strictObject({
     })
     .optional()
     .describe('for a PDU: what hangs on it'),
+  carriesMw: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'for a cooling plant: IT heat it carries when it runs; plants of a hall are started in their order; absent: all of its hall',
+    ),
   afterOutage: z
     .enum(AFTER_OUTAGE)
     .optional()

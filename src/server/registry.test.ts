@@ -77,6 +77,23 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^plant\.0\.afterOutage: snmp-pdu cannot be armed for last-state: expected stay-off or start$/,
   ],
   [
+    'a PDU that carries heat',
+    (raw) => {
+      const pdu = { id: 'p', kind: 'pdu', hall: 'a', driver: 'snmp-pdu', address: '127.77.0.1' };
+      raw['plant'] = [{ ...pdu, carriesMw: 1 }];
+    },
+    /^plant\.0\.carriesMw: a PDU carries no heat: expected kind cooling, or no carriesMw$/,
+  ],
+  [
+    'a plant that could be started, and not be seen to run',
+    (raw) => {
+      const points = { supply: 'analog-input,1', start: 'binary-output,1' };
+      const plant = { id: 'p', kind: 'cooling', hall: 'a', driver: 'bacnet-cooling', address: '127.77.0.1' };
+      raw['plant'] = [{ ...plant, settings: { points } }];
+    },
+    /^plant\.0\.settings\.points: start needs what shows that it runs: flow, pump, fan or running$/,
+  ],
+  [
     'outlets to be armed that feed nobody known',
     (raw) => {
       const pdu = { id: 'p', kind: 'pdu', hall: 'a', driver: 'snmp-pdu', address: '127.77.0.1' };

@@ -9,6 +9,7 @@ import {
   CATALOGUE,
   DAY,
   isoUtc,
+  modeFromKey,
   modeKey,
   siteClock,
   siteMs,
@@ -29,6 +30,7 @@ import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { createAfterOutages, type AfterOutages } from './after-outage.ts';
+import { createCoolingControl, type CoolingControl } from './cooling-control.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
@@ -110,6 +112,8 @@ const SLEEPS_KEY = 'sleep-times';
 const CURVES_KEY = 'response-curves';
 /** Outages that are not over, and when this was last written. */
 const OUTAGES_KEY = 'outages';
+/** Cooling plants that were started from here. */
+const COOLING_KEY = 'cooling-started';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -362,9 +366,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     siteNow: () => clock.now(),
     wallNow,
   });
+  const cooling: CoolingControl = createCoolingControl({
+    journal,
+    devices,
+    before: await store.getMeta(COOLING_KEY),
+    site: () => site,
+    fleet: () => fleet,
+    reconciler: () => reconciler,
+    expectW: (member, mode) => toTarget(member)[0]?.expect(modeFromKey(mode))?.powerW,
+    trust,
+    siteNow: () => clock.now(),
+    wallNow,
+  });
   const gates: Gates = createGates({
     site: () => site,
     devices: () => devices.list,
+    cooling,
     awake: (hallId) => fleet.machines.filter((member) => member.machine.hallId === hallId && isAwake(member)).length,
     siteNow: () => clock.now(),
     wallNow,
@@ -629,6 +646,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...grid.alarms(),
         ...afterOutages.alarms(),
         ...outages.alarms(),
+        ...cooling.alarms(),
       ],
       picture.at,
     );
@@ -671,6 +689,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const sleeps = responses.kept();
     if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
     store.setMeta(OUTAGES_KEY, outages.kept());
+    const plants = cooling.kept();
+    if (plants !== undefined) store.setMeta(COOLING_KEY, plants);
     const measured = curves.kept();
     if (measured !== undefined) store.setMeta(CURVES_KEY, measured);
   }
@@ -686,7 +706,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.commands(changed);
     responses.look(changed);
     curves.look(changed);
-    journal.commands(afterOutages.drainChanged());
+    journal.commands([...afterOutages.drainChanged(), ...cooling.drainChanged()]);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
@@ -696,6 +716,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
     loop('guard', SECOND_MS, () => guard?.look(), log),
+    loop('cooling', SECOND_MS, () => (swept ? cooling.look() : undefined), log),
     loop('arming', SECOND_MS, () => afterOutages.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),

@@ -52,6 +52,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   generatorSeries(site, tell);
   machineModels(site, tell);
   afterOutages(site, tell);
+  coolingPlants(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
   programCalls(site, tell);
@@ -170,6 +171,13 @@ function machineModels(site: Raw, tell: Tell): void {
     if (model !== undefined && typeof entry['kind'] === 'string' && model.kind !== entry['kind'])
       tell(['machines', index, 'kind'], `${model.id} is of kind ${model.kind}`);
   }
+}
+
+/** Heat is carried by cooling. */
+function coolingPlants(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'plant'))
+    if (entry['kind'] === 'pdu' && entry['carriesMw'] !== undefined)
+      tell(['plant', index, 'carriesMw'], 'a PDU carries no heat: expected kind cooling, or no carriesMw');
 }
 
 /** Nothing is asked for that a driver cannot arm, and no outlet is armed that nobody has said what hangs on. */

@@ -26,6 +26,7 @@ const CALLS: Readonly<Record<Exclude<keyof Device, 'close'>, readonly unknown[]>
   setAfterOutage: ['stay-off'],
   setOutletAfterOutage: [1, 'stay-off'],
   setSupplyC: [24],
+  demandCooling: [true],
   setPools: [[{ url: 'stratum+tcp://pool.example:700', worker: 'site.0001', password: 'x' }]],
   reboot: [],
   locate: [true],
