@@ -29,9 +29,10 @@ export interface Command {
     | 'release-job'
     | 'requeue-job'
     | 'arm-outage'
+    | 'set-power-limit'
     | 'start-plant'
     | 'let-go-plant';
-  /** Mode key wanted, or what shall happen after an outage, where the action has one. */
+  /** Mode key wanted, what shall happen after an outage, or watts, where the action has one. */
   readonly mode: string | undefined;
   readonly who: string;
   readonly why: string;

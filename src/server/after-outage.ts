@@ -1,5 +1,5 @@
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
-import { createArming, type Arming, type ArmTarget } from '../control/arming.ts';
+import { createSettings, type SettingTarget } from '../control/settings.ts';
 import type { Trust } from '../control/trust.ts';
 import { type AfterOutage, type Command, type Site, type SiteMs, type WallMs } from '../model/index.ts';
 import type { AfterOutageView, ArmWord } from '../model/api.ts';
@@ -21,6 +21,8 @@ export interface AfterOutages {
   /** The site file has changed. */
   follow(): void;
 }
+
+type ArmTarget = SettingTarget<AfterOutage>;
 
 export interface AfterOutagesOptions {
   readonly journal: Journal;
@@ -46,7 +48,9 @@ export function createAfterOutages(options: AfterOutagesOptions): AfterOutages {
   let targets: readonly ArmTarget[] = [];
   let wishes: ReadonlyMap<string, AfterOutage | undefined> = new Map();
 
-  const arming: Arming = createArming({
+  const arming = createSettings<AfterOutage>({
+    action: 'arm-outage',
+    isSame: (a, b) => a === b,
     siteNow,
     wallNow,
     givesWay: options.givesWay,

@@ -52,6 +52,7 @@ import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
+import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
@@ -378,6 +379,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     siteNow: () => clock.now(),
     wallNow,
   });
+  const limitsBefore: LimitsBefore = createLimitsBefore({
+    store,
+    before: await store.getMeta(LIMITS_KEY),
+    journal,
+    fleet: () => fleet,
+    isOrdered: () => orders.inForce().length > 0,
+    desired: (id) => reconciler.desired(id),
+    changedAt: (id) => reconciler.lastChange(id)?.at,
+    trustOf: (groupId) => people.levels.of(groupId),
+    givesWay: () => reconciler.isShedding(),
+    mayIncrease: (id, hallId, deltaW) => (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW),
+    siteNow: () => clock.now(),
+    wallNow,
+  });
   const gates: Gates = createGates({
     site: () => site,
     devices: () => devices.list,
@@ -452,6 +467,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     responses,
     jobCommands,
     statesBefore: await createStatesBefore(store),
+    limitsBefore,
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
@@ -706,7 +722,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.commands(changed);
     responses.look(changed);
     curves.look(changed);
-    journal.commands([...afterOutages.drainChanged(), ...cooling.drainChanged()]);
+    journal.commands([...afterOutages.drainChanged(), ...cooling.drainChanged(), ...limitsBefore.drainChanged()]);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
@@ -717,6 +733,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('second', SECOND_MS, everySecond, log),
     loop('guard', SECOND_MS, () => guard?.look(), log),
     loop('cooling', SECOND_MS, () => (swept ? cooling.look() : undefined), log),
+    loop('limits', SECOND_MS, () => limitsBefore.look(), log),
     loop('arming', SECOND_MS, () => afterOutages.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),

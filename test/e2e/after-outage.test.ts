@@ -95,7 +95,7 @@ test('in shadow nothing is armed, and every page says so', { timeout: 120_000 },
   expect(sim.world.state.restores.size + sim.world.state.outletSeconds.size).toBe(0);
   const detail = await (await fetch(`${site.url}/api/v1/machines/e-a100-0001`)).json();
   expect(detail).toMatchObject({
-    afterOutage: { wanted: 'stay-off', is: 'last-state', state: 'not-armed', why: 'in shadow nothing is armed' },
+    afterOutage: { wanted: 'stay-off', is: 'last-state', state: 'not-armed', why: 'in shadow nothing is written' },
   });
   const overview = (await (await fetch(`${site.url}/api/v1/overview`)).json()) as { afterOutage: object };
   expect(overview.afterOutage).toMatchObject({ 'not-armed': 2 });

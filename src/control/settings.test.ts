@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Fault, siteMs, wallMs, type AfterOutage, type Trust } from '../model/index.ts';
-import { createArming, type ArmTarget } from './arming.ts';
+import { createSettings, type SettingTarget } from './settings.ts';
 
 /** Machines that keep a setting; `lost` ones acknowledge and do nothing. */
 function site(count: number, more: { trust?: Trust; leave?: string; wanted?: AfterOutage } = {}) {
@@ -17,7 +17,7 @@ function site(count: number, more: { trust?: Trust; leave?: string; wanted?: Aft
     isLost: false,
     asked: 0,
   }));
-  const targetOf = (machine: (typeof machines)[number], wanted: AfterOutage): ArmTarget => ({
+  const targetOf = (machine: (typeof machines)[number], wanted: AfterOutage): SettingTarget<AfterOutage> => ({
     id: machine.id,
     group: 'g',
     cohort: 'g',
@@ -30,7 +30,9 @@ function site(count: number, more: { trust?: Trust; leave?: string; wanted?: Aft
     },
     readAgain: () => void (machine.asked += 1),
   });
-  const arming = createArming({
+  const arming = createSettings<AfterOutage>({
+    action: 'arm-outage',
+    isSame: (a, b) => a === b,
     siteNow: () => siteMs(now),
     wallNow: () => wallMs(now),
     trust: () => trust,
@@ -130,8 +132,8 @@ test('so many at once and no more, and sheds go first', async () => {
 });
 
 test.each<[Trust, string]>([
-  ['shadow', 'in shadow nothing is armed'],
-  ['suggest', 'in suggest nothing is armed'],
+  ['shadow', 'in shadow nothing is written'],
+  ['suggest', 'in suggest nothing is written'],
 ])('in %s nothing is written; raised, it is', async (trust, why) => {
   const { arming, written, pass, raise } = site(1, { trust });
   await pass();

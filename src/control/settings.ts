@@ -1,63 +1,57 @@
-import {
-  asFault,
-  Fault,
-  type AfterOutage,
-  type Command,
-  type SiteMs,
-  type Trust,
-  type WallMs,
-} from '../model/index.ts';
+import { asFault, Fault, type Command, type SiteMs, type Trust, type WallMs } from '../model/index.ts';
 import { later } from './entry.ts';
 import { retryPauseMs } from './retry.ts';
 import { mustAct } from './trust.ts';
 
-/** A machine or an outlet that shall do a thing when its supply comes back. */
-export interface ArmTarget {
+/** A setting of a machine or an outlet that shall be so: what it does after an outage, watts it keeps to. */
+export interface SettingTarget<T extends string | number> {
   readonly id: string;
-  /** Targets of one group, or of one PDU, are armed in one act. */
+  /** Targets of one group, or of one PDU, are written in one act. */
   readonly group: string;
   /** The cohort whose trust and holds count for it. */
   readonly cohort: string;
-  readonly wanted: AfterOutage;
+  readonly wanted: T;
   /** What it was last read to be set to, and when; undefined while nothing was read that would tell. */
-  seen(): { readonly is: AfterOutage | undefined; readonly at: SiteMs } | undefined;
+  seen(): { readonly is: T | undefined; readonly at: SiteMs } | undefined;
   /** Acknowledged is not proof: it is read back. @throws Fault */
   write(): Promise<void>;
   /** Asks for a reading that tells the setting, soon. */
   readAgain(): void;
 }
 
-export interface ArmingOptions {
+export interface SettingsOptions<T extends string | number> {
+  readonly action: Command['action'];
+  isSame(a: T, b: T): boolean;
   siteNow(): SiteMs;
   wallNow(): WallMs;
   /** How far a target may be acted on; asked before each write. */
-  trust(target: ArmTarget): Trust;
+  trust(target: SettingTarget<T>): Trust;
   /** Why it is not to be touched now, in words; undefined: nothing speaks against it. */
-  leave(target: ArmTarget): string | undefined;
+  leave(target: SettingTarget<T>): string | undefined;
   /** Machines wait to be told to draw less: this can wait. */
   givesWay(): boolean;
   /** A decision to write: on record before anything is sent. @returns the act it is */
-  begin(group: string, wanted: AfterOutage): { readonly id: string; readonly who: string; readonly why: string };
+  begin(group: string, wanted: T): { readonly id: string; readonly who: string; readonly why: string };
 }
 
-export type ArmState =
+export type SettingState =
   | { readonly state: 'armed' }
   /** `why` in words; `cannot`: the machine itself has refused it for good. */
   | { readonly state: 'not-armed' | 'cannot'; readonly why: string };
 
-export interface Arming {
+export interface Settings<T extends string | number> {
   /** Replaces what is wanted; targets that stay keep the command under way. */
-  follow(targets: readonly ArmTarget[]): void;
+  follow(targets: readonly SettingTarget<T>[]): void;
   /** Writes what is not as it is wanted, so many at once, and looks how that went. Called about once a second. */
   look(): void;
   /** Undefined: nothing is wanted of it. */
-  stateOf(id: string): ArmState | undefined;
+  stateOf(id: string): SettingState | undefined;
   /** Commands changed since the last call, to be stored. */
   drainChanged(): Command[];
 }
 
-interface Entry {
-  target: ArmTarget;
+interface Entry<T extends string | number> {
+  target: SettingTarget<T>;
   command: Writable | undefined;
   failure: Fault | undefined;
   retryAt: WallMs | undefined;
@@ -76,15 +70,15 @@ const LOOK_EVERY_MS = 3_000;
 const SAME_ACT_MS = 120_000;
 
 /**
- * Keeps what machines and outlets shall do after an outage as the site file has it, in their firmware or BMC, where it holds when nobody
- * is there to tell them. Idempotent and never blind: what was not read is not written, what is as wanted is left, and what somebody
- * changed since is armed again.
+ * Keeps settings of machines and outlets as they are wanted, in their firmware or BMC, where they hold when nobody is there to tell them.
+ * Idempotent and never blind: what was not read is not written, what is as wanted is left, and what somebody changed since is written
+ * again.
  */
-export function createArming(options: ArmingOptions): Arming {
-  const { siteNow, wallNow } = options;
-  let entries = new Map<string, Entry>();
+export function createSettings<T extends string | number>(options: SettingsOptions<T>): Settings<T> {
+  const { siteNow, wallNow, isSame } = options;
+  let entries = new Map<string, Entry<T>>();
   const changed = new Set<Writable>();
-  const acts = new Map<string, { readonly act: ReturnType<ArmingOptions['begin']>; last: WallMs }>();
+  const acts = new Map<string, { readonly act: ReturnType<SettingsOptions<T>['begin']>; last: WallMs }>();
   let underway = 0;
   let counter = 0;
 
@@ -93,8 +87,9 @@ export function createArming(options: ArmingOptions): Arming {
     changed.add(command);
   }
 
-  function actOf({ group, wanted }: ArmTarget): ReturnType<ArmingOptions['begin']> {
-    const key = `${group} ${wanted}`;
+  function actOf({ group, wanted }: SettingTarget<T>): ReturnType<SettingsOptions<T>['begin']> {
+    // Figures differ from machine to machine and are one decision all the same.
+    const key = typeof wanted === 'string' ? `${group} ${wanted}` : group;
     const known = acts.get(key);
     const now = wallNow();
     if (known !== undefined && now - known.last < SAME_ACT_MS) {
@@ -106,16 +101,16 @@ export function createArming(options: ArmingOptions): Arming {
     return act;
   }
 
-  function commandFor({ command: last, target }: Entry): Writable {
-    if (last?.stage === 'failed' && last.mode === target.wanted) return last;
+  function commandFor({ command: last, target }: Entry<T>): Writable {
+    if (last?.stage === 'failed' && last.mode === String(target.wanted)) return last;
     const { id, who, why } = actOf(target);
     counter += 1;
     return {
       id: `${id}-${counter}`,
       batchId: id,
       target: target.id,
-      action: 'arm-outage',
-      mode: target.wanted,
+      action: options.action,
+      mode: String(target.wanted),
       who,
       why,
       stage: 'sent',
@@ -128,7 +123,7 @@ export function createArming(options: ArmingOptions): Arming {
     };
   }
 
-  function send(entry: Entry): void {
+  function send(entry: Entry<T>): void {
     const { target } = entry;
     const command = commandFor(entry);
     command.attempts += 1;
@@ -148,12 +143,12 @@ export function createArming(options: ArmingOptions): Arming {
       .finally(() => void (underway -= 1));
   }
 
-  async function write(target: ArmTarget): Promise<void> {
-    mustAct(options.trust(target), `arm ${target.id} for ${target.wanted}`);
+  async function write(target: SettingTarget<T>): Promise<void> {
+    mustAct(options.trust(target), `${options.action} ${target.id}: ${target.wanted}`);
     return target.write();
   }
 
-  function fail(entry: Entry, command: Writable, fault: Fault): void {
+  function fail(entry: Entry<T>, command: Writable, fault: Fault): void {
     command.fault = fault.kind;
     entry.failure = fault;
     entry.retryAt = later(wallNow(), retryPauseMs(fault.kind, command.attempts));
@@ -162,11 +157,11 @@ export function createArming(options: ArmingOptions): Arming {
   }
 
   /** Read back, overdue, or to be read again. */
-  function follow(entry: Entry, command: Writable): void {
+  function follow(entry: Entry<T>, command: Writable): void {
     const { target } = entry;
     const seen = target.seen();
     const isNew = seen !== undefined && seen.at > (command.acknowledgedAt ?? command.sentAt);
-    if (isNew && seen.is === target.wanted) {
+    if (isNew && seen.is !== undefined && isSame(seen.is, target.wanted)) {
       command.seenInPowerAt = seen.at;
       entry.failure = undefined;
       return setStage(command, 'seen-in-power');
@@ -183,14 +178,14 @@ export function createArming(options: ArmingOptions): Arming {
     target.readAgain();
   }
 
-  function isDue({ target, command, retryAt }: Entry): boolean {
+  function isDue({ target, command, retryAt }: Entry<T>): boolean {
     const seen = target.seen();
-    if (seen?.is === undefined || seen.is === target.wanted) return false;
+    if (seen?.is === undefined || isSame(seen.is, target.wanted)) return false;
     if (command !== undefined && isOpen(command)) return false;
     // A reading of before the write says nothing of it.
     if (command?.seenInPowerAt !== undefined && seen.at <= command.seenInPowerAt) return false;
     if (options.trust(target) !== 'auto' || options.leave(target) !== undefined) return false;
-    return retryAt === undefined || command?.mode !== target.wanted || wallNow() >= retryAt;
+    return retryAt === undefined || command?.mode !== String(target.wanted) || wallNow() >= retryAt;
   }
 
   return {
@@ -198,9 +193,9 @@ export function createArming(options: ArmingOptions): Arming {
       const before = entries;
       const start = wallNow();
       entries = new Map(
-        targets.map((target): [string, Entry] => {
+        targets.map((target): [string, Entry<T>] => {
           const known = before.get(target.id);
-          const isSame = known?.target.wanted === target.wanted;
+          const stays = known?.target.wanted === target.wanted;
           const fresh = {
             target,
             command: undefined,
@@ -209,7 +204,7 @@ export function createArming(options: ArmingOptions): Arming {
             sentWall: start,
             lookAt: start,
           };
-          return [target.id, known !== undefined && isSame ? Object.assign(known, { target }) : fresh];
+          return [target.id, known !== undefined && stays ? Object.assign(known, { target }) : fresh];
         }),
       );
       for (const [id, { command }] of before)
@@ -232,12 +227,12 @@ export function createArming(options: ArmingOptions): Arming {
       if (entry === undefined) return undefined;
       const { target, command, failure } = entry;
       const seen = target.seen();
-      if (seen?.is === target.wanted) return { state: 'armed' };
+      if (command !== undefined && isOpen(command)) return { state: 'not-armed', why: 'it was told and is read back' };
+      if (seen?.is !== undefined && isSame(seen.is, target.wanted)) return { state: 'armed' };
       if (seen === undefined) return { state: 'not-armed', why: 'it has not told yet what it is set to' };
       if (failure?.kind === 'unsupported') return { state: 'cannot', why: failure.message };
       if (seen.is === undefined) return { state: 'not-armed', why: 'it does not tell what it is set to' };
       if (failure !== undefined) return { state: 'not-armed', why: failure.message };
-      if (command !== undefined && isOpen(command)) return { state: 'not-armed', why: 'it was told and is read back' };
       return { state: 'not-armed', why: held(target) ?? 'its turn has not come' };
     },
     drainChanged() {
@@ -247,8 +242,8 @@ export function createArming(options: ArmingOptions): Arming {
     },
   };
 
-  function held(target: ArmTarget): string | undefined {
+  function held(target: SettingTarget<T>): string | undefined {
     const trust = options.trust(target);
-    return trust === 'auto' ? options.leave(target) : `in ${trust} nothing is armed`;
+    return trust === 'auto' ? options.leave(target) : `in ${trust} nothing is written`;
   }
 }
