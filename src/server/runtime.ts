@@ -349,7 +349,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     before: await store.getMeta(OUTAGES_KEY),
     machines: () => fleet.machines,
-    pduOf: (id) => devices.pduOf(id)?.id,
+    pduOf: (id) => devices.pduIdOf(id),
     touchedAt: (id, isAsleep) =>
       restartedAt(reconciler.commandOf(id), isAsleep, pools.changes.touchedAt(id)) ?? wokenBefore.get(id),
     wanted: (id) => reconciler.desired(id)?.mode,
