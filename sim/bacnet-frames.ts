@@ -9,6 +9,7 @@ export const TYPE = {
   analogOutput: 1,
   analogValue: 2,
   binaryInput: 3,
+  binaryOutput: 4,
   binaryValue: 5,
   device: 8,
 } as const;

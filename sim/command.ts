@@ -1,3 +1,4 @@
+import type { AfterOutage } from '../src/model/index.ts';
 import type { Submission } from './jobs.ts';
 
 /** A pool as somebody wrote it into a machine. */
@@ -22,9 +23,14 @@ export type SimCommand =
   | { readonly op: 'locate'; readonly i: number; readonly on: boolean }
   /** Supply of one machine by its number over all kinds: a PDU's outlet. */
   | { readonly op: 'supply'; readonly number: number; readonly on: boolean }
+  /** What a server does when its supply comes back, and an outlet when its PDU's does: seconds until it is on, -1 for never. */
+  | { readonly op: 'server-restore'; readonly n: number; readonly what: AfterOutage }
+  | { readonly op: 'outlet-restore'; readonly pdu: number; readonly outlet: number; readonly seconds: number }
   | { readonly op: 'server-power'; readonly n: number; readonly on: boolean }
   /** What a cooling plant is asked to deliver, by its index. */
   | { readonly op: 'set-point'; readonly cooling: number; readonly celsius: number }
+  /** Whether a cooling plant is demanded to run; undefined: its own program decides. */
+  | { readonly op: 'demand-cooling'; readonly cooling: number; readonly on?: boolean }
   | { readonly op: 'work-mode'; readonly i: number; readonly mode: number }
   | { readonly op: 'gpu-limit'; readonly n: number; readonly gpus: readonly number[]; readonly watts: number }
   /** Highest clock the GPUs may run at; 0 lets them go. */

@@ -22,6 +22,13 @@ const site = siteSchema.parse({
   plant: [
     { id: 'chiller', hall: 'g', address: ADDRESS, ...plant },
     { id: 'cooler', hall: 'm', address: '127.21.11.2', ...plant, settings: {} },
+    {
+      id: 'pumps',
+      hall: 'm',
+      address: '127.21.11.4',
+      ...plant,
+      settings: { points: { ...points, start: 'binary-output,3' } },
+    },
   ],
 });
 let t: TestSim;
@@ -122,4 +129,19 @@ test('garbage is dropped, whoever sends it, and the next answer is read', async 
   } finally {
     device.close();
   }
+});
+
+test('a plant that can be started stands still until it is demanded, runs up, and stops when let go', async () => {
+  const device = open({ points: { ...points, start: 'binary-output,3' } }, '127.21.11.4');
+  t.pass(5);
+  expect((await device.read()).cooling).toMatchObject({ running: false, flowLpm: 0 });
+  await device.demandCooling!(true);
+  t.pass(5);
+  expect((await device.read()).cooling).toMatchObject({ running: true, flowLpm: 0, fanPct: 0 });
+  t.pass(60);
+  expect((await device.read()).cooling!.flowLpm!).toBeGreaterThan(10);
+  await device.demandCooling!(true);
+  await device.demandCooling!(false);
+  t.pass(5);
+  expect((await device.read()).cooling).toMatchObject({ running: false, flowLpm: 0 });
 });

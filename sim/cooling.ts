@@ -21,9 +21,9 @@ import type { Endpoint, World } from './world.ts';
  * Controllers of cooling plants over BACnet/IP, each with the objects the site file names for it (or a usual layout
  * where it names none). The set point can be written at priority 8; written null, the plant returns to its design.
  */
-type PointName = 'supply' | 'return' | 'setPoint' | 'flow' | 'pressure' | 'fan' | 'pump' | 'running';
+type PointName = 'supply' | 'return' | 'setPoint' | 'flow' | 'pressure' | 'fan' | 'pump' | 'running' | 'start';
 
-const USUAL: Readonly<Record<PointName, string>> = {
+const USUAL: Readonly<Record<Exclude<PointName, 'start'>, string>> = {
   supply: 'analog-input,1',
   return: 'analog-input,2',
   setPoint: 'analog-value,1',
@@ -33,11 +33,15 @@ const USUAL: Readonly<Record<PointName, string>> = {
   pump: 'analog-output,2',
   running: 'binary-input,1',
 };
+/** A plant that can be started stands still by its own program; pumps and fans take so long to run up. */
+const NAMES: readonly PointName[] = [...(Object.keys(USUAL) as PointName[]), 'start'];
+const RUN_UP_MS = 40_000;
 const TYPES: Readonly<Record<string, number>> = {
   'analog-input': TYPE.analogInput,
   'analog-output': TYPE.analogOutput,
   'analog-value': TYPE.analogValue,
   'binary-input': TYPE.binaryInput,
+  'binary-output': TYPE.binaryOutput,
   'binary-value': TYPE.binaryValue,
 };
 const OPERATOR = 8;
@@ -77,7 +81,7 @@ function pointsOf(world: World, endpoint: Endpoint): ReadonlyMap<string, PointNa
   const named = world.site.plant.find(({ id }) => id === endpoint.id)?.settings['points'];
   const points = { ...(typeof named === 'object' && named !== null ? named : USUAL) } as Record<string, unknown>;
   return new Map(
-    (Object.keys(USUAL) as PointName[]).flatMap((name) => {
+    NAMES.flatMap((name) => {
       const [type = '', instance = ''] = (typeof points[name] === 'string' ? points[name] : '').split(',');
       return TYPES[type] === undefined ? [] : [[`${TYPES[type]},${Number(instance)}`, name] as const];
     }),
@@ -98,14 +102,15 @@ function controllerOf(host: Host, endpoint: Endpoint): Controller {
       if (property === PROPERTY.objectName) return { tag: 'text', text: name ?? endpoint.id };
       if (property === PROPERTY.objectType) return { tag: 'enumerated', number: object.type };
       if (property !== PROPERTY.presentValue || name === undefined) return UNKNOWN_PROPERTY;
-      const value = presentValue(host.world, endpoint, name);
-      const isBinary = object.type === TYPE.binaryInput || object.type === TYPE.binaryValue;
+      const value = presentValue(host.world, endpoint, name, [...points.values()].includes('start'));
+      const isBinary = ([TYPE.binaryInput, TYPE.binaryOutput, TYPE.binaryValue] as number[]).includes(object.type);
       return { tag: isBinary ? 'enumerated' : 'real', number: value };
     },
     write(object, property, value, priority) {
       const name = nameOf(object);
       if (name === undefined) return UNKNOWN_OBJECT;
       if (property !== PROPERTY.presentValue) return UNKNOWN_PROPERTY;
+      if (name === 'start' && priority === OPERATOR) return demand(host, endpoint, value);
       if (name !== 'setPoint' || priority !== OPERATOR) return WRITE_DENIED;
       return setPoint(host, endpoint, value);
     },
@@ -123,13 +128,31 @@ function setPoint(host: Host, endpoint: Endpoint, value: Value) {
   return undefined;
 }
 
+function demand(host: Host, endpoint: Endpoint, value: Value) {
+  if (value.tag !== 'null' && value.tag !== 'enumerated') return WRONG_TYPE;
+  if (value.tag === 'enumerated' && value.number > 1) return OUT_OF_RANGE;
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return WRITE_DENIED;
+  const cooling = endpoint.index;
+  if (fault === undefined)
+    host.send(
+      value.tag === 'null'
+        ? { op: 'demand-cooling', cooling }
+        : { op: 'demand-cooling', cooling, on: value.number === 1 },
+    );
+  return undefined;
+}
+
 /** A plant follows its hall: flow stands, fans and pumps follow the load, what comes back is warmer by the heat it carries. */
-function presentValue(world: World, endpoint: Endpoint, name: PointName): number {
+function presentValue(world: World, endpoint: Endpoint, name: PointName, hasStart: boolean): number {
   const hall = world.halls[endpoint.hall]!;
   const step = Math.round(world.state.t / world.stepMs);
   const noise = (of: number) => 1 + 0.01 * bellAt(world.seed, PURPOSE.meter, endpoint.number * 8 + of, step);
   const asked = world.state.setPoints.get(endpoint.index) ?? designSetPointC(hall.config);
-  const runs = world.state.feeder.breaker.closesAt === undefined && hall.state.breaker.closesAt === undefined;
+  const demanded = world.state.demands.get(endpoint.index);
+  const isOn = !hasStart || demanded?.on === true;
+  const supplied = world.state.feeder.breaker.closesAt === undefined && hall.state.breaker.closesAt === undefined;
+  const runs = supplied && isOn && (!hasStart || world.state.t - demanded!.since >= RUN_UP_MS);
   const load = hall.designW > 0 ? hall.state.itW / hall.designW : 0;
   switch (name) {
     case 'setPoint':
@@ -147,7 +170,9 @@ function presentValue(world: World, endpoint: Endpoint, name: PointName): number
       return runs ? Math.min(100, (25 + 70 * load) * noise(5)) : 0;
     case 'pump':
       return runs ? Math.min(100, 80 * noise(6)) : 0;
+    case 'start':
+      return demanded?.on === true ? 1 : 0;
     default:
-      return runs ? 1 : 0;
+      return supplied && isOn ? 1 : 0;
   }
 }

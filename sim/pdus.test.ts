@@ -87,3 +87,19 @@ test('a value that is no command is refused, and so is an object that is not to 
   await expect(world.io.snmp.set({ ...agent, oid: status, value: 1 })).rejects.toMatchObject({ kind: 'unauthorised' });
   await expect(world.io.snmp.walk({ ...agent, oid: '1.3.6.1.4.1.318.1.1.26.77' })).resolves.toEqual([]);
 });
+
+test('an outlet keeps what it is set to do after an outage, and does it', async () => {
+  await open().setOutletAfterOutage!(2, 'stay-off');
+  await open().setOutletAfterOutage!(3, 'start');
+  await expect(open().setOutletAfterOutage!(3, 'last-state')).rejects.toMatchObject({ kind: 'unsupported' });
+  const told = (await open().inspect!()).outletsAfterOutage!;
+  expect(told.filter(({ afterOutage }) => afterOutage === 'stay-off')).toEqual([{ index: 2, afterOutage: 'stay-off' }]);
+  expect(told).toHaveLength(8);
+  t.sim.trip('m');
+  t.pass(5);
+  t.pass(30 * 60);
+  const { outlets } = await open().read();
+  expect(outlets!.slice(0, 4).map(({ on }) => on)).toEqual([true, false, true, true]);
+  expect(t.sim.world.miners.state.powerW[3]).toBe(0);
+  expect(t.sim.world.miners.state.powerW[4]).toBeGreaterThan(0);
+});

@@ -1,6 +1,7 @@
 import snmp from 'net-snmp';
 import type { Host } from './net.ts';
 import { serialAt } from './random.ts';
+import { loadsOf, outletKey } from './restore.ts';
 import type { Endpoint, World } from './world.ts';
 
 /**
@@ -9,7 +10,10 @@ import type { Endpoint, World } from './world.ts';
  * draws what the machine that hangs on it draws.
  */
 const APC = '1.3.6.1.4.1.318.1.1.26';
+const CONFIG = `${APC}.9.2.1.1`;
 const VOLTS = 230;
+/** Seconds until an outlet is turned on, at the most (PowerNet-MIB). */
+const MOST_DELAY_S = 7200;
 const ON = { state: 2, command: 1 } as const;
 const OFF = { state: 1, command: 2 } as const;
 const { Integer, OctetString } = snmp.ObjectType;
@@ -31,18 +35,6 @@ export function openPduAgents(host: Host, port: number): PduAgents {
     .filter(({ kind }) => kind === 'pdu')
     .map((endpoint) => openAgent(host, endpoint, port));
   return { close: () => agents.forEach((agent) => agent.close()) };
-}
-
-/** Outlets of the bare device; a larger one where more machines hang on it. */
-const OUTLETS = 8;
-
-function loadsOf(world: World, endpoint: Endpoint): (Endpoint | undefined)[] {
-  const feeds = world.site.plant.find(({ id }) => id === endpoint.id)?.feeds;
-  const count = Math.max(OUTLETS, feeds?.count ?? 0);
-  const group = world.endpoints.filter(({ groupId }) => groupId === feeds?.group);
-  return Array.from({ length: count }, (_, i) =>
-    feeds !== undefined && i < feeds.count ? group[feeds.first - 1 + i] : undefined,
-  );
 }
 
 function wattsOf(world: World, load: Endpoint | undefined): number {
@@ -79,6 +71,7 @@ function openAgent(host: Host, endpoint: Endpoint, port: number) {
       total += watts;
       pdu.energyWh[i]! += watts * hours;
       cell('switchedStatus', 5, i + 1, isOff(i) ? OFF.state : ON.state);
+      cell('switchedConfig', 5, i + 1, host.world.state.outletSeconds.get(outletKey(endpoint.number, i + 1)) ?? 0);
       cell('switchedControl', 5, i + 1, isOff(i) ? OFF.command : ON.command);
       cell('meteredStatus', 6, i + 1, Math.round((watts / VOLTS) * 10));
       cell('meteredStatus', 7, i + 1, Math.round(watts));
@@ -90,7 +83,9 @@ function openAgent(host: Host, endpoint: Endpoint, port: number) {
 
   function onRequest(request: MibRequest): void {
     if (request.operation === snmp.PduType.SetRequest) {
-      const status = switchOutlet(host, pdu, request);
+      const status = request.oid.startsWith(`${CONFIG}.`)
+        ? setDelay(host, pdu, request)
+        : switchOutlet(host, pdu, request);
       if (status !== 0) return request.done({ errorStatus: status });
     } else refresh();
     request.done();
@@ -117,11 +112,13 @@ function openAgent(host: Host, endpoint: Endpoint, port: number) {
   table('deviceStatus', `${APC}.4.3.1`, { 2: Integer, 4: Integer, 5: Integer, 9: Integer });
   mib.addTableRow('deviceStatus', [1, 1, 2, 0, 0]);
   const named = { 2: Integer, 3: OctetString, 4: Integer };
+  table('switchedConfig', CONFIG, { ...named, 5: Integer }, 5);
   table('switchedStatus', `${APC}.9.2.3.1`, { ...named, 5: Integer });
   table('switchedControl', `${APC}.9.2.4.1`, { ...named, 5: Integer }, 5);
   table('meteredStatus', `${APC}.9.4.3.1`, { ...named, 6: Integer, 7: Integer, 11: Integer });
   loads.forEach((load, i) => {
     const row = [i + 1, 1, load?.id ?? `Outlet ${i + 1}`, i + 1];
+    mib.addTableRow('switchedConfig', [...row, 0]);
     mib.addTableRow('switchedStatus', [...row, ON.state]);
     mib.addTableRow('switchedControl', [...row, ON.command]);
     mib.addTableRow('meteredStatus', [...row, 0, 0, 0]);
@@ -139,6 +136,17 @@ function switchOutlet(host: Host, { endpoint, loads }: Pdu, request: MibRequest)
   const load = loads[Number(request.oid.split('.').at(-1)) - 1];
   if (load !== undefined && fault === undefined)
     host.send({ op: 'supply', number: load.number, on: wanted === ON.command });
+  return 0;
+}
+
+/** @returns as above; seconds until the outlet is turned on when the PDU has supply again, -1 for never */
+function setDelay(host: Host, { endpoint }: Pdu, request: MibRequest): number {
+  const seconds = Number(request.setValue);
+  if (!Number.isInteger(seconds) || seconds < -1 || seconds > MOST_DELAY_S) return snmp.ErrorStatus.WrongValue;
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return snmp.ErrorStatus.GeneralError;
+  const outlet = Number(request.oid.split('.').at(-1));
+  if (fault === undefined) host.send({ op: 'outlet-restore', pdu: endpoint.number, outlet, seconds });
   return 0;
 }
 

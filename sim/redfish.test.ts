@@ -71,6 +71,30 @@ test('shows where it is, and keeps out who has the wrong password', async () => 
     await expect(open({ auth }, stranger.io).read()).rejects.toMatchObject({ kind: 'unauthorised' });
 });
 
+test.each([
+  ['stay-off', true, true],
+  ['stay-off', false, true],
+  ['last-state', true, true],
+  ['last-state', false, false],
+  ['start', true, false],
+] as const)('armed for %s, off before: %s, it is off after an outage: %s', async (what, wasOff, isOff) => {
+  const device = open();
+  await device.setAfterOutage!(what);
+  await device.setAfterOutage!(what);
+  expect(await device.read()).toMatchObject({ afterOutage: what });
+  if (wasOff) await device.sleep!();
+  else await device.wake!();
+  t.pass(5);
+  t.sim.trip('g');
+  t.pass(5);
+  expect(t.sim.world.servers.state.serverW[0]).toBe(0);
+  t.pass(20 * 60);
+  expect(t.sim.world.state.serversOff.has(0)).toBe(isOff);
+  expect((await device.read()).mode?.kind).toBe(isOff ? 'sleep' : 'run');
+  await device.wake!();
+  t.pass(10 * 60);
+});
+
 const TOOL = spawnSync('redfishtool', ['-h']).error === undefined;
 const redfishtool = promisify(execFile);
 test.skipIf(!TOOL)('redfishtool, where it is installed, walks it, signs in and switches it', async () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:net';
+import type { AfterOutage } from '../src/model/index.ts';
 import { gpuPart, isTpu } from './gpu-parts.ts';
 import { httpServer, type Host, type HttpAnswer } from './net.ts';
 import { hash32, serialAt } from './random.ts';
@@ -55,7 +56,8 @@ function answer(host: Host, endpoint: Endpoint, request: IncomingMessage, body: 
   if (request.method === 'DELETE' && inner.startsWith('/SessionService/Sessions/')) return { status: 204, body: '' };
   if (inner === '/Systems/1/Actions/ComputerSystem.Reset' && request.method === 'POST')
     return reset(host, endpoint, fields['ResetType']);
-  if (request.method === 'PATCH' && inner === '/Systems/1') return locate(host, endpoint, fields);
+  if (request.method === 'PATCH' && inner === '/Systems/1')
+    return 'PowerRestorePolicy' in fields ? restore(host, endpoint, fields) : locate(host, endpoint, fields);
   const gpu = /^\/Systems\/HGX_Baseboard_0\/Processors\/(GPU_SXM_\d+)\/EnvironmentMetrics$/.exec(inner)?.[1];
   if (request.method === 'PATCH' && gpu !== undefined && resource !== undefined)
     return limit(host, endpoint, Number(gpu.slice('GPU_SXM_'.length)) - 1, fields);
@@ -130,6 +132,21 @@ function locate(host: Host, endpoint: Endpoint, fields: Record<string, unknown>)
   return { status: 204, body: '' };
 }
 
+const POLICIES: Readonly<Record<string, AfterOutage>> = {
+  AlwaysOn: 'start',
+  AlwaysOff: 'stay-off',
+  LastState: 'last-state',
+};
+
+function restore(host: Host, endpoint: Endpoint, fields: Record<string, unknown>): HttpAnswer {
+  const what = POLICIES[String(fields['PowerRestorePolicy'])];
+  if (what === undefined) return failed(400, 'Base.1.8.PropertyValueNotInList');
+  const fault = host.faults.onWrite(endpoint);
+  if (fault === 'refused') return failed(503, 'Base.1.8.ServiceTemporarilyUnavailable');
+  if (fault === undefined) host.send({ op: 'server-restore', n: endpoint.index, what });
+  return { status: 204, body: '' };
+}
+
 function limit(host: Host, endpoint: Endpoint, gpu: number, fields: Record<string, unknown>): HttpAnswer {
   const model = host.world.servers.models[host.world.servers.model[endpoint.index]!]!;
   const watts = (fields['PowerLimitWatts'] as { SetPoint?: unknown } | undefined)?.SetPoint;
@@ -194,6 +211,10 @@ function resourcesOf(host: Host, endpoint: Endpoint): Map<string, object> {
     HostName: world.nodes[n]!.name,
     PowerState: isOn ? (isUp ? 'On' : 'PoweringOn') : 'Off',
     LocationIndicatorActive: bmcOf(host, endpoint).locating,
+    PowerRestorePolicy: Object.keys(POLICIES).find(
+      (name) => POLICIES[name] === (world.state.restores.get(n) ?? 'last-state'),
+    ),
+    'PowerRestorePolicy@Redfish.AllowableValues': Object.keys(POLICIES),
     Status: { ...ok, HealthRollup: 'OK', State: isOn ? 'Enabled' : 'Disabled' },
     Processors: link('/Systems/1/Processors'),
     Links: { Chassis: [link('/Chassis/1')], ManagedBy: [link('/Managers/BMC')] },

@@ -2,6 +2,7 @@ import {
   CATALOGUE,
   addressesOf,
   machineId,
+  type AfterOutage,
   type AsicModel,
   type GpuServerModel,
   type Site,
@@ -15,6 +16,7 @@ import { limitMiner, rebootMiner, setMinerPoint, setWorkMode, sleepMiner, wakeMi
 import { createMiners, stepMiners, type MinerGroup, type Miners, type StepContext } from './miners.ts';
 import { pointsOf } from './points.ts';
 import { GPUS, createServers, freeAll, minimumLimitW, stepServers, type Servers } from './servers.ts';
+import { outletKey, restoreSupply } from './restore.ts';
 import { coolingShare, supplyShiftC } from './set-points.ts';
 import type { SimConfig } from './sim-schema.ts';
 import type { Weather } from './weather.ts';
@@ -66,6 +68,16 @@ export interface WorldState {
   off: Set<number>;
   /** Servers switched off through their BMC. */
   serversOff: Set<number>;
+  /** Halls without supply in the last step, by index. */
+  darkHalls: Set<number>;
+  /** Servers without supply in the last step, by index. */
+  darkServers: Set<number>;
+  /** What servers do when their supply comes back, by index; the others do what they did before. */
+  restores: Map<number, AfterOutage>;
+  /** Seconds until an outlet is on when its PDU has supply again, -1 for never, by PDU and outlet; the others are on at once. */
+  outletSeconds: Map<string, number>;
+  /** Cooling plants whose start was written, by index, with since when; the others follow their own program. */
+  demands: Map<number, { readonly on: boolean; readonly since: number }>;
   /** Set points of cooling plants that were changed, by index. */
   setPoints: Map<number, number>;
   readonly feeder: { readonly breaker: BreakerState; powerW: number; energyWh: number };
@@ -114,6 +126,11 @@ export function createWorld(
       off: new Set(),
       serversOff: new Set(),
       setPoints: new Map(),
+      darkHalls: new Set(),
+      darkServers: new Set(),
+      restores: new Map(),
+      outletSeconds: new Map(),
+      demands: new Map(),
       feeder: { breaker: { heat: 0, closesAt: undefined }, powerW: 0, energyWh: 0 },
     },
   };
@@ -230,6 +247,7 @@ function stepWorld(world: World, t: number, dtMs: number): void {
     live: halls.map((hall) => feederLive && hall.state.breaker.closesAt === undefined),
     inletC: halls.map((hall) => inletC(hall, weather.temperatureC) + supplyShiftC(world, hall.config)),
   };
+  restoreSupply(world, context.live);
   stepMiners(world.miners, context, config, world.deadMiners, world.unplugged);
   stepServers(world.servers, context, config.failures.deadPct, config.failures.repairHours, world);
   stepJobs(world.jobs, world.servers, t, dtMs);
@@ -289,6 +307,17 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
         // Down at once, so that off and on again is a restart.
         servers.state.upAt[command.n] = Infinity;
       }
+      return;
+    case 'server-restore':
+      world.state.restores.set(command.n, command.what);
+      return;
+    case 'outlet-restore':
+      world.state.outletSeconds.set(outletKey(command.pdu, command.outlet), command.seconds);
+      return;
+    case 'demand-cooling':
+      if (command.on === undefined) world.state.demands.delete(command.cooling);
+      else if (world.state.demands.get(command.cooling)?.on !== command.on)
+        world.state.demands.set(command.cooling, { on: command.on, since: at });
       return;
     case 'set-point':
       world.state.setPoints.set(command.cooling, command.celsius);

@@ -113,6 +113,24 @@ export const ALARMS = {
     meaning:
       'Its readings are old and nothing can be switched there. Check its address, community or instance, and its supply.',
   },
+  outage: {
+    severity: 'critical',
+    title: 'Outage: machines booted unasked',
+    meaning:
+      'Many miners of a hall or PDU booted together and nobody told them to: their supply was cut and came back. Each is put back to what is wanted of it, wakes PDU by PDU. Find what cut the supply; the alarm ends when all are as wanted.',
+  },
+  'cooling-not-started': {
+    severity: 'critical',
+    title: 'A cooling plant does not start',
+    meaning:
+      'It was told to run before machines are woken and is not seen to. They wait until flow or fans are read back; check the plant, its breaker, and what its controller takes from BACnet.',
+  },
+  'outage-not-armed': {
+    severity: 'warning',
+    title: 'Not armed for an outage',
+    meaning:
+      'The site file says what these do when their supply comes back, and they are not set to it. They will do as they are set: the message says why, busbar machines says which.',
+  },
   'machines-silent': {
     severity: 'warning',
     title: 'Machines do not answer',

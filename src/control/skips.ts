@@ -12,6 +12,7 @@ export const SKIP_REASONS = {
   ramp: 'the contract lets import change so fast and no faster',
   dwell: 'it was changed a moment ago',
   cooling: "its hall's cooling does not show that it runs",
+  'cooling-starts': "its hall's fans and pumps are being started, and flow is not read back yet",
   frost: "its hall's loop is cold and needs the heat",
   'pdu-rate': 'its PDU wakes its machines one after the other',
   stale: 'its last reading is too old to go by',

@@ -3,11 +3,12 @@ import { Fault, type BacnetObject, type BacnetObjectType, type CoolingReading } 
 import { defineDriver } from './driver.ts';
 import { amount, num } from './wire/fields.ts';
 
-const TYPES = 'analog-input|analog-output|analog-value|binary-input|binary-value';
+const TYPES = 'analog-input|analog-output|analog-value|binary-input|binary-output|binary-value';
 const point = z
   .string()
   .regex(new RegExp(`^(${TYPES}),\\d{1,7}$`), 'an object such as analog-input,3')
   .optional();
+const STARTS: readonly BacnetObjectType[] = ['binary-output', 'binary-value'];
 const SETTABLE: readonly BacnetObjectType[] = ['analog-output', 'analog-value'];
 
 const config = z
@@ -23,11 +24,22 @@ const config = z
         fan: point.describe('%'),
         pump: point.describe('%'),
         running: point.describe('1 where it runs'),
+        start: point.describe(
+          'binary-output or binary-value: 1 is written to start it before machines are woken; without it only read back',
+        ),
       })
       .refine((points) => Object.values(points).some((one) => one !== undefined), 'at least one point')
       .refine(
         ({ setPoint }) => setPoint === undefined || SETTABLE.some((type) => setPoint.startsWith(`${type},`)),
         'setPoint must be an analog-value or analog-output',
+      )
+      .refine(
+        ({ start }) => start === undefined || STARTS.some((type) => start.startsWith(`${type},`)),
+        'start must be a binary-output or binary-value',
+      )
+      .refine(
+        ({ start, flow, pump, fan, running }) => start === undefined || (flow ?? pump ?? fan ?? running) !== undefined,
+        'start needs what shows that it runs: flow, pump, fan or running',
       )
       .describe('which object of the controller holds what'),
     setPointMinC: z.number().default(16).describe('nothing below is ever asked for'),
@@ -51,7 +63,9 @@ export const bacnetCooling = defineDriver({
   recognises: () => false,
   open({ address, config: { port, points, setPointMinC, setPointMaxC, timeoutMs } }, io) {
     const target = { host: address, port, timeoutMs };
-    const names = (Object.keys(points) as (keyof typeof points)[]).filter((name) => points[name] !== undefined);
+    const names = (Object.keys(points) as (keyof typeof points)[]).filter(
+      (name) => points[name] !== undefined && name !== 'start',
+    );
     const objects = names.map((name) => objectOf(points[name]!));
 
     return {
@@ -76,8 +90,17 @@ export const bacnetCooling = defineDriver({
         return { at: io.siteNow(), cooling };
       },
       ...(points.setPoint === undefined ? {} : { setSupplyC }),
+      ...(points.start === undefined ? {} : { demandCooling }),
       close() {},
     };
+
+    /** Given back, the slot is nobody's: the controller's own program stops the plant, or keeps it moving against frost. */
+    async function demandCooling(on: boolean, signal?: AbortSignal): Promise<void> {
+      const object = objectOf(points.start!);
+      const [now] = await io.bacnet.read({ ...target, objects: [object], signal });
+      if (now === undefined) throw new Fault('unsupported', `${address} start: the controller has no ${points.start}`);
+      await io.bacnet.write({ ...target, object, value: on ? 1 : undefined, priority: PRIORITY, signal });
+    }
 
     /** Inside the limits of the settings alone; the object is read first, so that a slip of its number writes nothing. */
     async function setSupplyC(celsius: number, signal?: AbortSignal): Promise<void> {

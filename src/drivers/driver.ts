@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type {
+  AfterOutage,
   BacnetPort,
   DeviceKind,
   HttpPort,
@@ -47,8 +48,14 @@ export interface Device {
   setPools?(pools: readonly PoolSetting[], signal?: AbortSignal): Promise<void>;
   /** Switches one outlet of a PDU, numbered from 1. */
   setOutlet?(outlet: number, on: boolean, signal?: AbortSignal): Promise<void>;
+  /** Arms what it does when its supply comes back; kept by firmware or BMC. What is armed already is left. @throws Fault unsupported for what it does not know */
+  setAfterOutage?(what: AfterOutage, signal?: AbortSignal): Promise<void>;
+  /** The same of one outlet of a PDU, numbered from 1. */
+  setOutletAfterOutage?(outlet: number, what: AfterOutage, signal?: AbortSignal): Promise<void>;
   /** What a cooling plant delivers, inside the limits of its settings. */
   setSupplyC?(celsius: number, signal?: AbortSignal): Promise<void>;
+  /** Demands that a cooling plant runs; false takes the demand back, and its own program decides again. */
+  demandCooling?(on: boolean, signal?: AbortSignal): Promise<void>;
   reboot?(signal?: AbortSignal): Promise<void>;
   locate?(on: boolean, signal?: AbortSignal): Promise<void>;
   /** Lets go of sockets and tokens. */
@@ -90,6 +97,11 @@ export interface Fingerprint {
   readonly pages: ReadonlyMap<string, string>;
 }
 
+export type OutageBehaviour =
+  | { readonly always: AfterOutage }
+  /** What it can be armed to do, with settings as the site file has them. */
+  | { arms(settings: Readonly<Record<string, unknown>>): readonly AfterOutage[] };
+
 export interface Driver<C extends z.ZodType = z.ZodType> {
   readonly name: string;
   /** In words, for docs and messages. */
@@ -105,10 +117,10 @@ export interface Driver<C extends z.ZodType = z.ZodType> {
   /** Settings a discovered machine needs that differ from the defaults: a version of the protocol, a port. */
   settingsFor?(seen: Fingerprint): Readonly<Record<string, unknown>>;
   /**
-   * What a machine that was put to sleep does when its supply was cut and comes back, with nobody there to tell it: sleep on, or run. Absent
-   * where no document and no measurement says.
+   * What a machine does when its supply was cut and comes back, with nobody there to tell it: the same always, or as it is armed.
+   * Absent where no document and no measurement says.
    */
-  readonly afterOutage?: 'sleeps-on' | 'runs';
+  readonly afterOutage?: OutageBehaviour;
   /** The factory's credentials, for `discover --try-defaults` alone. */
   readonly factory?: { readonly username: string; readonly password: string };
   open(target: { address: string; modelId: string; config: z.output<C> }, io: DriverIo): Device;

@@ -118,6 +118,12 @@ describe.skipIf(!isInstalled)('ipmitool and a BMC of ipmi_sim (where both are in
     });
   });
 
+  test('tells what it does after an outage; this BMC takes no other setting, and says so', async () => {
+    expect(await open().inspect!()).toMatchObject({ afterOutage: 'stay-off' });
+    await open().setAfterOutage!('stay-off');
+    await expect(open().setAfterOutage!('start')).rejects.toMatchObject({ kind: 'unsupported' });
+  });
+
   test('is shut down softly, switched on, reset and shown; twice is once', async () => {
     const device = open();
     await device.sleep!();

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { Fault, run, secretRef, SLEEP, type FaultKind, type Reading } from '../model/index.ts';
+import {
+  AFTER_OUTAGE,
+  Fault,
+  run,
+  secretRef,
+  SLEEP,
+  type AfterOutage,
+  type FaultKind,
+  type Reading,
+} from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { amount, max, num } from './wire/fields.ts';
 import { parts } from './wire/parts.ts';
@@ -24,6 +33,7 @@ export const ipmi = defineDriver({
   about: 'GPU servers through their BMC (IPMI 2.0), with ipmitool',
   serves: ['gpu-server'],
   config,
+  afterOutage: { arms: () => AFTER_OUTAGE },
   recognises: () => false,
   open({ address, config: { port, username, password, cipherSuite, timeoutMs } }, io) {
     const user = username === undefined ? [] : ['-U', username];
@@ -52,6 +62,15 @@ export const ipmi = defineDriver({
       return state === 'on';
     }
 
+    /** What the chassis says of itself: its power, and what it does when its supply comes back. */
+    async function chassis(signal?: AbortSignal): Promise<{ on: boolean; afterOutage: AfterOutage | undefined }> {
+      const said = await call(['-v', 'chassis', 'status'], signal);
+      const state = /^System Power\s*:\s*(on|off)\b/im.exec(said)?.[1]?.toLowerCase();
+      if (state === undefined) throw new Fault('garbled', `${address}: no word of its power`, { bytes: said });
+      const policy = /^Power Restore Policy\s*:\s*(\S+)/im.exec(said)?.[1]?.toLowerCase();
+      return { on: state === 'on', afterOutage: AFTER_OUTAGE.find((what) => POLICIES[what] === policy) };
+    }
+
     /** DCMI is an extension that many BMCs lack: no watts then. */
     async function watts(signal?: AbortSignal): Promise<number | undefined> {
       const said = await call(['dcmi', 'power', 'reading'], signal).catch((error: unknown) => {
@@ -75,7 +94,7 @@ export const ipmi = defineDriver({
       /** Sensors are slow: a BMC takes seconds to list them. */
       async inspect(signal) {
         const told = parts();
-        const on = await told.get('power', () => isOn(signal));
+        const state = await told.get('power', () => chassis(signal));
         const fru = await told.get('identity', async () => fruOf(await call(['fru'], signal), address));
         const sensors = await told.get('sensors', async () => sensorsOf(await call(['sdr', 'elist'], signal), address));
         const gaps = told.gaps();
@@ -83,7 +102,8 @@ export const ipmi = defineDriver({
         const fans = sensors?.fansRpm ?? [];
         return {
           at: io.siteNow(),
-          mode: on === undefined ? undefined : on ? run('default') : SLEEP,
+          mode: state === undefined ? undefined : state.on ? run('default') : SLEEP,
+          afterOutage: state?.afterOutage,
           model: model.length === 0 ? undefined : model.join(' '),
           serial: fru?.['Product Serial'] ?? fru?.['Chassis Serial'] ?? fru?.['Board Serial'],
           temperatureC: sensors?.hottestC,
@@ -104,6 +124,10 @@ export const ipmi = defineDriver({
         if (!(await isOn(signal))) throw new Fault('refused', `${address}: it is off; wake it instead`);
         await call(['chassis', 'power', 'reset'], signal);
       },
+      /** Power restore policy of the chassis (IPMI 2.0, section 28.8). */
+      async setAfterOutage(what, signal) {
+        if ((await chassis(signal)).afterOutage !== what) await call(['chassis', 'policy', POLICIES[what]], signal);
+      },
       async locate(on, signal) {
         await isOn(signal);
         await call(['chassis', 'identify', on ? 'force' : '0'], signal);
@@ -112,6 +136,13 @@ export const ipmi = defineDriver({
     };
   },
 });
+
+/** What ipmitool calls each, as it is told and as it tells. */
+const POLICIES: Readonly<Record<AfterOutage, string>> = {
+  'stay-off': 'always-off',
+  'last-state': 'previous',
+  start: 'always-on',
+};
 
 /** What ipmitool says on its way out, whatever the reason; its exit code is always 1. */
 const SAYINGS: readonly (readonly [RegExp, FaultKind, string])[] = [

@@ -28,7 +28,7 @@ type Ask = (command: string, parameter?: string, signal?: AbortSignal) => Promis
 export const luxos = defineDriver({
   name: 'luxos',
   // docs.luxor.tech, `curtail`: the state persists over a restart, and only `wakeup` ends it.
-  afterOutage: 'sleeps-on',
+  afterOutage: { always: 'last-state' },
   about: 'Antminers with LuxOS firmware (cgminer API on 4028)',
   serves: ['asic'],
   config,

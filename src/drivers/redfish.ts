@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import {
+  AFTER_OUTAGE,
   Fault,
   run,
   secretRef,
   SLEEP,
+  type AfterOutage,
   type HttpReply,
   type OperatingMode,
   type Reading,
@@ -70,6 +72,7 @@ export const redfish = defineDriver({
   about: 'GPU servers through their BMC (Redfish over HTTPS)',
   serves: ['gpu-server'],
   config,
+  afterOutage: { arms: () => AFTER_OUTAGE },
   ports: [443],
   probes: [{ port: 443, path: '/redfish/v1' }],
   recognises: (seen) => [...seen.pages].some(([at, body]) => at.endsWith('/redfish/v1') && /RedfishVersion/.test(body)),
@@ -234,6 +237,7 @@ export const redfish = defineDriver({
           powerBasis: powerW === undefined ? undefined : 'measured',
           mode,
           temperatureC: thermal === undefined ? undefined : hottestOf(thermal),
+          afterOutage: restoreOf(system),
         } satisfies Reading;
       },
 
@@ -292,6 +296,22 @@ export const redfish = defineDriver({
         }
       },
 
+      /** `PowerRestorePolicy` of the system (ComputerSystem 1.6 and later). */
+      async setAfterOutage(what, signal) {
+        const where = `${address} PowerRestorePolicy`;
+        const uri = (await placesOf(signal)).system;
+        const system = await get(uri, signal);
+        if (text(system['PowerRestorePolicy']) === undefined)
+          throw new Fault('unsupported', `${where}: the BMC has no such setting`);
+        if (restoreOf(system) === what) return;
+        const allowed = list(system['PowerRestorePolicy@Redfish.AllowableValues']);
+        if (allowed.length > 0 && !allowed.includes(RESTORE[what]))
+          throw new Fault('unsupported', `${where}: the BMC knows no ${RESTORE[what]}, only ${allowed.join(', ')}`);
+        const etag = text(system['@odata.etag']);
+        const headers: Record<string, string> = etag === undefined ? {} : { 'if-match': etag };
+        await ask('PATCH', uri, { PowerRestorePolicy: RESTORE[what] }, headers, signal);
+      },
+
       async locate(on, signal) {
         const uri = (await placesOf(signal)).system;
         const system = await get(uri, signal);
@@ -309,6 +329,16 @@ export const redfish = defineDriver({
     };
   },
 });
+
+/** What Redfish calls each (DSP2046, PowerRestorePolicyTypes). */
+const RESTORE: Readonly<Record<AfterOutage, string>> = {
+  'stay-off': 'AlwaysOff',
+  'last-state': 'LastState',
+  start: 'AlwaysOn',
+};
+
+const restoreOf = (system: Fields): AfterOutage | undefined =>
+  AFTER_OUTAGE.find((what) => RESTORE[what] === system['PowerRestorePolicy']);
 
 /** GPU_SXM_10 comes after GPU_SXM_9, however the BMC lists them. */
 const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Fault, secretRef, type Reading, type SnmpValue } from '../model/index.ts';
+import { AFTER_OUTAGE, Fault, secretRef, type AfterOutage, type Reading, type SnmpValue } from '../model/index.ts';
 import { defineDriver } from './driver.ts';
 import { parts } from './wire/parts.ts';
 import { PDU_FAMILIES, type PduFamily, type PduFamilyName, type PduLayout, type PduObjects } from './wire/pdus.ts';
@@ -26,6 +26,12 @@ export const snmpPdu = defineDriver({
   about: 'Rack PDUs over SNMP v2c: APC rPDU2, Raritan PX2 to PX4, Vertiv Geist',
   serves: ['pdu'],
   config,
+  afterOutage: {
+    arms({ family }) {
+      const known = Object.entries(PDU_FAMILIES).find(([name]) => name === family)?.[1];
+      return AFTER_OUTAGE.filter((what) => known === undefined || known.restore.values[what] !== undefined);
+    },
+  },
   recognises: () => false,
   open({ address, config: { port, community, family: wanted, pdu, inlet, timeoutMs } }, io) {
     const agent = () => ({
@@ -71,6 +77,31 @@ export const snmpPdu = defineDriver({
       return outlets.length === 0 ? undefined : outlets;
     }
 
+    async function afterOutageOf(of: PduFamily): Promise<Reading['outletsAfterOutage']> {
+      const { rows } = await layoutOf(of);
+      const told = rows.size === 0 ? undefined : await ask.walk(of.restore.column(pdu));
+      const known = [...rows].flatMap(([index, row]) => {
+        const afterOutage = of.restore.read(told?.get(row));
+        return afterOutage === undefined ? [] : [{ index, afterOutage }];
+      });
+      return known.length === 0 ? undefined : known.sort((a, b) => a.index - b.index);
+    }
+
+    /** What an object of an outlet holds now. @throws Fault unsupported where there is none */
+    async function valueAt(oid: string, where: string): Promise<number> {
+      const [value] = await ask.get([oid]);
+      if (value === undefined) throw new Fault('unsupported', `${where}: it has no such object`);
+      if (typeof value !== 'number') throw new Fault('garbled', `${where}: found ${String(value)}`);
+      return value;
+    }
+
+    async function rowOf(of: PduFamily, outlet: number): Promise<{ row: string; where: string }> {
+      const row = (await layoutOf(of)).rows.get(outlet);
+      const where = `${address} outlet ${outlet}`;
+      if (row === undefined) throw new Fault('unsupported', `${where}: PDU ${pdu} has no such switched outlet`);
+      return { row, where };
+    }
+
     return {
       async read() {
         const of = await familyOf();
@@ -92,18 +123,25 @@ export const snmpPdu = defineDriver({
           layout = undefined;
           return outletsOf(of);
         });
-        return { at: io.siteNow(), ...identity, outlets, gaps: told.gaps() };
+        const outletsAfterOutage = await told.extra('after an outage', () => afterOutageOf(of));
+        return { at: io.siteNow(), ...identity, outlets, outletsAfterOutage, gaps: told.gaps() };
       },
       /** Reads the outlet first: one that is so already is left alone, one that is not there is said so. */
       async setOutlet(outlet, on) {
         const of = await familyOf();
-        const row = (await layoutOf(of)).rows.get(outlet);
-        const where = `${address} outlet ${outlet}`;
-        if (row === undefined) throw new Fault('unsupported', `${where}: PDU ${pdu} has no such switched outlet`);
-        const [state] = await ask.get([of.state(pdu, row)]);
-        if (state === undefined) throw new Fault('unsupported', `${where}: it can not be switched`);
-        if (typeof state !== 'number') throw new Fault('garbled', `${where}: its state is ${String(state)}`);
+        const { row, where } = await rowOf(of, outlet);
+        const state = await valueAt(of.state(pdu, row), `${where}, its state`);
         if (of.isOn(state) !== on) await io.snmp.set({ ...agent(), ...of.command(pdu, row, on) });
+      },
+      /** A delay before it is turned on is the PDU's own, and is left as somebody has set it. */
+      async setOutletAfterOutage(outlet, what: AfterOutage) {
+        const of = await familyOf();
+        const { row, where } = await rowOf(of, outlet);
+        const value = of.restore.values[what];
+        if (value === undefined) throw new Fault('unsupported', `${where}: this PDU knows no ${what} after an outage`);
+        const oid = `${of.restore.column(pdu)}.${row}`;
+        const now = await valueAt(oid, `${where}, after an outage`);
+        if (of.restore.read(now) !== what) await io.snmp.set({ ...agent(), oid, value });
       },
       close() {},
     };

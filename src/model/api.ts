@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COMMAND_STAGES } from './command.ts';
-import { MACHINE_STATES } from './machine.ts';
+import { AFTER_OUTAGE, MACHINE_STATES } from './machine.ts';
 import { PLAN_STATUS } from './plan.ts';
 import { reason } from './reason.ts';
 import { TRUST } from './trust.ts';
@@ -30,6 +30,20 @@ export const alarm = z.object({
 });
 
 export const nextChange = z.object({ at: time, deltaW: z.number(), why: z.string() });
+
+export const ARM_WORDS = ['armed', 'not-armed', 'cannot', 'not-asked'] as const;
+export type ArmWord = (typeof ARM_WORDS)[number];
+
+/** What a machine or an outlet does when its supply comes back with nobody there to tell it. */
+export const afterOutageView = z.object({
+  wanted: z.enum(AFTER_OUTAGE).nullable().describe('as the site file has it; null: it asks nothing'),
+  is: unknown(z.enum(AFTER_OUTAGE)).describe('what it is set to, as it tells; null = unknown'),
+  state: z
+    .enum(ARM_WORDS)
+    .describe('armed: it is set to what is wanted, or always does it; cannot: nothing can be armed on it'),
+  why: z.string().nullable(),
+});
+export type AfterOutageView = z.infer<typeof afterOutageView>;
 
 export const overview = z.object({
   at: time,
@@ -193,6 +207,9 @@ export const overview = z.object({
       .record(z.string(), z.number().int())
       .describe('machines that are not in the mode wanted of them, by why: failed, unproven, wake-rate, no-room, ...'),
   }),
+  afterOutage: z
+    .record(z.enum(ARM_WORDS), z.number().int())
+    .describe('machines by whether what they do after an outage is armed'),
   alarms: z.array(alarm),
 });
 export type Overview = z.infer<typeof overview>;
@@ -219,6 +236,7 @@ export const machineRow = z.object({
   hashrateThs: unknown(z.number()),
   temperatureC: unknown(z.number()),
   firmware: unknown(z.string()),
+  afterOutage: afterOutageView,
   ageMs: unknown(z.number()).describe('site milliseconds since it last answered'),
 });
 export type MachineRow = z.infer<typeof machineRow>;

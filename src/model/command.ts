@@ -3,7 +3,8 @@ import type { FaultKind } from './fault.ts';
 
 /**
  * A command's life. A machine's answer is never proof: `acknowledged` is what it said, `seen-in-power` is what its
- * own reading shows (for jobs: the scheduler's own list), `seen-at-meter` is what the hall's meter confirms.
+ * own reading shows (for jobs: the scheduler's own list; for what is armed: the setting read back), `seen-at-meter` is what the
+ * hall's meter confirms.
  */
 export const COMMAND_STAGES = [
   'sent',
@@ -20,8 +21,18 @@ export interface Command {
   /** Commands of one decision share a batch. */
   readonly batchId: string;
   readonly target: string;
-  readonly action: 'sleep' | 'wake' | 'set-mode' | 'hold-job' | 'release-job' | 'requeue-job';
-  /** Mode key wanted, where the action has one. */
+  readonly action:
+    | 'sleep'
+    | 'wake'
+    | 'set-mode'
+    | 'hold-job'
+    | 'release-job'
+    | 'requeue-job'
+    | 'arm-outage'
+    | 'set-power-limit'
+    | 'start-plant'
+    | 'let-go-plant';
+  /** Mode key wanted, what shall happen after an outage, or watts, where the action has one. */
   readonly mode: string | undefined;
   readonly who: string;
   readonly why: string;

@@ -105,7 +105,13 @@ export interface BacnetPort {
   write(request: BacnetWrite): Promise<void>;
 }
 
-export type BacnetObjectType = 'analog-input' | 'analog-output' | 'analog-value' | 'binary-input' | 'binary-value';
+export type BacnetObjectType =
+  | 'analog-input'
+  | 'analog-output'
+  | 'analog-value'
+  | 'binary-input'
+  | 'binary-output'
+  | 'binary-value';
 
 export interface BacnetObject {
   readonly type: BacnetObjectType;

@@ -72,6 +72,10 @@ export interface PoolReading {
   readonly rejectedShares?: number | undefined;
 }
 
+/** What a machine or an outlet does when its supply comes back: stays off until it is told, does what it did before, or starts. */
+export const AFTER_OUTAGE = ['stay-off', 'last-state', 'start'] as const;
+export type AfterOutage = (typeof AFTER_OUTAGE)[number];
+
 /** One outlet of a PDU, numbered from 1 as on its face. */
 export interface OutletReading {
   readonly index: number;
@@ -133,9 +137,13 @@ export interface Reading {
   readonly points?: readonly ModePoint[] | undefined;
   /** The limit it keeps to now, where it knows one. */
   readonly powerLimitW?: number | undefined;
+  /** What it is set to do when its supply comes back. */
+  readonly afterOutage?: AfterOutage | undefined;
   readonly gpus?: readonly GpuReading[] | undefined;
   readonly tpus?: readonly TpuReading[] | undefined;
   readonly outlets?: readonly OutletReading[] | undefined;
+  /** What each outlet is set to do when the PDU's supply comes back; one that tells nothing of it is absent. */
+  readonly outletsAfterOutage?: readonly { readonly index: number; readonly afterOutage: AfterOutage }[] | undefined;
   readonly cooling?: CoolingReading | undefined;
   /** Meters: power at the meter and the import counter. */
   readonly energyImportWh?: number | undefined;

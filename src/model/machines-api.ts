@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { machineRow } from './api.ts';
+import { afterOutageView, machineRow } from './api.ts';
 import { reason } from './reason.ts';
 
 /** Shapes of the HTTP API about machines in depth, their pools, PDUs and cooling plant. `null` stands for "unknown". */
@@ -166,6 +166,7 @@ export const plantPage = z.object({
             on: unknown(z.boolean()),
             powerW: number,
             feeds: words.describe('the machine on it'),
+            afterOutage: afterOutageView,
           }),
         ),
       ),

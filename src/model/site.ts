@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CATALOGUE } from './catalogue.ts';
 import { gridSignal } from './grid-signals.ts';
+import { AFTER_OUTAGE } from './machine.ts';
 import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
 import type { BallastFacts } from './snapshot.ts';
@@ -174,6 +175,12 @@ const machineGroup = z.strictObject({
     .min(1)
     .optional()
     .describe('of the list of pools, in order of preference; absent: all of them in the order of the list'),
+  afterOutage: z
+    .enum(AFTER_OUTAGE)
+    .optional()
+    .describe(
+      'what its machines do when their supply comes back, armed in their firmware or BMC where the driver can; absent: as they are set',
+    ),
   settings,
 });
 
@@ -246,6 +253,19 @@ const plant = z.strictObject({
     })
     .optional()
     .describe('for a PDU: what hangs on it'),
+  carriesMw: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'for a cooling plant: IT heat it carries when it runs; plants of a hall are started in their order; absent: all of its hall',
+    ),
+  afterOutage: z
+    .enum(AFTER_OUTAGE)
+    .optional()
+    .describe(
+      'for a PDU: what the outlets it feeds machines from do when its supply comes back; absent: as they are set',
+    ),
   settings,
 });
 

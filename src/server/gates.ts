@@ -1,3 +1,4 @@
+import { isMoving } from '../control/cooling-first.ts';
 import type { Change } from '../control/entry.ts';
 import { createRamp } from '../control/ramp.ts';
 import type { SkipReason } from '../control/skips.ts';
@@ -12,6 +13,7 @@ import {
   type SiteMs,
   type WallMs,
 } from '../model/index.ts';
+import { PLANT_PROVEN_MS, type CoolingControl } from './cooling-control.ts';
 
 /** What speaks against a change beside the meters: cooling that does not run, a loop that would freeze, the contract's ramp. */
 export interface Gates {
@@ -33,14 +35,13 @@ interface CoolingDevice {
 export interface GatesOptions {
   site(): Site;
   devices(): readonly CoolingDevice[];
+  /** Plants that can be started from here; absent: they are only read. */
+  readonly cooling?: Pick<CoolingControl, 'commands' | 'heldBack' | 'made' | 'refresh'>;
   /** Miners of a hall that run, those on their way to sleep not counted. */
   awake(hallId: string): number;
   siteNow(): SiteMs;
   wallNow(): WallMs;
 }
-
-/** A plant is read every ten seconds; one that has said nothing for so long proves nothing. */
-const PROVEN_FOR_MS = 45_000;
 
 export function createGates(options: GatesOptions): Gates {
   const ramp = createRamp(() => {
@@ -57,13 +58,20 @@ export function createGates(options: GatesOptions): Gates {
       .devices()
       .filter(({ entry }) => entry.kind === 'cooling' && entry.hall === hallId)
       .map(({ reading, readWall }) =>
-        readWall !== undefined && options.wallNow() - readWall <= PROVEN_FOR_MS ? reading?.cooling : undefined,
+        readWall !== undefined && options.wallNow() - readWall <= PLANT_PROVEN_MS ? reading?.cooling : undefined,
       );
 
   /** Before machines are woken, fans and pumps are seen to run, where the hall has a plant that tells. */
   function coolingRuns(hallId: string): boolean {
     const plants = plantsOf(hallId);
-    return plants.length === 0 || plants.some(isRunning);
+    return plants.length === 0 || plants.some(isMoving);
+  }
+
+  /** A hall whose plants can be started draws no more than they are seen to carry; the others wake once one is seen to run. */
+  function heldByCooling(change: Change): SkipReason | undefined {
+    if (options.cooling?.commands(change.hallId) === true)
+      return change.deltaW > 0 ? options.cooling.heldBack(change) : undefined;
+    return change.isWake && !coolingRuns(change.hallId) ? 'cooling' : undefined;
   }
 
   /** A loop that is cold, or that nobody knows the temperature of, keeps so many machines as heaters. */
@@ -93,21 +101,19 @@ export function createGates(options: GatesOptions): Gates {
   return {
     of(change) {
       if (!ramp.mayChange(change.deltaW > 0 ? 'up' : 'down')) return 'ramp';
-      if (change.isWake && !coolingRuns(change.hallId)) return 'cooling';
+      const held = heldByCooling(change);
+      if (held !== undefined) return held;
       return change.mode === 'sleep' && isFrost(change.hallId) ? 'frost' : undefined;
     },
     made(change) {
       ramp.spend(importW(change));
+      options.cooling?.made(change);
       const running = awake.get(change.hallId);
       if (change.mode === 'sleep' && running !== undefined) awake.set(change.hallId, running - 1);
     },
-    refresh: () => awake.clear(),
+    refresh() {
+      awake.clear();
+      options.cooling?.refresh();
+    },
   };
-}
-
-/** What moves the heat away is read back: flow where it is measured, else the pump, else the fans. A dry cooler's fans may rest. */
-function isRunning(plant: Reading['cooling'] | undefined): boolean {
-  if (plant === undefined || plant.running === false) return false;
-  const moved = plant.flowLpm ?? plant.pumpPct ?? plant.fanPct;
-  return moved === undefined || moved > 0;
 }

@@ -10,7 +10,17 @@ import { machineRow } from './view.ts';
 const orNull = <T>(value: T | undefined): T | null => value ?? null;
 
 /** What a device can be told: the methods it has. */
-const TOLD = ['sleep', 'wake', 'setMode', 'setPowerLimit', 'setClockLimit', 'setPools', 'reboot', 'locate'] as const;
+const TOLD = [
+  'sleep',
+  'wake',
+  'setMode',
+  'setPowerLimit',
+  'setClockLimit',
+  'setPools',
+  'setAfterOutage',
+  'reboot',
+  'locate',
+] as const;
 const abilities = (device: Device): string[] => TOLD.filter((method) => device[method] !== undefined);
 
 /** Everything known of one machine. */
@@ -88,7 +98,8 @@ export function plantPage(runtime: Runtime): PlantPage {
   return { at: isoUtc(runtime.clock.now()), devices: runtime.devices.list.map((one) => deviceView(runtime, one)) };
 }
 
-function deviceView(runtime: Runtime, { entry, reading, readWall, fault }: SiteDevice): PlantPage['devices'][number] {
+function deviceView(runtime: Runtime, one: SiteDevice): PlantPage['devices'][number] {
+  const { entry, reading, readWall, fault } = one;
   const { feeds } = entry;
   const group = runtime.site.machines.find(({ id }) => id === feeds?.group);
   const most = group === undefined ? 0 : addressesOf(group.addresses).length;
@@ -116,6 +127,7 @@ function deviceView(runtime: Runtime, { entry, reading, readWall, fault }: SiteD
         on: orNull(on),
         powerW: orNull(powerW),
         feeds: onOutlet(index),
+        afterOutage: runtime.afterOutages.outlet(one, index),
       })),
     ),
     cooling:

@@ -33,6 +33,7 @@ import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
 import type { MeterWitness } from './meter-witness.ts';
 import { type Order, stopsMiners, withOrders } from './orders/orders.ts';
+import type { LimitsBefore } from './orders/limits-before.ts';
 import type { StatesBefore } from './orders/states-before.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
@@ -90,6 +91,7 @@ export function createPlanning(options: {
   readonly responses: ReturnType<typeof createResponseWatch>;
   readonly jobCommands: JobCommands;
   readonly statesBefore: StatesBefore;
+  readonly limitsBefore: Pick<LimitsBefore, 'keep'>;
   readonly measurements: Pick<Measurements, 'planMs'>;
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
@@ -143,6 +145,7 @@ export function createPlanning(options: {
     const aside = apart(orders);
     const byPlan = desiresOf(sources.site, made, cohorts, picture, reconciler, aside, act, orders);
     const facts = { at: clock.now(), fleet: options.fleet, reconciler, held: aside.left };
+    options.limitsBefore.keep(byPlan.all);
     const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
     const decision = { id: made.id, at: clock.now(), who: act.who, why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));

@@ -26,6 +26,8 @@ export interface PlantDevices {
   readonly list: readonly SiteDevice[];
   byId(id: string): SiteDevice | undefined;
   readAll(): Promise<void>;
+  /** The id of the PDU that a machine hangs on. */
+  pduIdOf(machine: string): string | undefined;
   /** The PDU that a machine hangs on, and how many there are in its hall with machines on them. */
   pduOf(machine: string): { readonly id: string; readonly hallId: string; readonly inHall: number } | undefined;
   /** Watts at the outlet that a machine hangs on; undefined where none is metered, or its PDU is silent. */
@@ -95,6 +97,7 @@ export function openPlantDevices(
     },
     byId: (id) => list.find(({ entry }) => entry.id === id),
     readAll: async () => void (await Promise.all(list.map(read))),
+    pduIdOf: (machine) => outlets.get(machine)?.on.entry.id,
     pduOf(machine) {
       const entry = outlets.get(machine)?.on.entry;
       if (entry === undefined) return undefined;

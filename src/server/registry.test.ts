@@ -53,6 +53,55 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^machines\.1\.addresses: 127\.1\.10\.40 belongs to "a-s21" already$/,
   ],
   [
+    'what shall happen after an outage, where nothing can be armed',
+    (raw) => void (raw['machines']!.find(({ driver }) => driver === 'antminer-stock')!['afterOutage'] = 'stay-off'),
+    /^machines\.\d+\.afterOutage: nothing can be armed through antminer-stock: expected no afterOutage$/,
+  ],
+  [
+    'what a firmware never does after an outage',
+    (raw) => void (raw['machines']![0]!['afterOutage'] = 'start'),
+    /^machines\.0\.afterOutage: luxos cannot be armed for start: expected last-state, which it does by itself$/,
+  ],
+  [
+    'a word that says nothing of what happens after an outage',
+    (raw) => void (raw['machines']![0]!['afterOutage'] = 'on'),
+    /^machines\.0\.afterOutage: Invalid option: expected one of "stay-off"\|"last-state"\|"start"$/,
+  ],
+  [
+    'a family of PDUs that knows no last state',
+    (raw) => {
+      const feeds = { group: 'a-s21', count: 4 };
+      const pdu = { id: 'p', kind: 'pdu', hall: 'a', driver: 'snmp-pdu', address: '127.77.0.1', feeds };
+      raw['plant'] = [{ ...pdu, settings: { family: 'apc' }, afterOutage: 'last-state' }];
+    },
+    /^plant\.0\.afterOutage: snmp-pdu cannot be armed for last-state: expected stay-off or start$/,
+  ],
+  [
+    'a PDU that carries heat',
+    (raw) => {
+      const pdu = { id: 'p', kind: 'pdu', hall: 'a', driver: 'snmp-pdu', address: '127.77.0.1' };
+      raw['plant'] = [{ ...pdu, carriesMw: 1 }];
+    },
+    /^plant\.0\.carriesMw: a PDU carries no heat: expected kind cooling, or no carriesMw$/,
+  ],
+  [
+    'a plant that could be started, and not be seen to run',
+    (raw) => {
+      const points = { supply: 'analog-input,1', start: 'binary-output,1' };
+      const plant = { id: 'p', kind: 'cooling', hall: 'a', driver: 'bacnet-cooling', address: '127.77.0.1' };
+      raw['plant'] = [{ ...plant, settings: { points } }];
+    },
+    /^plant\.0\.settings\.points: start needs what shows that it runs: flow, pump, fan or running$/,
+  ],
+  [
+    'outlets to be armed that feed nobody known',
+    (raw) => {
+      const pdu = { id: 'p', kind: 'pdu', hall: 'a', driver: 'snmp-pdu', address: '127.77.0.1' };
+      raw['plant'] = [{ ...pdu, afterOutage: 'start' }];
+    },
+    /^plant\.0\.afterOutage: no outlet is known to feed a machine: expected feeds beside it$/,
+  ],
+  [
     'a meter at the address of a machine',
     (raw) => void (raw['meters']![0]!['address'] = '127.1.0.1'),
     /^meters\.0\.address: 127\.1\.0\.1 belongs to "a-s21" already$/,

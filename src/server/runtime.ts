@@ -9,10 +9,12 @@ import {
   CATALOGUE,
   DAY,
   isoUtc,
+  modeFromKey,
   modeKey,
   siteClock,
   siteMs,
   type ClockSetting,
+  type Command,
   type GuardAuditLine,
   type Interval,
   type Machine,
@@ -20,12 +22,15 @@ import {
   type Point,
   type Site,
   type SiteClock,
+  type SiteMs,
 } from '../model/index.ts';
 import type { OrderPreviewRequest, OrderPreviewView } from '../model/orders-api.ts';
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
+import { createAfterOutages, type AfterOutages } from './after-outage.ts';
+import { createCoolingControl, type CoolingControl } from './cooling-control.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
@@ -33,6 +38,7 @@ import { openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
+import { createOutages, type Outages } from './outages.ts';
 import { openMarkets, type Markets } from './markets.ts';
 import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
@@ -46,6 +52,7 @@ import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
+import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
 import { createMeterWitness, type MeterWitness } from './meter-witness.ts';
@@ -104,6 +111,10 @@ const GUARD_SEQ_KEY = 'guard-audit-seq';
 const SLEEPS_KEY = 'sleep-times';
 /** How machines of each model and firmware answer. */
 const CURVES_KEY = 'response-curves';
+/** Outages that are not over, and when this was last written. */
+const OUTAGES_KEY = 'outages';
+/** Cooling plants that were started from here. */
+const COOLING_KEY = 'cooling-started';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -177,6 +188,8 @@ export interface Runtime {
   readonly journal: Journal;
   readonly identities: Identities;
   readonly curves: ResponseCurves;
+  /** What machines and outlets do when their supply comes back. */
+  readonly afterOutages: AfterOutages;
   close(): Promise<void>;
 }
 
@@ -291,6 +304,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       telemetry.machine(member.machine.id, member.reading);
       identities.observe(member);
       pools.observe(member);
+      outages.observe(member);
     },
   });
   const curves: ResponseCurves = createResponseCurves(
@@ -330,9 +344,59 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     staleMs: staleMsOf(readEveryMs),
   });
+  const wokenBefore = new Map(wakesBefore.map(({ target, at }) => [target, at]));
+  const outages: Outages = createOutages({
+    journal,
+    before: await store.getMeta(OUTAGES_KEY),
+    machines: () => fleet.machines,
+    pduOf: (id) => devices.pduIdOf(id),
+    touchedAt: (id, isAsleep) =>
+      restartedAt(reconciler.commandOf(id), isAsleep, pools.changes.touchedAt(id)) ?? wokenBefore.get(id),
+    wanted: (id) => reconciler.desired(id)?.mode,
+    readEverySiteMs: () => readEveryMs * clock.speed,
+    siteNow: () => clock.now(),
+  });
+  const afterOutages: AfterOutages = createAfterOutages({
+    journal,
+    devices,
+    site: () => site,
+    fleet: () => fleet,
+    trustOf: (groupId) => people.levels.of(groupId),
+    heldBy: (groupId) => people.holds().get(groupId)?.who,
+    givesWay: () => reconciler.isShedding(),
+    siteNow: () => clock.now(),
+    wallNow,
+  });
+  const cooling: CoolingControl = createCoolingControl({
+    journal,
+    devices,
+    before: await store.getMeta(COOLING_KEY),
+    site: () => site,
+    fleet: () => fleet,
+    reconciler: () => reconciler,
+    expectW: (member, mode) => toTarget(member)[0]?.expect(modeFromKey(mode))?.powerW,
+    trust,
+    siteNow: () => clock.now(),
+    wallNow,
+  });
+  const limitsBefore: LimitsBefore = createLimitsBefore({
+    store,
+    before: await store.getMeta(LIMITS_KEY),
+    journal,
+    fleet: () => fleet,
+    isOrdered: () => orders.inForce().length > 0,
+    desired: (id) => reconciler.desired(id),
+    changedAt: (id) => reconciler.lastChange(id)?.at,
+    trustOf: (groupId) => people.levels.of(groupId),
+    givesWay: () => reconciler.isShedding(),
+    mayIncrease: (id, hallId, deltaW) => (guard?.noWakes().length ?? 0) === 0 && room.mayIncrease(id, hallId, deltaW),
+    siteNow: () => clock.now(),
+    wallNow,
+  });
   const gates: Gates = createGates({
     site: () => site,
     devices: () => devices.list,
+    cooling,
     awake: (hallId) => fleet.machines.filter((member) => member.machine.hallId === hallId && isAwake(member)).length,
     siteNow: () => clock.now(),
     wallNow,
@@ -403,6 +467,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     responses,
     jobCommands,
     statesBefore: await createStatesBefore(store),
+    limitsBefore,
     measurements,
     trust,
     held: () => new Set(people.holds().keys()),
@@ -530,6 +595,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     witness.examine(picture, reconciler);
     if (trust() !== 'shadow' && planning.plan() !== undefined) ballast.look(picture);
     grid.look(picture);
+    outages.look(picture.halls);
     if (swept) unexplained.look(picture, reconciler);
     const newest = markets.series.get('priceUsdPerMwh')?.points.at(-1);
     // A price that is told anew, or told otherwise.
@@ -551,6 +617,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     clusters.reload(site);
     uplinks.reload(site);
     devices.reload(site);
+    afterOutages.follow();
     pools.follow();
     grid.follow();
     books.follow(site);
@@ -587,7 +654,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     });
     if (guard !== undefined) raised.push(...guard.alarms());
     alarms = alarmBook.update(
-      [...raised, ...pools.alarms(), ...identities.alarms(), ...devices.alarms(), ...grid.alarms()],
+      [
+        ...raised,
+        ...pools.alarms(),
+        ...identities.alarms(),
+        ...devices.alarms(),
+        ...grid.alarms(),
+        ...afterOutages.alarms(),
+        ...outages.alarms(),
+        ...cooling.alarms(),
+      ],
       picture.at,
     );
     const now = alarms
@@ -628,6 +704,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.settle();
     const sleeps = responses.kept();
     if (sleeps !== undefined) store.setMeta(SLEEPS_KEY, sleeps);
+    store.setMeta(OUTAGES_KEY, outages.kept());
+    const plants = cooling.kept();
+    if (plants !== undefined) store.setMeta(COOLING_KEY, plants);
     const measured = curves.kept();
     if (measured !== undefined) store.setMeta(CURVES_KEY, measured);
   }
@@ -643,6 +722,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal.commands(changed);
     responses.look(changed);
     curves.look(changed);
+    journal.commands([...afterOutages.drainChanged(), ...cooling.drainChanged(), ...limitsBefore.drainChanged()]);
   }
 
   await Promise.all([plant.readAll(), markets.readAll(), clusters.readAll(), uplinks.readAll()]);
@@ -652,6 +732,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     planLoop,
     loop('second', SECOND_MS, everySecond, log),
     loop('guard', SECOND_MS, () => guard?.look(), log),
+    loop('cooling', SECOND_MS, () => (swept ? cooling.look() : undefined), log),
+    loop('limits', SECOND_MS, () => limitsBefore.look(), log),
+    loop('arming', SECOND_MS, () => afterOutages.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
@@ -706,6 +789,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     identities,
     curves,
+    afterOutages,
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
@@ -741,8 +825,18 @@ const REPLAN_ON: ReadonlySet<string> = new Set([
   'hall-over-breaker',
   'feeder-over-rating',
   'hall-dark',
+  'outage',
   'meter-silent',
 ]);
+
+/** When a machine was last told something that may restart its mining program; what was told to sleep and runs was not restarted by that. */
+function restartedAt(command: Command | undefined, isAsleep: boolean, pools: SiteMs | undefined): SiteMs | undefined {
+  const told =
+    command === undefined || (command.mode === 'sleep' && !isAsleep)
+      ? undefined
+      : (command.acknowledgedAt ?? command.sentAt);
+  return told === undefined || (pools !== undefined && pools > told) ? pools : told;
+}
 
 function toTarget(member: FleetMachine): Target[] {
   const { machine, device } = member;

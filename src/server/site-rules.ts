@@ -1,4 +1,5 @@
-import { addressesOf, CATALOGUE, concaveHull, siteParts } from '../model/index.ts';
+import { drivers } from '../drivers/index.ts';
+import { AFTER_OUTAGE, addressesOf, type AfterOutage, CATALOGUE, concaveHull, siteParts } from '../model/index.ts';
 import type { SiteIssue } from './registry.ts';
 
 /**
@@ -50,6 +51,8 @@ export function crossIssues(site: unknown): SiteIssue[] {
   feederTree(site, tell);
   generatorSeries(site, tell);
   machineModels(site, tell);
+  afterOutages(site, tell);
+  coolingPlants(site, tell);
   meterDoubles(site, tell);
   contractTerms(site, tell);
   programCalls(site, tell);
@@ -168,6 +171,38 @@ function machineModels(site: Raw, tell: Tell): void {
     if (model !== undefined && typeof entry['kind'] === 'string' && model.kind !== entry['kind'])
       tell(['machines', index, 'kind'], `${model.id} is of kind ${model.kind}`);
   }
+}
+
+/** Heat is carried by cooling. */
+function coolingPlants(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'plant'))
+    if (entry['kind'] === 'pdu' && entry['carriesMw'] !== undefined)
+      tell(['plant', index, 'carriesMw'], 'a PDU carries no heat: expected kind cooling, or no carriesMw');
+}
+
+/** Nothing is asked for that a driver cannot arm, and no outlet is armed that nobody has said what hangs on. */
+function afterOutages(site: Raw, tell: Tell): void {
+  for (const list of ['machines', 'plant'])
+    for (const { index, entry } of entries(site, list)) {
+      const { afterOutage: wanted, driver: name } = entry;
+      const driver = drivers.find((one) => one.name === name);
+      if (driver === undefined || !AFTER_OUTAGE.includes(wanted as AfterOutage)) continue;
+      const path = [list, index, 'afterOutage'];
+      const { afterOutage: can } = driver;
+      const told =
+        can === undefined
+          ? []
+          : 'always' in can
+            ? [can.always]
+            : can.arms(isRaw(entry['settings']) ? entry['settings'] : {});
+      if (told.length === 0) tell(path, `nothing can be armed through ${driver.name}: expected no afterOutage`);
+      else if (!told.includes(wanted as AfterOutage)) {
+        const all = told.join(' or ');
+        const expected = can !== undefined && 'always' in can ? `${all}, which it does by itself` : all;
+        tell(path, `${driver.name} cannot be armed for ${String(wanted)}: expected ${expected}`);
+      } else if (list === 'plant' && entry['feeds'] === undefined)
+        tell(path, 'no outlet is known to feed a machine: expected feeds beside it');
+    }
 }
 
 function meterDoubles(site: Raw, tell: Tell): void {

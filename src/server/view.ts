@@ -136,6 +136,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
             nextChange: nextChangeView(runtime, plan),
           },
     commands: { inFlight: reconciler.inFlight(), byStage: newestStages(runtime), skipped: reconciler.skipCounts() },
+    afterOutage: runtime.afterOutages.counts(),
     alarms: runtime.alarms().map(({ code, subject, message, since }) => ({
       id: `${code}:${subject}`,
       code,
@@ -362,6 +363,7 @@ export function machineRow(runtime: Runtime, member: FleetMachine): MachineRow {
     hashrateThs: orNull(reading?.hashrateThs),
     temperatureC: orNull(reading?.temperatureC),
     firmware: orNull(reading?.firmware),
+    afterOutage: runtime.afterOutages.machine(member),
     ageMs: readWall === undefined ? null : Math.round((runtime.picture().wall - readWall) * runtime.clock.speed),
   };
 }

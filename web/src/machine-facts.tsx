@@ -13,6 +13,7 @@ const TOLD: Readonly<Record<string, string>> = {
   setPowerLimit: 'watts',
   setClockLimit: 'clocks',
   setPools: 'pools',
+  setAfterOutage: 'after an outage',
   reboot: 'restart',
   locate: 'lamp',
 };
@@ -24,6 +25,20 @@ function fansText(fans: readonly (number | null)[]): string {
   const [least, most] = [Math.min(...told), Math.max(...told)];
   const speed = told.length === 0 ? 'unknown' : `${least === most ? '' : `${number(least)} to `}${number(most)} rpm`;
   return `${speed}, ${fans.length} fans${silent > 0 && told.length > 0 ? `, ${silent} not told` : ''}`;
+}
+
+const OUTAGE: Readonly<Record<string, string>> = {
+  'stay-off': 'stays off',
+  'last-state': 'does what it did',
+  start: 'starts',
+};
+
+/** `stays off, armed`; what cannot be armed and tells nothing is unknown, and said to be. */
+function outageText({ is, wanted, state, why }: MachineDetail['afterOutage']): string {
+  const does = is === null ? 'unknown' : (OUTAGE[is] ?? is);
+  if (state === 'armed') return `${does}, armed`;
+  if (state === 'not-asked') return `${does}, as it is set`;
+  return `${does}, ${state === 'cannot' && wanted === null ? 'cannot be armed' : `not armed: ${why ?? 'unknown'}`}`;
 }
 
 /** What one machine told in its slow read: identity, boards, pools, errors. */
@@ -42,6 +57,7 @@ export function MachineFacts({ id }: { id: string }) {
     ['Power limit', known(detail.powerLimitW) ? `${number(detail.powerLimitW)} W` : null],
     ['Fans', detail.fansRpm === null ? null : fansText(detail.fansRpm)],
     ['Running for', known(detail.uptimeS) ? age(detail.uptimeS * 1000) : null],
+    ['After an outage', outageText(detail.afterOutage)],
     ['Read in depth', known(detail.inspectedAgeMs) ? `${age(detail.inspectedAgeMs)} ago` : null],
     [
       'Can be told',

@@ -20,6 +20,7 @@ const OBJECT_TYPES: Readonly<Record<BacnetObjectType, number>> = {
   'analog-output': 1,
   'analog-value': 2,
   'binary-input': 3,
+  'binary-output': 4,
   'binary-value': 5,
 };
 const PRESENT_VALUE = 85;

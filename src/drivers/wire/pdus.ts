@@ -1,4 +1,11 @@
-import { Fault, type OutletReading, type Reading, type SnmpValue } from '../../model/index.ts';
+import {
+  AFTER_OUTAGE,
+  Fault,
+  type AfterOutage,
+  type OutletReading,
+  type Reading,
+  type SnmpValue,
+} from '../../model/index.ts';
 import { amount } from './fields.ts';
 
 /** Families of rack PDUs: where each keeps what, and on which scale. Data and arithmetic only; the driver asks. */
@@ -37,7 +44,24 @@ export interface PduFamily {
   state(unit: number, row: string): string;
   isOn(state: SnmpValue): boolean | undefined;
   command(unit: number, row: string, on: boolean): { readonly oid: string; readonly value: number };
+  readonly restore: OutletRestore;
 }
+
+/** What an outlet does when the PDU gets its supply back. */
+export interface OutletRestore {
+  /** The column it is told and set in: an outlet's object is named by its row below it. */
+  column(unit: number): string;
+  /** What is written for each; a family that cannot do one lacks it. */
+  readonly values: Readonly<Partial<Record<AfterOutage, number>>>;
+  read(value: SnmpValue): AfterOutage | undefined;
+}
+
+/** A family whose column holds one number for each. */
+const enumerated = (column: OutletRestore['column'], values: OutletRestore['values']): OutletRestore => ({
+  column,
+  values,
+  read: (value) => AFTER_OUTAGE.find((what) => values[what] !== undefined && values[what] === value),
+});
 
 /** @throws Fault garbled where the agent says something that is no number; one below zero is what "not supported" looks like */
 export function count(value: SnmpValue, what: string): number | undefined {
@@ -139,6 +163,13 @@ const apc: PduFamily = {
   // rPDU2OutletSwitchedStatusState: off(1), on(2); the command counts the other way round.
   isOn: (state) => (state === 2 ? true : state === 1 ? false : undefined),
   command: (_unit, row, on) => ({ oid: `${APC}.26.9.2.4.1.5.${row}`, value: on ? 1 : 2 }),
+  // rPDU2OutletSwitchedConfigPowerOnTime: seconds until it is turned on, -1 for never. It knows no last state.
+  restore: {
+    column: () => `${APC}.26.9.2.1.1.5`,
+    values: { 'stay-off': -1, start: 0 },
+    read: (value) =>
+      typeof value !== 'number' ? undefined : value === -1 ? 'stay-off' : value >= 0 ? 'start' : undefined,
+  },
 };
 
 const RARITAN = '1.3.6.1.4.1.13742.6';
@@ -211,6 +242,8 @@ const raritan: PduFamily = {
   // SensorStateEnumeration: on(7), off(8).
   isOn: (state) => (state === 7 ? true : state === 8 ? false : undefined),
   command: (unit, row, on) => ({ oid: `${RARITAN}.4.1.2.1.2.${unit}.${row}`, value: on ? 1 : 0 }),
+  // outletStateOnStartup: off(0), on(1), lastKnownState(2), globalOutletStateOnStartup(3), which says nothing of this outlet.
+  restore: enumerated((unit) => `${RARITAN}.3.5.3.1.13.${unit}`, { 'stay-off': 0, start: 1, 'last-state': 2 }),
 };
 
 const GEIST = '1.3.6.1.4.1.21239.5.2';
@@ -253,6 +286,8 @@ const geist: PduFamily = {
   isOn: (state) => (state === 1 || state === 3 ? true : state === 2 || state === 4 ? false : undefined),
   // pduOutletSwitchControl: on(2), off(4).
   command: (_unit, row, on) => ({ oid: `${GEIST}.3.5.1.6.${row}`, value: on ? 2 : 4 }),
+  // pduOutletSwitchPoaAction: on(1), off(2), last(3).
+  restore: enumerated(() => `${GEIST}.3.5.1.12`, { start: 1, 'stay-off': 2, 'last-state': 3 }),
 };
 
 export const PDU_FAMILIES = { apc, raritan, geist } as const satisfies Record<string, PduFamily>;

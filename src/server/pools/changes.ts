@@ -34,6 +34,8 @@ export interface PoolChanges {
   apply(previewId: string, who: string, why: string, name?: string): PoolChange;
   find(id: string): PoolChange | undefined;
   latest(): readonly PoolChange[];
+  /** When pools were last written to a machine, which restarts it; undefined: not lately. */
+  touchedAt(id: string): SiteMs | undefined;
 }
 
 /** After this a preview is no more what would happen. */
@@ -149,6 +151,10 @@ export function createPoolChanges(options: {
     },
     find: (id) => changes.find((change) => change.id === id),
     latest: () => changes,
+    touchedAt(id) {
+      const last = changes.find(({ outcomes }) => outcomes.some((one) => one.id === id && one.stage !== 'waiting'));
+      return last && (last.endedAt ?? options.siteNow());
+    },
   };
 
   async function run(change: (typeof changes)[number], members: readonly FleetMachine[]): Promise<void> {
