@@ -78,6 +78,11 @@ export interface Reconciler {
   /** Commands changed since the last call, to be stored. */
   drainChanged(): Command[];
   inFlight(): number;
+  /**
+   * Watts, more and less summed up, by which machines would still move on their way to what is wanted of them. One that failed to, and
+   * one that was not read lately, is on no way.
+   */
+  movingW(): number;
   /** Commands that may be under way at once. */
   readonly maxInFlight: number;
   /** When a machine last changed mode by our hand. */
@@ -338,6 +343,21 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     return isStale ? 'stale' : undefined;
   }
 
+  /** Asked once a second over all machines: nothing is made for those that stand where they should. */
+  function movingW(): number {
+    const oldest = options.staleMs === undefined ? -Infinity : wallNow() - options.staleMs;
+    let watts = 0;
+    for (const entry of active) {
+      const { desire, seen, seenWall, command } = entry;
+      if (desire === undefined || seen === undefined || (seenWall ?? 0) < oldest) continue;
+      const isOnWay = command?.stage === 'sent' || command?.stage === 'acknowledged';
+      const isThere = seen.mode !== undefined && modeKey(seen.mode) === desire.mode;
+      if (!isOnWay && (isThere || command?.stage === 'failed')) continue;
+      watts += Math.abs(changeOf(entry, desire.mode, false).deltaW);
+    }
+    return watts;
+  }
+
   function skipped(id: string): Skip | undefined {
     const entry = entries.get(id);
     const reason = entry && reasonOf(entry);
@@ -395,6 +415,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     },
     inFlight: () =>
       [...active].filter(({ command }) => command?.stage === 'sent' || command?.stage === 'acknowledged').length,
+    movingW,
     maxInFlight,
     lastChange: (id) => entries.get(id)?.change,
     recentWakes: (id) => lately(entries.get(id)?.wakes ?? []).length,

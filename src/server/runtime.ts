@@ -262,10 +262,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     site: () => site,
     trust,
     held: () => new Set(people.holds().keys()),
-    isSettled: () => {
-      const { wanted, seen, failed } = inPlace();
-      return seen + failed.length >= wanted;
-    },
+    movingW: () => reconciler.movingW(),
+    planW: () => planning.plan()?.steps[0]?.importW,
     askPlan,
   });
   const pools = await createPools({

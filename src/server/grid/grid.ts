@@ -57,8 +57,10 @@ export interface GridOptions {
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
   held(): ReadonlySet<string>;
-  /** Whether every machine is seen as wanted, or has failed to be. */
-  isSettled(): boolean;
+  /** Watts that machines on their way to what is wanted of them would still move import by. */
+  movingW(): number;
+  /** What the plan in force says import is; undefined before the first. */
+  planW(): number | undefined;
   askPlan(why: string): void;
 }
 
@@ -78,7 +80,6 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
   const following = createFollowing({
     ...options,
     siteNow,
-    wallNow,
     responseSeconds: (id) => book.source(id)?.source.responseSeconds ?? 0,
   });
   const refusals = createRefusedLog(journal, { site: siteNow, wall: wallNow });
