@@ -76,7 +76,7 @@ export function machineRoutes(app: App, runtime: Runtime): void {
 }
 
 /** How each model and firmware answers, as measured on this site. */
-function responsesPage({ clock, curves }: Runtime): shapes.ResponseCurvesPage {
+function responsesPage({ clock, curves, site, answers }: Runtime): shapes.ResponseCurvesPage {
   return {
     at: isoUtc(clock.now()),
     curves: curves.all().map(({ model, firmware, shedMs, wakeMs, overshoot }) => ({
@@ -86,6 +86,17 @@ function responsesPage({ clock, curves }: Runtime): shapes.ResponseCurvesPage {
       wakeMs: orNull(wakeMs),
       overshoot: orNull(overshoot),
     })),
+    groups: site.machines
+      .filter(({ kind }) => kind === 'asic')
+      .map((group) => {
+        const { sleepSeconds, sleepBasis, wakeSeconds } = answers(group);
+        return {
+          group: group.id,
+          sleepSeconds: orNull(sleepSeconds),
+          sleepBasis: orNull(sleepBasis),
+          wakeSeconds: orNull(wakeSeconds),
+        };
+      }),
   };
 }
 

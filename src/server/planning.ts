@@ -39,7 +39,7 @@ import type { createResponseWatch } from './response-watch.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { rateNow } from './shadow.ts';
-import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
+import { takeSnapshot, type Billed, type DeadlineOf } from './snapshot.ts';
 import { keptOf, withKept } from './trust/kept.ts';
 import type { Levels } from './trust/levels.ts';
 import { type Suggestion, suggestionOf, type Suggestions } from './trust/suggestions.ts';
@@ -88,6 +88,7 @@ export function createPlanning(options: {
   readonly journal: Journal;
   readonly witness: MeterWitness;
   readonly responses: ReturnType<typeof createResponseWatch>;
+  readonly answers: NonNullable<Billed['answers']>;
   readonly jobCommands: JobCommands;
   readonly statesBefore: StatesBefore;
   readonly measurements: Pick<Measurements, 'planMs'>;
@@ -268,7 +269,7 @@ export function createPlanning(options: {
     const facts = takeSnapshot(sources, picture, heldUnder(orders), {
       demand: options.demand(picture.at),
       curtailment: options.curtailment,
-      responseMs: (id, machines) => options.responses.sleepMs(id, machines),
+      answers: options.answers,
       deadline: options.deadline,
     });
     const wanted = wants(sources.site, options.wanted, picture, faced.forecast);

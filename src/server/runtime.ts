@@ -26,6 +26,7 @@ import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
+import { answerTimes, type AnswerTimes } from './answer-times.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
@@ -177,6 +178,8 @@ export interface Runtime {
   readonly journal: Journal;
   readonly identities: Identities;
   readonly curves: ResponseCurves;
+  /** How fast a group of miners answers, as far as that is known. */
+  answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
 }
 
@@ -359,6 +362,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await store.getMeta(SLEEPS_KEY),
   );
 
+  const answers = (group: Site['machines'][number], ids: readonly string[]): AnswerTimes =>
+    answerTimes(group, ids, responses, curves, clock.speed);
+
   let picture = takePicture(sources);
   let alarms: readonly StandingAlarm[] = [];
   let swept = false;
@@ -399,6 +405,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     witness,
     responses,
+    answers,
     jobCommands,
     statesBefore: await createStatesBefore(store),
     measurements,
@@ -704,6 +711,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     identities,
     curves,
+    answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();
