@@ -213,7 +213,7 @@ async function stopAll(runtime: Runtime, ids: readonly string[]): Promise<Event>
   const preview = await orders.preview({ kind: 'stop' }, 'bench');
   const asked = clock.now();
   const handed = once(runtime.events, 'plan');
-  await orders.apply(preview.id, 'bench', true, 'a benchmark', 'bench');
+  await orders.apply(preview.id, { who: 'bench', name: 'bench', via: 'session' }, 'a benchmark');
   await handed;
   const commandOf = (id: string) => {
     const command = reconciler.commandOf(id);

@@ -129,9 +129,13 @@ export function poolRoutes(app: App, runtime: Runtime): void {
     },
     async (request) => {
       const person = personOf(request);
-      // Whoever holds a token is its owner, not a second person.
-      if (person.via === 'token')
-        throw new ApiProblem(403, 'Not with a token', 'a list of pools is approved by people: sign in (busbar login)');
+      // Whoever holds a token is its owner, not a second person; the machine's own key is held by whoever is at it.
+      if (person.via !== 'session')
+        throw new ApiProblem(
+          403,
+          'Not by an account',
+          'a list of pools is asked for and approved by people, with an account each: sign in (busbar login)',
+        );
       let state: 'asked' | 'in-force';
       try {
         state = pools.list.approve(actorOf(person), person.name, request.body.why);
