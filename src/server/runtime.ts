@@ -105,6 +105,8 @@ const GUARD_SEQ_KEY = 'guard-audit-seq';
 const SLEEPS_KEY = 'sleep-times';
 /** How machines of each model and firmware answer. */
 const CURVES_KEY = 'response-curves';
+/** What persons confirmed and is under way. */
+const SUGGESTIONS_KEY = 'suggestions';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -372,26 +374,30 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
-  const suggestions = createSuggestions({
-    journal,
-    trustOf: (cohortId) => people.levels.of(cohortId),
-    isHeld: (cohortId) => people.holds().has(cohortId),
-    isOrdered: () => orders.inForce().length > 0,
-    siteNow: () => clock.now(),
-    wallNow,
-    assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
-    seen(id) {
-      const { reading } = fleet.byId(id) ?? {};
-      const stage = reconciler.commandOf(id)?.stage;
-      const isProven = stage !== 'sent' && stage !== 'acknowledged';
-      return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+  const suggestions = createSuggestions(
+    {
+      journal,
+      keep: (text) => store.setMeta(SUGGESTIONS_KEY, text),
+      trustOf: (cohortId) => people.levels.of(cohortId),
+      isHeld: (cohortId) => people.holds().has(cohortId),
+      isOrdered: () => orders.inForce().length > 0,
+      siteNow: () => clock.now(),
+      wallNow,
+      assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
+      seen(id) {
+        const { reading } = fleet.byId(id) ?? {};
+        const stage = reconciler.commandOf(id)?.stage;
+        const isProven = stage !== 'sent' && stage !== 'acknowledged';
+        return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+      },
+      begin(actId, ids) {
+        witness.begin(actId, picture, ids);
+        responses.begin(actId, wallNow(), ids.length);
+      },
+      askPlan,
     },
-    begin(actId, ids) {
-      witness.begin(actId, picture, ids);
-      responses.begin(actId, wallNow(), ids.length);
-    },
-    askPlan,
-  });
+    await store.getMeta(SUGGESTIONS_KEY),
+  );
   const planning: Planning = createPlanning({
     sources,
     clock,

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const port = await freePort();
   const source = { id: 'iso', kind: 'base-point', port, stale: { seconds: 20, policy: 'hold' } };
   small = await startSmall({
-    offset: 11_540,
+    offset: 11_580,
     from: '2026-03-29T05:01:00Z',
     speed: SPEED,
     adjust: (raw) => Object.assign(raw, { gridSignals: [source] }),

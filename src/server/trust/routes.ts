@@ -85,6 +85,10 @@ export function trustRoutes(app: App, runtime: Runtime): void {
       try {
         const who = actorOf(personOf(request));
         const { actId, cohort, machines } = runtime.suggestions.confirm(request.params.id, who, request.body.why);
+        await runtime.store.flush().catch((error: Error) => {
+          const detail = `it is carried out, but a restart would not know of it: ${error.message}`;
+          throw new ApiProblem(503, 'Not written down', detail);
+        });
         return reply.code(202).send({ act: actId, cohort, machines });
       } catch (error) {
         if (error instanceof SuggestionRefusal) throw new ApiProblem(409, 'Not possible', error.message);

@@ -19,27 +19,35 @@ let acts: Act[];
 let asked: string[];
 let begun: string[][];
 let seen: Map<string, { mode: string; at: number; isProven?: boolean }>;
+let keptText: string | undefined;
 let suggestions: Suggestions;
 beforeEach(() => {
   [now, wall, trust, held, ordered] = [1_000, 0, 'suggest', false, false];
   [acts, asked, begun] = [[], [], []];
   seen = new Map(['m1', 'm2', 'm3'].map((id) => [id, { mode: 'normal', at: 900 }]));
-  suggestions = createSuggestions({
-    journal: { act: (act) => void acts.push(act) },
-    trustOf: () => trust,
-    isHeld: () => held,
-    isOrdered: () => ordered,
-    siteNow: () => siteMs(now),
-    wallNow: () => wallMs(wall),
-    assign: (_, to) => new Map(['m1', 'm2', 'm3'].map((id, i) => [id, i < (to['sleep'] ?? 0) ? 'sleep' : 'normal'])),
-    seen(id) {
-      const one = seen.get(id);
-      return one && { mode: one.mode, at: siteMs(one.at), isProven: one.isProven ?? true };
-    },
-    begin: (_, ids) => void begun.push([...ids]),
-    askPlan: (why) => void asked.push(why),
-  });
+  keptText = undefined;
+  suggestions = open();
 });
+const open = (): Suggestions =>
+  createSuggestions(
+    {
+      journal: { act: (act) => void acts.push(act) },
+      keep: (text) => void (keptText = text),
+      trustOf: () => trust,
+      isHeld: () => held,
+      isOrdered: () => ordered,
+      siteNow: () => siteMs(now),
+      wallNow: () => wallMs(wall),
+      assign: (_, to) => new Map(['m1', 'm2', 'm3'].map((id, i) => [id, i < (to['sleep'] ?? 0) ? 'sleep' : 'normal'])),
+      seen(id) {
+        const one = seen.get(id);
+        return one && { mode: one.mode, at: siteMs(one.at), isProven: one.isProven ?? true };
+      },
+      begin: (_, ids) => void begun.push([...ids]),
+      askPlan: (why) => void asked.push(why),
+    },
+    keptText,
+  );
 
 const one = (change: Partial<Suggestion> = {}): Suggestion => ({
   id: 's1',
@@ -151,6 +159,64 @@ describe('a suggestion', () => {
       suggestions.look();
       expect(suggestions.underway()).toEqual([]);
     }
+  });
+});
+
+describe('what was confirmed, over a restart', () => {
+  beforeEach(() => {
+    tell(one());
+    suggestions.confirm('s1', 'ann', 'agreed');
+    seen.set('m1', { mode: 'sleep', at: 1_001 });
+    suggestions.look();
+    acts.length = begun.length = 0;
+    now = 5_000;
+  });
+
+  test('goes on with what is left of it, under an act of its own, and meters are read once machines are', () => {
+    const before = suggestions.underway()[0]!.actId;
+    const known = new Map(seen);
+    seen.clear();
+    suggestions = open();
+    const [going] = suggestions.underway();
+    expect(going).toMatchObject({ cohort: 'a', who: 'ann', why: 'agreed', since: 1_000, machines: 2 });
+    expect([...going!.left]).toMatchObject([['m2', { mode: 'sleep', confirmed: true, actId: going!.actId }]]);
+    // Commands are counted anew: under the old act they would be taken for the first ones.
+    expect(going!.actId).not.toBe(before);
+    expect(acts).toMatchObject([
+      {
+        id: going!.actId,
+        who: 'ann',
+        what: 'go on after a restart with what was confirmed of a: 1 of 2 machines are not seen so',
+      },
+    ]);
+    suggestions.look();
+    expect(begun).toEqual([]);
+    for (const [id, reading] of known) seen.set(id, reading);
+    suggestions.look();
+    suggestions.look();
+    expect(begun).toEqual([['m2']]);
+    seen.set('m2', { mode: 'sleep', at: 5_001 });
+    suggestions.look();
+    expect(suggestions.underway()).toEqual([]);
+    expect(acts).toHaveLength(1);
+    // Done is done: another restart has nothing to go on with.
+    suggestions = open();
+    expect(suggestions.underway()).toEqual([]);
+  });
+
+  test('ends, on record, where it may not go on any more', () => {
+    held = true;
+    suggestions = open();
+    suggestions.look();
+    expect(suggestions.underway()).toEqual([]);
+    expect(acts.at(-1)).toMatchObject({
+      who: 'busbar',
+      what: 'end what ann confirmed of a: 1 of 2 machines were not seen so',
+      why: 'a person holds a',
+    });
+    held = false;
+    suggestions = open();
+    expect(suggestions.underway()).toEqual([]);
   });
 });
 
