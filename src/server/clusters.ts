@@ -13,6 +13,8 @@ export interface SiteCluster {
   failure: string | undefined;
   /** Jobs held by our hand: the only ones we release. */
   readonly heldByUs: Set<string>;
+  /** Of those, the ones that a person confirmed. */
+  readonly heldAsConfirmed: Set<string>;
 }
 
 export interface SiteClusters {
@@ -41,6 +43,7 @@ export function openClusters(site: Site, io: ClusterIo): SiteClusters {
         reading: known?.reading,
         failure: known?.failure,
         heldByUs: known?.heldByUs ?? new Set(),
+        heldAsConfirmed: known?.heldAsConfirmed ?? new Set(),
       });
     }
   }
@@ -62,6 +65,7 @@ async function readCluster(cluster: SiteCluster): Promise<void> {
     const held = new Set(cluster.reading.jobs.filter((job) => job.state === 'held').map((job) => job.id));
     // A job that somebody else released or cancelled is no longer ours to release.
     for (const id of cluster.heldByUs) if (!held.has(id)) cluster.heldByUs.delete(id);
+    for (const id of cluster.heldAsConfirmed) if (!held.has(id)) cluster.heldAsConfirmed.delete(id);
   } catch (error) {
     cluster.failure = asFault(error).message;
   }
@@ -150,6 +154,24 @@ export async function carryOut(
     // A scheduler that is gone is not asked for every job.
     if (fault?.kind === 'unreachable' || fault?.kind === 'timeout') break;
   }
+  return outcomes;
+}
+
+/** What a person confirmed, as far as its jobs are still as they were then. */
+export async function carryOutConfirmed(
+  trust: Trust,
+  cluster: SiteCluster,
+  confirmed: readonly WorkAction[],
+): Promise<WorkOutcome[]> {
+  const now = new Map(cluster.reading?.jobs.map(({ id, state }) => [id, state]));
+  const outcomes = await carryOut(
+    trust,
+    cluster,
+    confirmed.filter(({ job }) => now.get(job.id) === job.state),
+    true,
+  );
+  for (const { action, fault } of outcomes)
+    if (fault === undefined && action.kind !== 'release') cluster.heldAsConfirmed.add(action.job.id);
   return outcomes;
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
 import type { Target } from '../control/entry.ts';
+import type { WorkAction } from '../control/work.ts';
 import { createReconciler, type Reconciler, WEAR_MS } from '../control/reconciler.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
@@ -30,7 +31,7 @@ import { answerTimes, type AnswerTimes } from './answer-times.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
-import { openClusters, type SiteClusters } from './clusters.ts';
+import { carryOutConfirmed, openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -394,6 +395,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         witness.begin(actId, picture, ids);
         responses.begin(actId, wallNow(), ids.length);
       },
+      tellJobs: (clusterId, actions, act) => void tellJobs(clusterId, actions, act),
       askPlan,
     },
     await store.getMeta(SUGGESTIONS_KEY),
@@ -474,6 +476,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
     const shed = lines.find(({ what }) => what.startsWith('put '));
     if (shed !== undefined) askPlan(`the guard: ${shed.why}`);
+  }
+
+  async function tellJobs(
+    clusterId: string,
+    actions: readonly WorkAction[],
+    { actId, who, why }: { actId: string; who: string; why: string },
+  ): Promise<void> {
+    const cluster = clusters.byId.get(clusterId);
+    if (cluster === undefined) return;
+    const sentAt = clock.now();
+    const outcomes = await carryOutConfirmed(
+      trust(),
+      cluster,
+      actions.map((action) => ({ ...action, why })),
+    );
+    journal.commands(jobCommands.add(cluster, { actId, who }, outcomes, sentAt, clock.now()));
   }
 
   /** Plans at once. The first cause given is the one told. */

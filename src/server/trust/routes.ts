@@ -102,9 +102,9 @@ function pageOf(runtime: Runtime): shapes.SuggestionsPage {
   const { suggestions } = runtime;
   return {
     at: isoUtc(runtime.clock.now()),
-    suggestions: suggestions.list().map(({ suggestion, plansLeft }) => ({
-      ...suggestion,
-      madeAt: isoUtc(suggestion.madeAt),
+    suggestions: suggestions.list().map(({ suggestion: { actions: _, ...one }, plansLeft }) => ({
+      ...one,
+      madeAt: isoUtc(one.madeAt),
       plansLeft,
     })),
     underway: suggestions.underway().map(({ cohort, actId, who, why, since, left, machines }) => ({

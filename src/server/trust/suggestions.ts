@@ -1,11 +1,16 @@
 import { z } from 'zod';
 import type { Desire } from '../../control/commands.ts';
+import type { WorkAction } from '../../control/work.ts';
 import { HOUR, type Plan, type SiteMs, siteMs, type Trust, type WallMs } from '../../model/index.ts';
 import type { SuggestionView } from '../../model/trust-api.ts';
 import type { Journal } from '../journal.ts';
 
 /** What the plan would change of a cohort that it may not move by itself. */
-export type Suggestion = Omit<SuggestionView, 'madeAt' | 'plansLeft'> & { readonly madeAt: SiteMs };
+export type Suggestion = Omit<SuggestionView, 'madeAt' | 'plansLeft'> & {
+  readonly madeAt: SiteMs;
+  /** Of jobs: what is told their scheduler. */
+  readonly actions?: readonly WorkAction[];
+};
 
 /** Why something is not confirmed, in words for whoever asked. */
 export class SuggestionRefusal extends Error {}
@@ -61,6 +66,8 @@ export interface SuggestionsOptions {
   seen(machineId: string): { readonly mode: string; readonly at: SiteMs; readonly isProven: boolean } | undefined;
   /** Told before the first command, so that meters are read. */
   begin(actId: string, machineIds: readonly string[]): void;
+  /** Tells a scheduler what a person confirmed of its jobs. */
+  tellJobs(clusterId: string, actions: readonly WorkAction[], act: { actId: string; who: string; why: string }): void;
   askPlan(why: string): void;
 }
 
@@ -151,7 +158,7 @@ export function createSuggestions(options: SuggestionsOptions, before?: string):
   }
 
   return {
-    list: () => [...new Map(told.map((one) => [one.suggestion.cohort, one])).values()],
+    list: () => [...new Map(told.map((one) => [keyOf(one.suggestion), one])).values()],
     underway: () => [...underway.values()],
     planned() {
       for (const one of told) one.plansLeft -= 1;
@@ -161,13 +168,13 @@ export function createSuggestions(options: SuggestionsOptions, before?: string):
     },
     tell(of, wanted) {
       if (of !== round) return;
-      const before = new Map(told.map((one) => [one.suggestion.cohort, one]));
-      const stays = new Set(wanted.map(({ cohort }) => cohort));
-      const older = told.filter(({ suggestion }) => stays.has(suggestion.cohort));
+      const before = new Map(told.map((one) => [keyOf(one.suggestion), one]));
+      const stays = new Set(wanted.map(keyOf));
+      const older = told.filter(({ suggestion }) => stays.has(keyOf(suggestion)));
       told = [
         ...older.filter(({ suggestion }) => !wanted.some((one) => isSame(one, suggestion))),
         ...wanted.map((one): Told => {
-          const same = before.get(one.cohort);
+          const same = before.get(keyOf(one));
           // The same wish keeps its id: a button must not change under a person's finger.
           const id = same !== undefined && isSame(same.suggestion, one) ? same.suggestion.id : one.id;
           return { suggestion: { ...one, id }, plansLeft: PLANS };
@@ -183,6 +190,13 @@ export function createSuggestions(options: SuggestionsOptions, before?: string):
       round += 1;
       const at = options.siteNow();
       const actId = `suggestion-${id}-${at}`;
+      if (found.actions !== undefined) {
+        told = [];
+        options.journal.act({ id: actId, at, who, what: `confirm: jobs of ${wordsOf(found)}`, why });
+        options.tellJobs(cohort, found.actions, { actId, who, why });
+        options.askPlan(`${who} confirmed a suggestion`);
+        return { actId, cohort, machines: found.actions.length };
+      }
       const left = new Map<string, Desire>();
       for (const [machine, mode] of options.assign(cohort, found.to)) {
         if (options.seen(machine)?.mode !== mode) left.set(machine, { mode, actId, who, why, confirmed: true });
@@ -222,7 +236,11 @@ export function createSuggestions(options: SuggestionsOptions, before?: string):
   };
 }
 
-const isSame = (a: Suggestion, b: Suggestion): boolean => a.cohort === b.cohort && movesText(a) === movesText(b);
+/** A group of miners and a cluster may have one name. */
+const keyOf = ({ kind, cohort }: Suggestion): string => `${kind} ${cohort}`;
+const jobsText = ({ actions = [] }: Suggestion): string => actions.map(({ kind, job }) => `${kind} ${job.id}`).join();
+const isSame = (a: Suggestion, b: Suggestion): boolean =>
+  keyOf(a) === keyOf(b) && movesText(a) === movesText(b) && jobsText(a) === jobsText(b);
 
 const movesText = ({ moves }: Pick<Suggestion, 'moves'>): string =>
   moves.map(({ from, to, machines }) => `${machines.toLocaleString('en-US')} from ${from} to ${to}`).join(', ');
@@ -252,7 +270,7 @@ export function movesBetween(
 }
 
 /** Less than this over a day is rounding of whole machines. */
-const WORTH_TELLING_USD = 0.01;
+export const WORTH_TELLING_USD = 0.01;
 
 /**
  * What a plan that may move one cohort more wants of it.
@@ -280,6 +298,7 @@ export function suggestionOf(facts: {
   const [wasUsd, wouldUsd] = [facts.rateUsdPerHour(kept), facts.rateUsdPerHour(free)];
   return {
     id: facts.id,
+    kind: 'machines',
     cohort: cohort.id,
     trust: facts.trust,
     madeAt: facts.at,
