@@ -108,6 +108,8 @@ const SLEEPS_KEY = 'sleep-times';
 const CURVES_KEY = 'response-curves';
 /** What persons confirmed and is under way. */
 const SUGGESTIONS_KEY = 'suggestions';
+/** Jobs that wait because Busbar holds them. */
+const HELD_JOBS_KEY = 'held-jobs';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -201,7 +203,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const plant: Plant = openPlant(site, world.drivers);
   const markets: Markets = openMarkets(site, world.feeds);
-  const clusters: SiteClusters = openClusters(site, world.clusters);
+  const clusters: SiteClusters = openClusters(
+    site,
+    world.clusters,
+    (text) => store.setMeta(HELD_JOBS_KEY, text),
+    await store.getMeta(HELD_JOBS_KEY),
+  );
   const uplinks: Uplinks = openUplinks(site, world.drivers);
   const history: History = openHistory(join(dirname(options.storeFile), 'history'), {
     rawDays: site.history.rawDays,
