@@ -526,20 +526,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 
   function inPlace(): InPlace {
-    const miners = fleet.machines.flatMap((member) => {
-      const wanted = reconciler.desired(member.machine.id)?.mode;
-      if (wanted === undefined) return [];
-      const { mode } = member.reading ?? {};
-      return [{ id: member.machine.id, isSeen: mode !== undefined && modeKey(mode) === wanted }];
-    });
-    return {
-      wanted: miners.length,
-      seen: miners.filter(({ isSeen }) => isSeen).length,
-      failed: miners.flatMap(({ id, isSeen }) => {
-        const command = reconciler.commandOf(id);
-        return isSeen || command?.stage !== 'failed' ? [] : [{ id, why: command.fault ?? 'failed' }];
-      }),
-    };
+    const failed: { id: string; why: string }[] = [];
+    let [wanted, seen] = [0, 0];
+    for (const { machine, reading } of fleet.machines) {
+      const mode = reconciler.desired(machine.id)?.mode;
+      if (mode === undefined) continue;
+      wanted += 1;
+      if (reading?.mode !== undefined && modeKey(reading.mode) === mode) {
+        seen += 1;
+        continue;
+      }
+      const command = reconciler.commandOf(machine.id);
+      if (command?.stage === 'failed') failed.push({ id: machine.id, why: command.fault ?? 'failed' });
+    }
+    return { wanted, seen, failed };
   }
 
   async function planOnce(): Promise<void> {
