@@ -247,7 +247,7 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   const preview = await orders.preview({ kind: 'stop' }, 'bench');
   const asked = clock.now();
   const handed = once(runtime.events, 'plan');
-  await orders.apply(preview.id, 'bench', true, 'a benchmark', 'bench');
+  await orders.apply(preview.id, { who: 'bench', name: 'bench', via: 'session' }, 'a benchmark');
   await handed;
   const cpuBefore = process.cpuUsage();
   let cpuMs = Number.NaN;

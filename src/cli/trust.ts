@@ -79,10 +79,12 @@ export function confirmVerb(program: Command): void {
     .option('--json', '{ act, cohort, machines }')
     .action(async (given: string, { server, json, why }: Options) => {
       const { suggestions } = await ask(server, '/api/v1/suggestions', shapes.suggestionsPage);
-      const id = suggestions.find((one) => given.length >= 4 && one.id.startsWith(given))?.id ?? given;
+      const found = suggestions.find((one) => given.length >= 4 && one.id.startsWith(given));
+      const id = found?.id ?? given;
       const path = `/api/v1/suggestions/${encodeURIComponent(id)}/confirm`;
       const done = await send(server, 'POST', path, { why }, shapes.suggestionConfirmed);
       if (json === true) return printJson(done);
+      if (found?.kind === 'jobs') return print(`Confirmed: ${done.cohort} is told of ${count(done.machines)} jobs.`);
       print(`Confirmed: ${count(done.machines)} machines of ${done.cohort} are told. busbar suggestions follows it.`);
     });
 }
@@ -91,9 +93,10 @@ const changeText = (deltaW: number): string => `${deltaW < 0 ? '-' : '+'}${watts
 
 function suggestionText(one: shapes.SuggestionView): string {
   const moves = one.moves.map(({ from, to, machines }) => `${count(machines)} from ${from} to ${to}`).join(', ');
+  const what = one.kind === 'jobs' ? `jobs of ${one.cohort}` : one.cohort;
   const plans = one.plansLeft === 1 ? 'the next plan' : 'the plan after next';
   return [
-    `${one.cohort}: ${moves}, import ${changeText(one.importDeltaW)}`,
+    `${what}: ${moves}, import ${changeText(one.importDeltaW)}`,
     `  ${one.why}`,
     `  earns ${one.usdPerHour === null ? unknownText : usd(one.usdPerHour)} an hour more now; over the plan's horizon ${one.usdHorizon === null ? unknownText : usd(one.usdHorizon)}`,
     one.trust === 'shadow'

@@ -567,3 +567,27 @@ test('who was to run as from the factory, and has told its own profiles since, i
   expect(b.stage('a1')).toBe('seen-in-power');
   expect(b.reconciler.skipped('a2')).toBeUndefined();
 });
+
+test('what machines would still move by: those under way, by what they draw meanwhile, and no others', async () => {
+  const b = bench(['a1', 'a2', 'a3'], { staleMs: 60_000 });
+  for (const id of ['a1', 'a2', 'a3']) b.see(id, 'sleep');
+  expect(b.reconciler.movingW()).toBe(0);
+  b.want({ a1: 'normal', a2: 'sleep', a3: 'normal' });
+  expect(b.reconciler.movingW()).toBe(2 * (3000 - 25));
+  b.faults.set('a3', ['refused']);
+  await b.tick();
+  // It says that it runs long before it draws what it will.
+  b.pass(5_000);
+  b.see('a1', 'normal', { powerW: 900, hashrateThs: 0 });
+  expect(b.stage('a1')).toBe('acknowledged');
+  expect(b.stage('a3')).toBe('failed');
+  expect(b.reconciler.movingW()).toBe(2100);
+  b.pass(5_000);
+  b.see('a1', 'normal');
+  expect(b.reconciler.movingW()).toBe(0);
+  b.want({ a1: 'sleep', a2: 'sleep' });
+  expect(b.reconciler.movingW()).toBe(3000 - 25);
+  // One that fell silent is on no way that anybody could tell.
+  b.pass(61_000);
+  expect(b.reconciler.movingW()).toBe(0);
+});

@@ -71,6 +71,8 @@ export interface Reconciler {
   desired(id: string): Desire | undefined;
   /** The running or last command of a machine. */
   commandOf(id: string): Command | undefined;
+  /** Whether a machine says that it is in the mode wanted of it; undefined: nothing is wanted. */
+  isThere(id: string): boolean | undefined;
   /** Why a machine is not in the mode wanted of it; undefined where it is, or nothing is wanted. */
   skipped(id: string): Skip | undefined;
   /** How many machines are not in the mode wanted of them, by why. */
@@ -82,6 +84,11 @@ export interface Reconciler {
   inFlight(): number;
   /** Sheds that may be under way at once. */
   readonly shedsInFlight: number;
+  /**
+   * Watts, more and less summed up, by which machines would still move on their way to what is wanted of them. One that failed to, and
+   * one that was not read lately, is on no way.
+   */
+  movingW(): number;
   /** When a machine last changed mode by our hand. */
   lastChange(id: string): { readonly mode: string; readonly at: SiteMs } | undefined;
   /** How often a machine was woken in the last 30 days. */
@@ -350,6 +357,21 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     return isStale ? 'stale' : undefined;
   }
 
+  /** Asked once a second over all machines: nothing is made for those that stand where they should. */
+  function movingW(): number {
+    const oldest = options.staleMs === undefined ? -Infinity : wallNow() - options.staleMs;
+    let watts = 0;
+    for (const entry of active) {
+      const { desire, seen, seenWall, command } = entry;
+      if (desire === undefined || seen === undefined || (seenWall ?? 0) < oldest) continue;
+      const isOnWay = command?.stage === 'sent' || command?.stage === 'acknowledged';
+      const isThere = seen.mode !== undefined && isInMode(entry.target, seen.mode, desire.mode);
+      if (!isOnWay && (isThere || command?.stage === 'failed')) continue;
+      watts += Math.abs(changeOf(entry, desire.mode, false).deltaW);
+    }
+    return watts;
+  }
+
   function skipped(id: string): Skip | undefined {
     const entry = entries.get(id);
     const reason = entry && reasonOf(entry);
@@ -397,6 +419,11 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     },
     desired: (id) => entries.get(id)?.desire,
     commandOf: (id) => entries.get(id)?.command,
+    isThere(id) {
+      const { target, desire, seen } = entries.get(id) ?? {};
+      if (target === undefined || desire === undefined) return undefined;
+      return seen?.mode !== undefined && isInMode(target, seen.mode, desire.mode);
+    },
     skipped,
     skipCounts,
     isShedding,
@@ -408,6 +435,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     inFlight: () =>
       [...active].filter(({ command }) => command?.stage === 'sent' || command?.stage === 'acknowledged').length,
     shedsInFlight,
+    movingW,
     lastChange: (id) => entries.get(id)?.change,
     recentWakes: (id) => lately(entries.get(id)?.wakes ?? []).length,
   };

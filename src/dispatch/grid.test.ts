@@ -371,3 +371,28 @@ test('at any site the money of the decisions is the objective of the program', (
     { numRuns: 150 },
   );
 });
+
+test('at any site no award is held by load that was not seen, or declared, to shed within its deadline', () => {
+  fc.assert(
+    fc.property(anySite, (one) => {
+      const snapshot = snapshotOf(one);
+      const plan = planByMeritOrder(snapshot, forecastOfSite(one));
+      const [step] = plan.steps;
+      const held = Object.entries(step!.reserveW ?? {}).map(([id, watts]) => {
+        const { responseSeconds } = snapshot.awards!.find((award) => award.id === id)!;
+        return { responseSeconds, watts };
+      });
+      for (const { responseSeconds: deadline } of held) {
+        const mostW = snapshot.cohorts
+          .filter((cohort) => !cohort.held && (cohort.responseSeconds ?? Infinity) <= deadline)
+          .flatMap(({ id, points, sleepW }) =>
+            points.map(({ profile, powerW }) => (step!.cohorts[id]?.[profile] ?? 0) * (powerW - sleepW)),
+          )
+          .reduce((sum, watts) => sum + watts, 0);
+        const promisedW = held.reduce((sum, one) => sum + (one.responseSeconds <= deadline ? one.watts : 0), 0);
+        expect(promisedW).toBeLessThanOrEqual(mostW + 1);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});

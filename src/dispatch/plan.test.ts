@@ -118,6 +118,19 @@ test('a wake cost makes it hold through a short spike, and not through a long on
   expect(asleep(costing(0.014), [60, 110, 110, 60])).toEqual([0, 1000, 1000, 0]);
 });
 
+test('hash that a machine was seen to miss while it wakes counts as its wake costs, where that is more', () => {
+  const spike = [60, 110, 60, 60];
+  const missing = (wakeSeconds: number | undefined, usd: number): Snapshot =>
+    site([miners({ wakeSeconds })], [], {
+      mining: { keptFraction: 1, wakeUsdPerMachine: usd, retuneUsdPerMachine: 0 },
+    });
+  // 200 TH/s earn $0.333 an hour: the quarter-hour at $110 loses $0.0129, which is 139 s of them.
+  expect(asleep(missing(undefined, 0), spike)).toEqual([0, 1000, 0, 0]);
+  expect(asleep(missing(135, 0), spike)).toEqual([0, 1000, 0, 0]);
+  expect(asleep(missing(145, 0), spike)).toEqual([0, 0, 0, 0]);
+  expect(asleep(missing(135, 0.014), spike)).toEqual([0, 0, 0, 0]);
+});
+
 test('a retune cost keeps a profile through a small gain, and not through a large one', () => {
   // Two points worth almost the same at $40: the faster one gains $0.0125 a machine and quarter-hour.
   const points = [

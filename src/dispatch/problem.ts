@@ -209,6 +209,16 @@ function availableOf({ series, capacityW, untoldW }: GeneratorFacts, { available
   return Math.floor(told === undefined ? untoldW : Math.min(capacityW, Math.max(0, told * 1e6)));
 }
 
+/**
+ * What one wake costs, in $: as the site says, or the hash that a machine was seen to miss while it comes up, at its lowest point, where that
+ * is more.
+ */
+export function wakeUsd({ snapshot, steps }: Problem, { facts, modes }: ProblemCohort, t: number): number {
+  const missedHours = (facts.wakeSeconds ?? 0) / 3_600;
+  const missedUsd = missedHours * steps[t]!.usdPerThHour * (modes[1]?.hashrateThs ?? 0);
+  return Math.max(snapshot.mining.wakeUsdPerMachine, missedUsd);
+}
+
 /** IT power that no decision changes: fixed draw, and silent machines, which still draw. */
 export const undecidedW = (hall: HallFacts): number => hall.fixedW + hall.silent.powerW;
 

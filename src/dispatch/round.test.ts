@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { HOUR, siteMs, type Snapshot } from '../model/index.ts';
 import { bareHall, bareSnapshot, cohort, demoForecast, demoSnapshot } from './fixture.ts';
 import { pose, type Problem } from './problem.ts';
 import { roundFirst } from './round.ts';
@@ -8,12 +9,12 @@ const POINTS = [
   { profile: 'high', powerW: 3000, hashrateThs: 100 },
 ];
 /** Ten machines, all awake, in a hall with this much room. */
-const ten = (usableW: number): Problem => {
+const ten = (usableW: number, more: Partial<Snapshot> = {}): Problem => {
   const miners = { ...cohort('a-x', 'antminer-s21', 10, POINTS), sleepW: 0, now: { low: 10 } };
-  return pose(bareSnapshot({ cohorts: [miners], halls: [{ ...bareHall('a'), usableW }] }), demoForecast());
+  return pose(bareSnapshot({ cohorts: [miners], halls: [{ ...bareHall('a'), usableW }], ...more }), demoForecast());
 };
-const rounded = (usableW: number, machines: readonly number[]): readonly number[] =>
-  roundFirst(ten(usableW), { machines: [machines], gpus: [], generationW: [] }).machines[0]!;
+const rounded = (usableW: number, machines: readonly number[], more: Partial<Snapshot> = {}): readonly number[] =>
+  roundFirst(ten(usableW, more), { machines: [machines], gpus: [], generationW: [] }).machines[0]!;
 
 test('whole counts come through unchanged', () => {
   expect(rounded(1e6, [1, 4, 5])).toEqual([1, 4, 5]);
@@ -41,4 +42,15 @@ test('GPUs stay within the uplink of their hall though every fraction would fit 
   const problem = pose({ ...snapshot, halls, cohorts: [], work }, demoForecast());
   expect(roundFirst(problem, { machines: [], generationW: [], gpus: [40.8, 59.6] }).gpus).toEqual([41, 59]);
   expect(roundFirst(problem, { machines: [], generationW: [], gpus: [0.4, 100] }).gpus).toEqual([0, 100]);
+});
+
+test('beside a base point the nearest whole machine counts, more or less; a limit and a firm level are kept all the same', () => {
+  const { at } = demoSnapshot();
+  const span = { from: at, until: siteMs(at + HOUR) };
+  const basePoints = [{ id: 'b', leastW: 16.8e3, mostW: 16.8e3, ...span }];
+  expect(rounded(1e6, [4.4, 0, 5.6], { basePoints })).toEqual([4, 0, 6]);
+  expect(rounded(1e6, [4.6, 0, 5.4], { basePoints })).toEqual([5, 0, 5]);
+  expect(rounded(17e3, [4.4, 0, 5.6], { basePoints })).toEqual([5, 0, 5]);
+  const programCalls = [{ id: 'c', firmW: 16.8e3, penaltyUsdPerMwh: 1e3, ...span }];
+  expect(rounded(1e6, [4.4, 0, 5.6], { basePoints, programCalls })).toEqual([5, 0, 5]);
 });

@@ -131,17 +131,37 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   const gpusAt = problem.work.map((_, i) => atPoints(problem, decision, i).map((at) => Math.floor(at.gpus + NEARLY)));
   const gpus = gpusAt.map((counts) => counts.reduce((sum, count) => sum + count, 0));
   const whole: Decision = { ...decision, machines, gpus, gpusAt };
-  const { tariff, connection } = problem.snapshot;
-  // Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level.
-  const isBound =
-    tariff.demand !== undefined ||
-    connection.rampWPerMinute !== undefined ||
-    callsAt(problem, 0).length > 0 ||
-    basePointAt(problem, 0) !== undefined;
-  const room = roomBeside(problem, 0, whole, isBound ? netOf(problem, 0, decision) : Infinity);
+  const room = placesBeside(problem, decision, whole);
   placeGpus(problem, decision, gpus, gpusAt, room);
   placeMachines(problem, decision, machines, room);
   return { ...whole, generationW: withinUse(problem, loadOf(problem, 0, whole), whole.generationW) };
+}
+
+/** Where whole things may still be placed. */
+interface Places {
+  fits(hall: number, watts: number): boolean;
+  take(hall: number, watts: number): void;
+}
+
+/**
+ * Half a machine more than was decided would be a new peak to pay for, a ramp too steep, or above a firm level. Beside a base point it is as
+ * good as half a machine less: there the nearest whole one counts, below every limit all the same.
+ */
+function placesBeside(problem: Problem, decision: Decision, whole: Decision): Places {
+  const { tariff, connection } = problem.snapshot;
+  const isFollowed = basePointAt(problem, 0) !== undefined;
+  const isFirm = connection.rampWPerMinute !== undefined || callsAt(problem, 0).length > 0;
+  const isAimed = isFollowed || isFirm || tariff.demand !== undefined;
+  const limits = roomBeside(problem, 0, whole);
+  const aim = roomBeside(problem, 0, whole, isAimed ? netOf(problem, 0, decision) : Infinity);
+  const least = isFollowed && !isFirm ? 0.5 : 1;
+  return {
+    fits: (hall, watts) => limits.most(hall, watts) >= 1 && aim.most(hall, watts) >= least,
+    take(hall, watts) {
+      limits.take(hall, watts);
+      aim.take(hall, watts);
+    },
+  };
 }
 
 interface Fraction {
@@ -152,7 +172,13 @@ interface Fraction {
 
 const largestFirst = (a: Fraction, b: Fraction): number => b.part - a.part || a.owner - b.owner || a.mode - b.mode;
 
-function placeGpus(problem: Problem, wanted: Decision, gpus: number[], gpusAt: readonly number[][], room: Room): void {
+function placeGpus(
+  problem: Problem,
+  wanted: Decision,
+  gpus: number[],
+  gpusAt: readonly number[][],
+  room: Places,
+): void {
   const fractions = gpusAt.flatMap((counts, owner) =>
     atPoints(problem, wanted, owner).map(({ gpus: count, point }, mode) => ({
       owner,
@@ -171,7 +197,7 @@ function placeGpus(problem: Problem, wanted: Decision, gpus: number[], gpusAt: r
     if (
       used >= shared.gpus ||
       gpus[owner]! + 1 > demandGpus[0]! - leasedGpus(problem, wanted, owner) + NEARLY ||
-      room.most(hall, watts) < 1
+      !room.fits(hall, watts)
     )
       continue;
     if (uplinkRoomGpus(problem, owner, gpus) < 1) continue;
@@ -181,7 +207,7 @@ function placeGpus(problem: Problem, wanted: Decision, gpus: number[], gpusAt: r
   }
 }
 
-function placeMachines(problem: Problem, wanted: Decision, machines: number[][], room: Room): void {
+function placeMachines(problem: Problem, wanted: Decision, machines: number[][], room: Places): void {
   const step = problem.steps[0]!;
   const fractions = machines.flatMap((counts, owner) =>
     counts.map((count, mode) => ({ owner, mode, part: mode === 0 ? 0 : wanted.machines[owner]![mode]! - count })),
@@ -195,7 +221,7 @@ function placeMachines(problem: Problem, wanted: Decision, machines: number[][],
     const { hall, modes, now } = problem.cohorts[owner]!;
     const wakes = machines[owner]![0]! <= now[0]!;
     const watts = modes[mode]!.powerW - modes[0]!.powerW;
-    if ((wakes && wakesLeft[hall]! < 1) || room.most(hall, watts) < 1) continue;
+    if ((wakes && wakesLeft[hall]! < 1) || !room.fits(hall, watts)) continue;
     machines[owner]![0]! -= 1;
     machines[owner]![mode]! += 1;
     spare[owner]! -= 1;

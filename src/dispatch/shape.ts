@@ -6,7 +6,7 @@ import { sparedUsd } from './curtailment.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsd, demandOf, demandUsd } from './demand.ts';
 import { leasedGpus, leasesOf, leaseUsd } from './leases.ts';
-import { type Decision, decidedByHallW, endedGpus, hallLoadW, type Problem, undecidedW } from './problem.ts';
+import { type Decision, decidedByHallW, endedGpus, hallLoadW, type Problem, undecidedW, wakeUsd } from './problem.ts';
 import { doneGpus, gpusAtLimitW, paidGpus, servingGpus, workW } from './work-points.ts';
 
 /**
@@ -148,10 +148,11 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     perHour += ((facts.priceUsdPerMwh - (connection.exportAdderUsdPerMwh ?? 0)) * fedInW) / 1e6;
     for (const [i, { usdPerMwh }] of problem.generators.entries())
       perHour -= (usdPerMwh * decision.generationW[i]!) / 1e6;
-    problem.cohorts.forEach(({ modes, now }, g) => {
+    problem.cohorts.forEach((cohort, g) => {
+      const { modes, now } = cohort;
       const machines = decision.machines[g]!;
       const machinesBefore = before?.machines[g] ?? now;
-      usd -= Math.max(0, machinesBefore[0]! - machines[0]!) * mining.wakeUsdPerMachine;
+      usd -= Math.max(0, machinesBefore[0]! - machines[0]!) * wakeUsd(problem, cohort, t);
       for (let m = 0; m < modes.length; m += 1) {
         const mode = modes[m]!;
         perHour += usdPerThHour * mode.hashrateThs * machines[m]!;

@@ -30,9 +30,31 @@ const stale = z
     path: ['safeLimitMw'],
   });
 
+/** `cap`: import at most; `set-point`: import at, both ways; `emergency`: a cap before all else. */
+export const GRID_KINDS = ['cap', 'set-point', 'emergency'] as const;
+export type GridKind = (typeof GRID_KINDS)[number];
+
+const may = z.strictObject({
+  kinds: z
+    .array(z.enum(GRID_KINDS))
+    .min(1)
+    .optional()
+    .describe(
+      'what it may command; absent: cap and set-point of a webhook, set-point of a base point, and all of a VTN, whose emergencies emergencyMw declares',
+    ),
+  priority: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('the highest it may name, 0 being the highest of all; absent: its own'),
+  leastImportMw: z.number().min(0).default(0).describe('import below which it may not command'),
+});
+
 const common = {
   id,
   stale,
+  may: may.prefault({}).describe('how far whoever holds its key may command the site; what goes beyond is refused'),
   priority: z
     .number()
     .int()
@@ -103,4 +125,25 @@ export const gridSignal = z.discriminatedUnion('kind', [openadr, basePoint, webh
 export type GridSignal = z.infer<typeof gridSignal>;
 export type OpenAdrSource = z.infer<typeof openadr>;
 export type BasePointSource = z.infer<typeof basePoint>;
+/** How far a source may command the site. */
+export interface Authority {
+  readonly kinds: readonly GridKind[];
+  /** The highest it may name: 0 is the highest. */
+  readonly priority: number;
+  readonly leastImportW: number;
+}
+
+/** What a source that declares nothing may command: emergencies only where the site file says what is to be done in one. */
+const KINDS_OF: Readonly<Record<GridSignal['kind'], readonly GridKind[]>> = {
+  openadr: GRID_KINDS,
+  'base-point': ['set-point'],
+  webhook: ['cap', 'set-point'],
+};
+
+export const authorityOf = ({ kind, priority, may: declared }: GridSignal): Authority => ({
+  kinds: declared.kinds ?? KINDS_OF[kind],
+  priority: declared.priority ?? priority,
+  leastImportW: declared.leastImportMw * 1e6,
+});
+
 export type StalePolicy = GridSignal['stale'];

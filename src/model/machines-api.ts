@@ -203,5 +203,25 @@ export const responseCurves = z.object({
       overshoot: quantiles.describe('the most drawn while waking, as a multiple of the draw five minutes later'),
     }),
   ),
+  groups: z
+    .array(
+      z.object({
+        group: z.string(),
+        sleepSeconds: z
+          .number()
+          .nullable()
+          .describe(
+            'site seconds from whatever asks to machines seen asleep; null: unmeasured, or its machines fail to',
+          ),
+        sleepBasis: z
+          .enum(['group', 'kind', 'declared'])
+          .nullable()
+          .describe(
+            'measured of the group, of its models and firmware, or declared in the site file; null: unmeasured',
+          ),
+        wakeSeconds: z.number().nullable().describe('from the word to a machine that hashes; null: unmeasured'),
+      }),
+    )
+    .describe('what plans go by'),
 });
 export type ResponseCurvesPage = z.infer<typeof responseCurves>;

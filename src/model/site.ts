@@ -169,6 +169,13 @@ const machineGroup = z.strictObject({
     .describe(
       'what its miners can run at, by the names their firmware gives; machines that list their own points are believed, absent: the catalogue',
     ),
+  sleepSeconds: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'within which its miners are seen asleep, by your own tests: what awards go by until enough of them were seen to sleep here',
+    ),
   owner: id.optional().describe('whose machines they are, of the list of owners; absent: the site itself'),
   pools: z
     .array(id)
@@ -308,7 +315,9 @@ const award = z.strictObject({
   responseSeconds: z
     .number()
     .positive()
-    .describe('within which it must be shed; only groups whose miners were seen to sleep so fast count'),
+    .describe(
+      'within which it must be shed; only groups count whose miners were seen to sleep so fast, or that say so by sleepSeconds until they were',
+    ),
   from: z.iso.date().optional().describe('first day, in the time zone of the site'),
   until: z.iso.date().optional().describe('last day'),
   hours: z

@@ -164,8 +164,10 @@ export interface CohortFacts {
   readonly held: boolean;
   /** Held because the plan may not move it by itself, and by no person; absent: no. */
   readonly waits?: boolean;
-  /** Measured from whatever asked for it to machines seen asleep; absent where it was not measured. */
+  /** From whatever asks for it to machines seen asleep; absent where nobody knows, and where machines were seen to fail. */
   readonly responseSeconds?: number | undefined;
+  /** From the word to a woken machine that hashes, as its model and firmware was seen to take; absent where too few were seen. */
+  readonly wakeSeconds?: number | undefined;
 }
 
 /** What a working GPU can be limited to. */

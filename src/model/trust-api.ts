@@ -29,12 +29,17 @@ export type TrustPage = z.infer<typeof trustPage>;
 
 export const suggestion = z.object({
   id: z.string(),
-  cohort: z.string(),
+  kind: z.enum(['machines', 'jobs']).describe('jobs: what is told a scheduler'),
+  cohort: z.string().describe('a group of miners; of jobs the cluster'),
   trust: z.enum(['shadow', 'suggest']).describe('shadow: told, and nobody can confirm it'),
   madeAt: siteTime,
-  moves: z.array(z.object({ from: z.string(), to: z.string(), machines: z.number().int() })).describe('by mode key'),
-  from: z.record(z.string(), z.number().int()).describe('machines by mode key, as they are'),
-  to: z.record(z.string(), z.number().int()).describe('machines by mode key, once it is confirmed'),
+  moves: z
+    .array(z.object({ from: z.string(), to: z.string(), machines: z.number().int() }))
+    .describe('by mode key; of jobs by state, and how many jobs'),
+  from: z
+    .record(z.string(), z.number().int())
+    .describe('machines by mode key, as they are; jobs that would change, by state'),
+  to: z.record(z.string(), z.number().int()).describe('the same once it is confirmed'),
   importDeltaW: z.number().describe('by how much the import of the whole plan changes'),
   why: z.string(),
   usdPerHour: z
@@ -72,5 +77,5 @@ export const suggestionConfirmRequest = z.strictObject({ why: reason });
 export const suggestionConfirmed = z.object({
   act: z.string(),
   cohort: z.string(),
-  machines: z.number().int().describe('that are told to change'),
+  machines: z.number().int().describe('machines or jobs that are told to change'),
 });

@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
-import { siteMs, type Job, type Plan, type Snapshot } from '../model/index.ts';
-import { actionsFor, type SiteCluster } from './clusters.ts';
+import { describe, expect, test } from 'vitest';
+import { smallSite } from '../../sim/small-site.ts';
+import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
+import type { WorkAction } from '../control/work.ts';
+import { siteMs, type ClusterReading, type Job, type Plan, type Snapshot } from '../model/index.ts';
+import { actionsFor, carryOut, carryOutConfirmed, openClusters, readCluster, type SiteCluster } from './clusters.ts';
 import type { WorkPicture } from './picture.ts';
 
 const job = (id: string, startedAt: number): Job =>
@@ -26,4 +29,56 @@ test('a job that was started since the plan was made is left alone where its cla
 
 test('and gives way where the plan found no other way', () => {
   expect(requeued(false, 40, 80)).toEqual(['requeue new']);
+});
+
+describe('jobs that are held', () => {
+  const held = (id: string): Job => ({ ...job(id, 1), state: 'held' });
+  const opened = (keep: (text: string) => void, before?: string): SiteCluster => {
+    const [entry] = [...openClusters(smallSite(), {} as ClusterIo, keep, before).byId.values()];
+    const handle = { read: () => Promise.reject(new Error('not asked')), close() {} } as unknown as ClusterHandle;
+    return Object.assign(entry!, {
+      handle: { ...handle, hold: () => Promise.resolve(), release: () => Promise.resolve() },
+      reading: {
+        jobs: [
+          { ...job('p1', 1), state: 'pending' },
+          { ...job('p2', 1), state: 'done' },
+        ],
+      },
+    });
+  };
+  const hold = (id: string): WorkAction => ({
+    kind: 'hold',
+    job: { ...job(id, 1), state: 'pending' },
+    why: 'a test',
+  });
+
+  test('are known to be ours over a restart, and which of them a person confirmed', async () => {
+    let text: string | undefined;
+    const one = opened((next) => void (text = next));
+    await carryOut('auto', one, [hold('p0')], false);
+    // A job that is no more as it was when a person looked is left alone.
+    const outcomes = await carryOutConfirmed('suggest', one, [hold('p1'), hold('p2')]);
+    expect(outcomes.map(({ action, fault }) => [action.job.id, fault])).toEqual([['p1', undefined]]);
+    const again = opened((next) => void (text = next), text);
+    expect([[...again.heldByUs], [...again.heldAsConfirmed]]).toEqual([['p0', 'p1'], ['p1']]);
+    await carryOut('auto', again, [{ kind: 'release', job: held('p1'), why: 'a test' }], false);
+    const third = opened(() => {}, text);
+    expect([[...third.heldByUs], [...third.heldAsConfirmed]]).toEqual([['p0'], []]);
+  });
+
+  test('while their scheduler is read stay ours, though the reading does not show them yet', async () => {
+    const one = opened(() => {});
+    one.heldByUs.add('gone');
+    const asked = Promise.withResolvers<ClusterReading>();
+    Object.assign(one.handle, { read: () => asked.promise });
+    const reading = readCluster(one);
+    await carryOut('auto', one, [hold('p1')], false);
+    asked.resolve({
+      at: siteMs(1),
+      jobs: [{ ...job('p1', 1), state: 'pending' }],
+      nodes: [],
+    } as unknown as ClusterReading);
+    await reading;
+    expect([...one.heldByUs]).toEqual(['p1']);
+  });
 });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
@@ -13,6 +14,10 @@ export interface SiteCluster {
   failure: string | undefined;
   /** Jobs held by our hand: the only ones we release. */
   readonly heldByUs: Set<string>;
+  /** Of those, the ones that a person confirmed. */
+  readonly heldAsConfirmed: Set<string>;
+  /** Keeps both for the next life of the process: a job that nobody knows to be held by us waits for ever. */
+  keep(): void;
 }
 
 export interface SiteClusters {
@@ -23,24 +28,45 @@ export interface SiteClusters {
   close(): void;
 }
 
-export function openClusters(site: Site, io: ClusterIo): SiteClusters {
+const kept = z.record(z.string(), z.object({ held: z.array(z.string()), confirmed: z.array(z.string()) }));
+
+/** @param before what was kept last in an earlier life */
+export function openClusters(
+  site: Site,
+  io: ClusterIo,
+  keepText: (text: string) => void,
+  before?: string,
+): SiteClusters {
   const byId = new Map<string, SiteCluster>();
+  const past = before === undefined ? {} : kept.parse(JSON.parse(before));
+  let last = before;
+  function keep(): void {
+    const all = [...byId.values()].map(({ id, heldByUs, heldAsConfirmed }) => [
+      id,
+      { held: [...heldByUs], confirmed: [...heldAsConfirmed] },
+    ]);
+    const text = JSON.stringify(Object.fromEntries(all));
+    if (text !== last) keepText(text);
+    last = text;
+  }
   const close = () => byId.forEach(({ handle }) => handle.close());
 
   function reload(next: Site): void {
     close();
-    const before = new Map(byId);
+    const opened = new Map(byId);
     byId.clear();
     for (const { id, driver, settings, classes } of next.clusters) {
       const plugin = CLUSTERS.get(driver);
       if (plugin === undefined) throw new Error(`${id}: the site was not checked`);
-      const known = before.get(id);
+      const known = opened.get(id);
       byId.set(id, {
         id,
         handle: plugin.open({ id, config: settings, classes }, io),
         reading: known?.reading,
         failure: known?.failure,
-        heldByUs: known?.heldByUs ?? new Set(),
+        heldByUs: known?.heldByUs ?? new Set(past[id]?.held),
+        heldAsConfirmed: known?.heldAsConfirmed ?? new Set(past[id]?.confirmed),
+        keep,
       });
     }
   }
@@ -55,13 +81,20 @@ export function openClusters(site: Site, io: ClusterIo): SiteClusters {
   };
 }
 
-async function readCluster(cluster: SiteCluster): Promise<void> {
+export async function readCluster(cluster: SiteCluster): Promise<void> {
+  // What is told to wait while it is read may not show in what comes.
+  const before = [...cluster.heldByUs];
   try {
     cluster.reading = await cluster.handle.read();
     cluster.failure = undefined;
     const held = new Set(cluster.reading.jobs.filter((job) => job.state === 'held').map((job) => job.id));
     // A job that somebody else released or cancelled is no longer ours to release.
-    for (const id of cluster.heldByUs) if (!held.has(id)) cluster.heldByUs.delete(id);
+    for (const id of before) {
+      if (held.has(id)) continue;
+      cluster.heldByUs.delete(id);
+      cluster.heldAsConfirmed.delete(id);
+    }
+    cluster.keep();
   } catch (error) {
     cluster.failure = asFault(error).message;
   }
@@ -153,12 +186,36 @@ export async function carryOut(
   return outcomes;
 }
 
-async function carryOutOne({ handle, heldByUs }: SiteCluster, { kind, job }: WorkAction): Promise<void> {
+/** What a person confirmed, as far as its jobs are still as they were then. */
+export async function carryOutConfirmed(
+  trust: Trust,
+  cluster: SiteCluster,
+  confirmed: readonly WorkAction[],
+): Promise<WorkOutcome[]> {
+  const now = new Map(cluster.reading?.jobs.map(({ id, state }) => [id, state]));
+  const outcomes = await carryOut(
+    trust,
+    cluster,
+    confirmed.filter(({ job }) => now.get(job.id) === job.state),
+    true,
+  );
+  for (const { action, fault } of outcomes)
+    if (fault === undefined && action.kind !== 'release') cluster.heldAsConfirmed.add(action.job.id);
+  cluster.keep();
+  return outcomes;
+}
+
+async function carryOutOne(
+  { handle, heldByUs, heldAsConfirmed, keep }: SiteCluster,
+  { kind, job }: WorkAction,
+): Promise<void> {
   const unsupported = () => new Fault('unsupported', `this scheduler cannot ${kind} jobs`);
   if (kind === 'release') {
     if (handle.release === undefined) throw unsupported();
     await handle.release(job.id);
     heldByUs.delete(job.id);
+    heldAsConfirmed.delete(job.id);
+    keep();
     return;
   }
   if (kind === 'requeue') {
@@ -168,5 +225,6 @@ async function carryOutOne({ handle, heldByUs }: SiteCluster, { kind, job }: Wor
   if (handle.hold === undefined) throw unsupported();
   // Remembered before it is sent: a hold that was carried out but not answered must still be released one day.
   heldByUs.add(job.id);
+  keep();
   await handle.hold(job.id);
 }

@@ -4,7 +4,13 @@ import { wallNow } from './io.ts';
 
 /** Commands to schedulers, until the scheduler's own list shows what became of them. */
 export interface JobCommands {
-  add(cluster: SiteCluster, actId: string, outcomes: readonly WorkOutcome[], sentAt: SiteMs, now: SiteMs): Command[];
+  add(
+    cluster: SiteCluster,
+    act: { readonly actId: string; readonly who: string },
+    outcomes: readonly WorkOutcome[],
+    sentAt: SiteMs,
+    now: SiteMs,
+  ): Command[];
   /** After each reading of the clusters: commands whose stage has changed. */
   look(clusters: Iterable<SiteCluster>, now: SiteMs): Command[];
 }
@@ -20,7 +26,7 @@ export function createJobCommands(): JobCommands {
     readonly since: number;
   }[] = [];
   return {
-    add(cluster, actId, outcomes, sentAt, now) {
+    add(cluster, { actId, who }, outcomes, sentAt, now) {
       return outcomes.map(({ action, fault }, i): Command => {
         const command: Command = {
           id: `${actId}-${i}`,
@@ -28,7 +34,7 @@ export function createJobCommands(): JobCommands {
           target: `job ${action.job.id}`,
           action: `${action.kind}-job`,
           mode: undefined,
-          who: 'planner',
+          who,
           why: action.why,
           stage: fault === undefined ? 'acknowledged' : 'failed',
           attempts: 1,

@@ -76,7 +76,7 @@ export function machineRoutes(app: App, runtime: Runtime): void {
 }
 
 /** How each model and firmware answers, as measured on this site. */
-function responsesPage({ clock, curves }: Runtime): shapes.ResponseCurvesPage {
+function responsesPage({ clock, curves, site, answers }: Runtime): shapes.ResponseCurvesPage {
   return {
     at: isoUtc(clock.now()),
     curves: curves.all().map(({ model, firmware, shedMs, wakeMs, overshoot }) => ({
@@ -86,6 +86,17 @@ function responsesPage({ clock, curves }: Runtime): shapes.ResponseCurvesPage {
       wakeMs: orNull(wakeMs),
       overshoot: orNull(overshoot),
     })),
+    groups: site.machines
+      .filter(({ kind }) => kind === 'asic')
+      .map((group) => {
+        const { sleepSeconds, sleepBasis, wakeSeconds } = answers(group);
+        return {
+          group: group.id,
+          sleepSeconds: orNull(sleepSeconds),
+          sleepBasis: orNull(sleepBasis),
+          wakeSeconds: orNull(wakeSeconds),
+        };
+      }),
   };
 }
 
@@ -118,9 +129,13 @@ export function poolRoutes(app: App, runtime: Runtime): void {
     },
     async (request) => {
       const person = personOf(request);
-      // Whoever holds a token is its owner, not a second person.
-      if (person.via === 'token')
-        throw new ApiProblem(403, 'Not with a token', 'a list of pools is approved by people: sign in (busbar login)');
+      // Whoever holds a token is its owner, not a second person; the machine's own key is held by whoever is at it.
+      if (person.via !== 'session')
+        throw new ApiProblem(
+          403,
+          'Not by an account',
+          'a list of pools is asked for and approved by people, with an account each: sign in (busbar login)',
+        );
       let state: 'asked' | 'in-force';
       try {
         state = pools.list.approve(actorOf(person), person.name, request.body.why);

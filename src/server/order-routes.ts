@@ -56,7 +56,7 @@ export function orderRoutes(app: App, runtime: Runtime): void {
       const person = personOf(request);
       const { preview, why } = request.body;
       const order = await refusable(() =>
-        orders.apply(preview, actorOf(person), person.via !== 'token', why, person.name),
+        orders.apply(preview, { who: actorOf(person), name: person.name, via: person.via }, why),
       );
       return reply.code(202).send(stateOf(runtime, order));
     },

@@ -40,7 +40,8 @@ import type { createResponseWatch } from './response-watch.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { rateNow } from './shadow.ts';
-import { takeSnapshot, type DeadlineOf } from './snapshot.ts';
+import { takeSnapshot, type Billed, type DeadlineOf } from './snapshot.ts';
+import { jobSuggestionOf } from './trust/job-suggestions.ts';
 import { keptOf, withKept } from './trust/kept.ts';
 import type { Levels } from './trust/levels.ts';
 import { type Suggestion, suggestionOf, type Suggestions } from './trust/suggestions.ts';
@@ -89,6 +90,7 @@ export function createPlanning(options: {
   readonly journal: Journal;
   readonly witness: MeterWitness;
   readonly responses: ReturnType<typeof createResponseWatch>;
+  readonly answers: NonNullable<Billed['answers']>;
   readonly jobCommands: JobCommands;
   readonly statesBefore: StatesBefore;
   readonly limitsBefore: Pick<LimitsBefore, 'keep'>;
@@ -171,7 +173,10 @@ export function createPlanning(options: {
     const { movesWork } = keptOf(sources.site, options.levels, isOrdered);
     for (const cluster of options.clusters.byId.values()) {
       const wished = actionsFor(cluster, options.picture().work, taken, why);
-      const actions = movesWork ? wished : wished.filter(({ kind }) => kind === 'release');
+      // What a person confirmed is held until a person confirms that it goes on.
+      const actions = movesWork
+        ? wished
+        : wished.filter(({ kind, job }) => kind === 'release' && !cluster.heldAsConfirmed.has(job.id));
       if (actions.length === 0) continue;
       const id = `${taken.plan.id}-${cluster.id}`;
       const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
@@ -181,7 +186,7 @@ export function createPlanning(options: {
       journal.act({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
       const outcomes = await carryOut(trust(), cluster, actions, isOrdered);
-      journal.commands(options.jobCommands.add(cluster, id, outcomes, sentAt, clock.now()));
+      journal.commands(options.jobCommands.add(cluster, { actId: id, who: 'planner' }, outcomes, sentAt, clock.now()));
     }
   }
 
@@ -209,8 +214,30 @@ export function createPlanning(options: {
     return change;
   }
 
+  /** GPUs of a class whose jobs wait because a person confirmed it. */
+  function confirmedHeldGpus(classId: string): number {
+    const one = options.picture().work.find(({ workClass }) => workClass.id === classId);
+    const cluster = one && options.clusters.byId.get(one.clusterId);
+    const { class: className, gpu } = one?.workClass ?? {};
+    return (cluster?.reading?.jobs ?? []).reduce(
+      (sum, job) =>
+        job.state === 'held' &&
+        job.className === className &&
+        job.gpuModel === gpu &&
+        cluster?.heldAsConfirmed.has(job.id) === true
+          ? sum + job.gpus
+          : sum,
+      0,
+    );
+  }
+
   /** What each cohort that waits for a person would do, were the plan to move it alone: worked out beside the plan in force. */
-  async function suggest({ plan: made, snapshot }: Planned, forecast: Forecast, scenarios: readonly Scenario[]) {
+  async function suggest(
+    { plan: made, snapshot }: Planned,
+    work: Snapshot['work'],
+    forecast: Forecast,
+    scenarios: readonly Scenario[],
+  ) {
     const round = options.suggestions.planned();
     const moved = new Set(options.suggestions.underway().map(({ cohort }) => cohort));
     const waiting = snapshot.cohorts.filter(({ id, waits }) => waits === true && !moved.has(id));
@@ -230,7 +257,32 @@ export function createPlanning(options: {
       });
       if (found !== undefined) wanted.push(found);
     }
+    if (options.levels.site() === 'suggest' && options.orders().length === 0) {
+      const freed = { ...snapshot, work };
+      const free = await beside((planner) => planner.plan(freed, forecast, [], scenarios));
+      if (plan?.id !== made.id) return;
+      wanted.push(...jobsWanted({ plan: free, snapshot: freed }, made, snapshot));
+    }
     options.suggestions.tell(round, wanted);
+  }
+
+  /** What a plan that may move work wants of each cluster's jobs. */
+  function jobsWanted(free: Planned, kept: Plan, snapshot: Snapshot): Suggestion[] {
+    return [...options.clusters.byId.values()].flatMap((cluster) => {
+      const { work } = options.picture();
+      const why = `price $${free.plan.steps[0]?.priceUsdPerMwh.toFixed(2)}/MWh`;
+      const found = jobSuggestionOf({
+        id: randomUUID(),
+        clusterId: cluster.id,
+        classIds: work.flatMap(({ clusterId, workClass }) => (clusterId === cluster.id ? [workClass.id] : [])),
+        actions: actionsFor(cluster, work, free, why),
+        kept,
+        free: free.plan,
+        at: kept.madeAt,
+        rateUsdPerHour: (of) => rateNow(sources, of === kept ? snapshot : free.snapshot, of),
+      });
+      return found === undefined ? [] : [found];
+    });
   }
 
   /** Machines that are being told to draw less come first: for a few seconds nothing is previewed beside that. */
@@ -271,15 +323,20 @@ export function createPlanning(options: {
     const facts = takeSnapshot(sources, picture, heldUnder(orders), {
       demand: options.demand(picture.at),
       curtailment: options.curtailment,
-      responseMs: (id, machines) => options.responses.sleepMs(id, machines),
+      answers: options.answers,
       deadline: options.deadline,
     });
     const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
     const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
       snapshot: options.grid(
-        withOrders(withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving), orders),
+        withOrders(
+          withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving, confirmedHeldGpus),
+          orders,
+        ),
       ),
+      /** As it is, where jobs are left to their schedulers, too. */
+      work: facts.work,
       forecast: wanted.forecast,
       notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
       scenarios,
@@ -305,7 +362,7 @@ export function createPlanning(options: {
       planned = { plan: made, snapshot };
       await takeOver(planned, because);
       // A site that closes meanwhile suggests nothing.
-      suggest(planned, forecast, scenarios).catch((error: unknown) =>
+      suggest(planned, asked.work, forecast, scenarios).catch((error: unknown) =>
         log.debug({ err: error }, 'nothing is suggested'),
       );
       const limited = withPowerLimits(snapshot, sources.site);

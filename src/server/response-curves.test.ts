@@ -91,3 +91,19 @@ test('what was measured outlives a restart', () => {
     ).all(),
   ).toEqual(curves.all());
 });
+
+test('the slowest kind among machines sets what all of them promise; one that was seen too little leaves it open', () => {
+  const curves = createResponseCurves(
+    (id) => ({ ...KIND, firmware: id.startsWith('m') ? 'luxos 1' : id.startsWith('n') ? 'luxos 2' : 'stock' }),
+    () => siteMs(0),
+  );
+  curves.look(slept(10));
+  const slow = Array.from({ length: 10 }, (_, i) => command(`n${i}`, { seenInPowerAt: siteMs(31_000) }));
+  curves.look(slow);
+  curves.look([command('x1', { seenInPowerAt: siteMs(2_000) })]);
+  expect(curves.slowestMs(['m0', 'm1'], 'shedMs')).toBe(1_000);
+  expect(curves.slowestMs(['m0', 'n1'], 'shedMs')).toBe(30_000);
+  expect(curves.slowestMs(['m0', 'x1'], 'shedMs')).toBeUndefined();
+  expect(curves.slowestMs(['m0'], 'wakeMs')).toBeUndefined();
+  expect(curves.slowestMs([], 'shedMs')).toBeUndefined();
+});

@@ -12,6 +12,11 @@ export interface ResponseCurves {
   observe(id: string, reading: Reading): void;
   /** Site milliseconds before which hardly any machine of its kind was seen to have obeyed; undefined where too few were measured. */
   firstLookMs(id: string, mode: string): number | undefined;
+  /**
+   * Site milliseconds within which the slowest kind among machines was seen to obey, but for one in a hundred; undefined where too few of
+   * any kind among them were measured.
+   */
+  slowestMs(ids: Iterable<string>, what: 'shedMs' | 'wakeMs'): number | undefined;
   /** What it may draw while it wakes, as a multiple of its steady draw; 1 where nothing is known. */
   overshoot(id: string): number;
   all(): readonly ResponseCurve[];
@@ -50,6 +55,8 @@ const STEADY_MS = 5 * MINUTE;
 /** Earlier than nearly all of them, so that those that are quicker than the rest are still noticed. */
 const FIRST_SHARE = 0.1;
 const FIRST_FACTOR = 0.7;
+/** What can be promised of nearly all of them. */
+const MOST_SHARE = 0.99;
 
 const samples = z.array(z.number());
 const kept = z.array(
@@ -112,9 +119,19 @@ export function createResponseCurves(
         ? undefined
         : FIRST_FACTOR * quantile(measured, FIRST_SHARE);
     },
+    slowestMs(ids, what) {
+      const kinds = new Set<string>();
+      for (const id of ids) {
+        const kind = kindOf(id);
+        if (kind !== undefined) kinds.add(keyOf(kind));
+      }
+      const measured = [...kinds].map((key) => curves.get(key)?.[what] ?? []);
+      if (measured.length === 0 || measured.some(({ length }) => length < WANTED)) return undefined;
+      return Math.max(...measured.map((values) => quantile(values, MOST_SHARE)));
+    },
     overshoot(id) {
       const measured = curveOf(id)?.overshoot ?? [];
-      return measured.length < WANTED ? 1 : Math.max(1, quantile(measured, 0.99));
+      return measured.length < WANTED ? 1 : Math.max(1, quantile(measured, MOST_SHARE));
     },
     all: () =>
       [...curves.values()].map(({ model, firmware, shedMs, wakeMs, overshoot }) => ({
@@ -142,4 +159,4 @@ function quantile(values: readonly number[], share: number): number {
 const quantilesOf = (values: readonly number[]): Quantiles | undefined =>
   values.length === 0
     ? undefined
-    : { machines: values.length, p50: quantile(values, 0.5), p99: quantile(values, 0.99) };
+    : { machines: values.length, p50: quantile(values, 0.5), p99: quantile(values, MOST_SHARE) };

@@ -61,6 +61,16 @@ export function createResponseWatch(
     measured = true;
   }
 
+  /**
+   * Wall milliseconds in which a group's machines were seen asleep after whatever asked for it, infinite where machines fail to; undefined
+   * where too few of its `machines` were put to sleep to say.
+   */
+  function mostSleepMs(groupId: string, machines: number): number | undefined {
+    const seen = (sleepsMs.get(groupId) ?? []).toSorted((a, b) => a - b);
+    if (seen.length === 0 || seen.length < Math.min(SLEEPS_WANTED, machines)) return undefined;
+    return seen[Math.ceil(SLEEPS_SHARE * seen.length) - 1]!;
+  }
+
   return {
     begin(actId: string, causeWall: number, commands: number): void {
       const response: Response = {
@@ -100,15 +110,11 @@ export function createResponseWatch(
       measured = false;
       return JSON.stringify(Object.fromEntries(sleepsMs));
     },
-    /**
-     * Wall milliseconds in which a group's machines were seen asleep after whatever asked for it; undefined where too few of its
-     * `machines` were put to sleep to say, and where machines fail to.
-     */
+    /** The same as `mostSleepMs`, and undefined where machines fail to. */
     sleepMs(groupId: string, machines: number): number | undefined {
-      const seen = (sleepsMs.get(groupId) ?? []).toSorted((a, b) => a - b);
-      if (seen.length === 0 || seen.length < Math.min(SLEEPS_WANTED, machines)) return undefined;
-      const ms = seen[Math.ceil(SLEEPS_SHARE * seen.length) - 1]!;
-      return Number.isFinite(ms) ? ms : undefined;
+      const ms = mostSleepMs(groupId, machines);
+      return ms === Infinity ? undefined : ms;
     },
+    mostSleepMs,
   };
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
 import type { Target } from '../control/entry.ts';
+import type { WorkAction } from '../control/work.ts';
 import { createReconciler, type Reconciler, WEAR_MS } from '../control/reconciler.ts';
 import { createPlanner, type Planner } from '../dispatch/planner.ts';
 import {
@@ -31,10 +32,11 @@ import { openStore, type ActWithStages, type Store } from '../store/store.ts';
 import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { createAfterOutages, type AfterOutages } from './after-outage.ts';
 import { createCoolingControl, type CoolingControl } from './cooling-control.ts';
+import { answerTimes, type AnswerTimes } from './answer-times.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
-import { openClusters, type SiteClusters } from './clusters.ts';
+import { carryOutConfirmed, openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -115,6 +117,10 @@ const CURVES_KEY = 'response-curves';
 const OUTAGES_KEY = 'outages';
 /** Cooling plants that were started from here. */
 const COOLING_KEY = 'cooling-started';
+/** What persons confirmed and is under way. */
+const SUGGESTIONS_KEY = 'suggestions';
+/** Jobs that wait because Busbar holds them. */
+const HELD_JOBS_KEY = 'held-jobs';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -190,6 +196,8 @@ export interface Runtime {
   readonly curves: ResponseCurves;
   /** What machines and outlets do when their supply comes back. */
   readonly afterOutages: AfterOutages;
+  /** How fast a group of miners answers, as far as that is known. */
+  answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
 }
 
@@ -208,7 +216,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const plant: Plant = openPlant(site, world.drivers);
   const markets: Markets = openMarkets(site, world.feeds);
-  const clusters: SiteClusters = openClusters(site, world.clusters);
+  const clusters: SiteClusters = openClusters(
+    site,
+    world.clusters,
+    (text) => store.setMeta(HELD_JOBS_KEY, text),
+    await store.getMeta(HELD_JOBS_KEY),
+  );
   const uplinks: Uplinks = openUplinks(site, world.drivers);
   const history: History = openHistory(join(dirname(options.storeFile), 'history'), {
     rawDays: site.history.rawDays,
@@ -275,10 +288,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     site: () => site,
     trust,
     held: () => new Set(people.holds().keys()),
-    isSettled: () => {
-      const { wanted, seen, failed } = inPlace();
-      return seen + failed.length >= wanted;
-    },
+    movingW: () => reconciler.movingW(),
+    planW: () => planning.plan()?.steps[0]?.importW,
     askPlan,
   });
   const pools = await createPools({
@@ -425,6 +436,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await store.getMeta(SLEEPS_KEY),
   );
 
+  const answers = (group: Site['machines'][number], ids: readonly string[]): AnswerTimes =>
+    answerTimes(group, ids, responses, curves, clock.speed);
+
   let picture = takePicture(sources);
   let alarms: readonly StandingAlarm[] = [];
   let swept = false;
@@ -432,26 +446,31 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let pricePoint: Point | undefined;
   let criticals = '';
   let historyFailure: string | undefined;
-  const suggestions = createSuggestions({
-    journal,
-    trustOf: (cohortId) => people.levels.of(cohortId),
-    isHeld: (cohortId) => people.holds().has(cohortId),
-    isOrdered: () => orders.inForce().length > 0,
-    siteNow: () => clock.now(),
-    wallNow,
-    assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
-    seen(id) {
-      const { reading } = fleet.byId(id) ?? {};
-      const stage = reconciler.commandOf(id)?.stage;
-      const isProven = stage !== 'sent' && stage !== 'acknowledged';
-      return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+  const suggestions = createSuggestions(
+    {
+      journal,
+      keep: (text) => store.setMeta(SUGGESTIONS_KEY, text),
+      trustOf: (cohortId) => people.levels.of(cohortId),
+      isHeld: (cohortId) => people.holds().has(cohortId),
+      isOrdered: () => orders.inForce().length > 0,
+      siteNow: () => clock.now(),
+      wallNow,
+      assign: (cohortId, to) => assigned(site, picture.groups.get(cohortId)?.answering ?? [], to, picture, reconciler),
+      seen(id) {
+        const { reading } = fleet.byId(id) ?? {};
+        const stage = reconciler.commandOf(id)?.stage;
+        const isProven = stage !== 'sent' && stage !== 'acknowledged';
+        return reading?.mode === undefined ? undefined : { mode: modeKey(reading.mode), at: reading.at, isProven };
+      },
+      begin(actId, ids) {
+        witness.begin(actId, picture, ids);
+        responses.begin(actId, wallNow(), ids.length);
+      },
+      tellJobs: (clusterId, actions, act) => void tellJobs(clusterId, actions, act),
+      askPlan,
     },
-    begin(actId, ids) {
-      witness.begin(actId, picture, ids);
-      responses.begin(actId, wallNow(), ids.length);
-    },
-    askPlan,
-  });
+    await store.getMeta(SUGGESTIONS_KEY),
+  );
   const planning: Planning = createPlanning({
     sources,
     clock,
@@ -465,6 +484,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     journal,
     witness,
     responses,
+    answers,
     jobCommands,
     statesBefore: await createStatesBefore(store),
     limitsBefore,
@@ -530,6 +550,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (shed !== undefined) askPlan(`the guard: ${shed.why}`);
   }
 
+  async function tellJobs(
+    clusterId: string,
+    actions: readonly WorkAction[],
+    { actId, who, why }: { actId: string; who: string; why: string },
+  ): Promise<void> {
+    const cluster = clusters.byId.get(clusterId);
+    if (cluster === undefined) return;
+    const sentAt = clock.now();
+    const outcomes = await carryOutConfirmed(
+      trust(),
+      cluster,
+      actions.map((action) => ({ ...action, why })),
+    );
+    journal.commands(jobCommands.add(cluster, { actId, who }, outcomes, sentAt, clock.now()));
+  }
+
   /** Plans at once. The first cause given is the one told. */
   function askPlan(why: string): void {
     planning.because(why);
@@ -555,20 +591,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 
   function inPlace(): InPlace {
-    const miners = fleet.machines.flatMap((member) => {
-      const wanted = reconciler.desired(member.machine.id)?.mode;
-      if (wanted === undefined) return [];
-      const { mode } = member.reading ?? {};
-      return [{ id: member.machine.id, isSeen: mode !== undefined && modeKey(mode) === wanted }];
-    });
-    return {
-      wanted: miners.length,
-      seen: miners.filter(({ isSeen }) => isSeen).length,
-      failed: miners.flatMap(({ id, isSeen }) => {
-        const command = reconciler.commandOf(id);
-        return isSeen || command?.stage !== 'failed' ? [] : [{ id, why: command.fault ?? 'failed' }];
-      }),
-    };
+    const failed: { id: string; why: string }[] = [];
+    let [wanted, seen] = [0, 0];
+    for (const { machine } of fleet.machines) {
+      const isThere = reconciler.isThere(machine.id);
+      if (isThere === undefined) continue;
+      wanted += 1;
+      if (isThere) {
+        seen += 1;
+        continue;
+      }
+      const command = reconciler.commandOf(machine.id);
+      if (command?.stage === 'failed') failed.push({ id: machine.id, why: command.fault ?? 'failed' });
+    }
+    return { wanted, seen, failed };
   }
 
   async function planOnce(): Promise<void> {
@@ -790,6 +826,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     identities,
     curves,
     afterOutages,
+    answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
       await jobs.close();

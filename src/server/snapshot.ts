@@ -24,6 +24,7 @@ import {
   type Snapshot,
   type WorkFacts,
 } from '../model/index.ts';
+import type { AnswerTimes } from './answer-times.ts';
 import { worstCaseW, type FleetMachine } from './fleet.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { limitPoints } from './power-limits.ts';
@@ -48,8 +49,8 @@ export interface Billed {
   readonly demand: DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
   readonly deadline: DeadlineOf;
-  /** In which a group's machines were seen asleep, on the wall; absent: never measured. */
-  readonly responseMs?: (groupId: string, machines: number) => number | undefined;
+  /** How fast a group's machines that answer sleep and wake; absent: nobody knows. */
+  readonly answers?: (group: Site['machines'][number], ids: readonly string[]) => AnswerTimes;
 }
 
 /** The planner's facts, from the picture. @param held cohorts a person holds out of the plan @param billed where the month stands */
@@ -93,9 +94,9 @@ export function takeSnapshot(
       // Machines that can neither sleep nor change their point stay as they are, whatever a plan would like.
       const moves = facts.answering.some(({ device }) => device.sleep !== undefined || device.setMode !== undefined);
       const cohort = cohortFacts(sources, picture, group, facts, held.has(group.id) || !moves);
-      const wallMs = billed.responseMs?.(group.id, cohort.machines);
-      // Deadlines run on the site's clock, which may be fast.
-      return [wallMs === undefined ? cohort : { ...cohort, responseSeconds: (wallMs * sources.clock.speed) / 1000 }];
+      const ids = facts.answering.map(({ machine }) => machine.id);
+      const { sleepSeconds, wakeSeconds } = billed.answers?.(group, ids) ?? {};
+      return [{ ...cohort, responseSeconds: sleepSeconds, wakeSeconds }];
     }),
     work,
   };

@@ -285,12 +285,44 @@ describe('orders', () => {
         const id = await preview(first, { kind: 'curtail', mw: 0.05, minutes: 60 });
         expect(JSON.parse((await apply(first, id)).body)).toMatchObject({ state: 'asked' });
         isRefusal(await apply(second, id), 409, 'approved by herself');
+        isRefusal(await apply(cookie(await session(undefined)), id), 409, 'approved by the key of the machine');
         expect(site.runtime.orders.inForce()).toEqual([]);
         await release(person);
       }
     } finally {
       limits.orderAloneMw = before;
     }
+  });
+});
+
+describe('the key of the machine', () => {
+  test('gives orders alone, and is neither of two people', TIMEOUT, async () => {
+    const limits = site.runtime.site.limits as { orderAloneMw?: number | undefined };
+    const before = limits.orderAloneMw;
+    const owner = cookie(await session(undefined));
+    const body = { kind: 'curtail', mw: 0.05, minutes: 60 };
+    const preview = async () =>
+      (JSON.parse((await call('POST', '/api/v1/orders/preview', owner, body)).body) as { id: string }).id;
+    const apply = async (headers: Headers, id: string) =>
+      call('POST', '/api/v1/orders', headers, { preview: id, why: 'from the shell' });
+    limits.orderAloneMw = 0.000_001;
+    try {
+      const id = await preview();
+      // Whoever is at the machine may hold an account, too, and would be both.
+      const refused = await apply(owner, id);
+      isRefusal(refused, 409, 'asked for by the key of the machine');
+      expect(refused.body).toContain('two people with an account each');
+      isRefusal(await apply(cookie(await session('ann')), id), 409, 'what was never asked for');
+      expect(site.runtime.orders.all().filter(({ state: of }) => of !== 'over')).toEqual([]);
+      expect((await refusals())[0]).toMatchObject({ what: 'refused: carry an order out' });
+      isRefusal(await call('POST', '/api/v1/pools/approve', owner, { why: 'from the shell' }), 403, 'a list of pools');
+    } finally {
+      limits.orderAloneMw = before;
+    }
+    const alone = await apply(owner, await preview());
+    expect(alone.status, alone.body).toBe(202);
+    const { id } = JSON.parse(alone.body) as { id: string };
+    expect((await call('POST', `/api/v1/orders/${id}/release`, owner, { why: 'a test' })).status).toBe(200);
   });
 });
 

@@ -56,6 +56,13 @@ beforeAll(async () => {
       secret: { env: 'BUSBAR_TEST_WEBHOOK' },
       stale: { seconds: 4, policy: 'release' },
     },
+    {
+      id: 'neighbour',
+      kind: 'webhook',
+      secret: { env: 'BUSBAR_TEST_WEBHOOK' },
+      may: { leastImportMw: 0.25 },
+      stale: { seconds: 3_600, policy: 'release' },
+    },
   ];
   small = await startSmall({
     offset: 11_900,
@@ -272,6 +279,28 @@ describe('a signed webhook', { timeout: 240_000 }, () => {
       ),
     );
     await until('taken back', async () => (await view()).demanded === null);
+  });
+
+  test('that asks for more than its source may command is refused, on record, and nothing is demanded', async () => {
+    const asking = (more: object) => {
+      const whole = demand(0.26, 'n-1');
+      return send(signedMessage(KEY, { ...whole, data: { ...whole.data, ...more } }, unixS()), 'neighbour');
+    };
+    const answers = [
+      await asking({ priority: 9 }),
+      await asking({ kind: 'emergency' }),
+      await asking({ importMw: 0.24 }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+    const [problem] = await Promise.all(answers.map((answer) => answer.json() as Promise<{ detail: string }>));
+    expect(problem!.detail).toBe('n-1: priority 9: 10 is the highest for this source to name (may.priority)');
+    const refused = (await acts()).filter(({ who, what }) => who === 'neighbour' && what === 'refused: a webhook');
+    expect(refused.map(({ why }) => why)).toEqual([
+      expect.stringContaining('may.leastImportMw'),
+      expect.stringContaining('may.kinds'),
+      expect.stringContaining('may.priority'),
+    ]);
+    expect((await view()).demanded).toBeNull();
   });
 
   test('one address that sends on and on is stopped, and cannot fill the record', async () => {

@@ -41,7 +41,7 @@ test(
     await until('all of them run again', () => (modesOf(site, 'd-s21xp')['normal'] ?? 0) === 30);
 
     const { id } = await runtime.orders.preview({ kind: 'stop' }, 'sam');
-    await runtime.orders.apply(id, 'sam', true, 'a test asks');
+    await runtime.orders.apply(id, { who: 'sam', name: 'sam', via: 'session' }, 'a test asks');
     await until('all asleep', () => modesOf(site, 'd-s21xp')['sleep'] === 30);
     // Its firmware lost it meanwhile.
     const lost = sim.world.endpoints.find((one) => one.id === ids[0])!.index;

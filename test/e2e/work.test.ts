@@ -51,6 +51,42 @@ test(
   },
 );
 
+test(
+  'in suggest jobs are left to their scheduler until a person confirms, and wait until a person confirms that they go on',
+  { timeout: LIMIT_MS },
+  async () => {
+    const adjust = (raw: RawSite): void => {
+      cheapSimulation(raw);
+      raw.trust = 'suggest';
+    };
+    const site = await live({ offset: 11_400, from: '2026-03-24T01:48:00Z', speed: 60, adjust });
+    const { runtime, sim } = site;
+    const simulation = () => sim.truth().jobs.gpus['rtx4090/batch']!;
+    const jobs = (move: string) =>
+      runtime.suggestions
+        .list()
+        .map(({ suggestion }) => suggestion)
+        .find(({ kind, moves }) => kind === 'jobs' && moves.some(({ from, to }) => `${from} to ${to}` === move));
+    const give = await until('a suggestion that jobs give way', () => jobs('running to held'));
+    expect(give).toMatchObject({ cohort: runtime.site.clusters[0]!.id, trust: 'suggest' });
+    expect(give.usdPerHour).toBeGreaterThan(0);
+    expect(give.importDeltaW).toBeLessThan(0);
+    expect(simulation()).toMatchObject({ held: 0 });
+    expect(simulation().running).toBeGreaterThanOrEqual(16);
+    expect(runtime.suggestions.confirm(give.id, 'ann', 'as the plan says').machines).toBeGreaterThan(0);
+    await until('simulation work off the RTX 4090', () => simulation().running === 0 && simulation().held > 0);
+
+    await until('the price down', () => price(site)! < 400);
+    const back = await until('a suggestion that they go on', () => jobs('held to pending'));
+    expect(simulation().running).toBe(0);
+    runtime.suggestions.confirm(back.id, 'ann', 'as the plan says');
+    await until('simulation work back', () => simulation().held === 0 && simulation().running >= 16);
+    const acts = await runtime.store.acts(300);
+    expect(acts.filter(({ who, what }) => who === 'planner' && /jobs/.test(what))).toEqual([]);
+    expect(acts.filter(({ who, what }) => who === 'ann' && what.startsWith('confirm: jobs of'))).toHaveLength(2);
+  },
+);
+
 test('what power limits would earn is told, and the plan in force counts on none', { timeout: LIMIT_MS }, async () => {
   const measured = (raw: RawSite): void => {
     cheapSimulation(raw);

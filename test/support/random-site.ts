@@ -63,6 +63,7 @@ const anyCohort = fc.record({
   pinnedShare: some(0, 0.5),
   held: fc.constantFrom(true, false, false, false, false),
   responseSeconds: fc.constantFrom(undefined, 20, 300),
+  wakeSeconds: fc.constantFrom(undefined, 30, 600),
 });
 const anyWork = fc.record({
   hall: fc.constantFrom(...HALLS),
@@ -282,6 +283,7 @@ export function snapshotOf(site: AnySite): Snapshot {
         pinned: Object.fromEntries(Object.entries(now).map(([key, n]) => [key, Math.floor(n * c.pinnedShare)])),
         held: c.held,
         responseSeconds: c.responseSeconds,
+        wakeSeconds: c.wakeSeconds,
       };
     }),
     work: site.work.map(({ curtailment, deadline, limits, ...w }, i) => ({

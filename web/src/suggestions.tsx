@@ -63,6 +63,7 @@ export function SuggestionsSection({
   );
 }
 
+const nameOf = ({ kind, cohort }: SuggestionView): string => (kind === 'jobs' ? `Jobs of ${cohort}` : cohort);
 const movesText = ({ moves }: SuggestionView): string =>
   moves.map(({ from, to, machines }) => `${number(machines)} from ${from} to ${to}`).join(', ');
 
@@ -81,7 +82,7 @@ function SuggestionRow({
     <li>
       <div className="suggestion-what">
         <p>
-          <strong>{one.cohort}</strong> {movesText(one)}
+          <strong>{nameOf(one)}</strong> {movesText(one)}
         </p>
         <p className="row-detail">{one.why}</p>
       </div>
@@ -104,7 +105,7 @@ function SuggestionRow({
         className="button"
         disabled={(inShadow ?? reason) !== undefined}
         title={inShadow ?? reason}
-        aria-label={`Confirm the suggestion for ${one.cohort}`}
+        aria-label={`Confirm the suggestion for ${nameOf(one)}`}
         onClick={onConfirm}
       >
         Confirm…
@@ -116,7 +117,7 @@ function SuggestionRow({
 function ConfirmDialog({ one, onClose }: { one: SuggestionView; onClose: () => void }) {
   return (
     <WhyDialog
-      title={`Confirm for ${one.cohort}`}
+      title={`Confirm for ${nameOf(one)}`}
       about={`${movesText(one)}; import ${powerChange(one.importDeltaW)}. It is carried out once, within the limits that meters show.`}
       placeholder="As we would have done it"
       equivalent={{

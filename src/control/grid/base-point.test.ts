@@ -4,6 +4,7 @@ import {
   answerFrames,
   type BasePointCommand,
   type BasePointTelemetry,
+  type RegisterOptions,
   createRegisters,
   MAP_VERSION,
   REGISTERS,
@@ -23,9 +24,18 @@ const TELEMETRY: BasePointTelemetry = {
   demandedLeastW: undefined,
 };
 
-function bank(telemetry = TELEMETRY) {
+function bank(telemetry = TELEMETRY, more: Partial<RegisterOptions> = {}) {
   const told: BasePointCommand[] = [];
-  return { told, registers: createRegisters({ mostW: 40e6, telemetry: () => telemetry, told: (c) => told.push(c) }) };
+  const refused: string[] = [];
+  const registers = createRegisters({
+    mostW: 40e6,
+    leastW: 0,
+    telemetry: () => telemetry,
+    told: (c) => told.push(c),
+    refused: (why) => refused.push(why),
+    ...more,
+  });
+  return { told, refused, registers };
 }
 const word = (...values: readonly number[]): number[] => values.flatMap((value) => [(value >> 8) & 0xff, value & 0xff]);
 const pdu = (...bytes: readonly number[]): Buffer => Buffer.from(bytes);
@@ -46,11 +56,23 @@ describe('the map', () => {
   });
 
   test('what stood before the process began stands still', () => {
-    const told: BasePointCommand[] = [];
     const initial = { basePointW: 15e6, enabled: true };
-    const registers = createRegisters({ initial, mostW: 40e6, telemetry: () => TELEMETRY, told: (c) => told.push(c) });
+    const { told, registers } = bank(TELEMETRY, { initial });
     registers.answer(pdu(6, ...word(3, 1)));
     expect(told).toEqual([{ ...initial, heartbeat: 1 }]);
+  });
+
+  test('a base point below what the site lets the source command is refused where it is to be followed, and told', () => {
+    const { told, refused, registers } = bank(TELEMETRY, { leastW: 10e6 });
+    const below = [0, 9_999] as const;
+    expect([...registers.answer(write(0, ...below, 1, 1))]).toEqual([0x90, 3]);
+    expect(refused).toEqual(['9.999 MW: expected 10 to 40 MW']);
+    // Written and not enabled it commands nothing; enabled, it would.
+    expect([...registers.answer(write(0, ...below, 0, 2))]).toEqual([16, ...word(0, 4)]);
+    expect([...registers.answer(pdu(6, ...word(2, 1)))]).toEqual([0x86, 3]);
+    expect(told.map(({ enabled }) => enabled)).toEqual([false]);
+    expect([...registers.answer(write(0, 0, 10_000, 1, 3))]).toEqual([16, ...word(0, 4)]);
+    expect(refused).toHaveLength(2);
   });
 
   test('half a base point, a foreign enable and one above the connection are refused, and change nothing', () => {

@@ -69,14 +69,17 @@ export interface Registers {
 export interface RegisterOptions {
   /** What stands in the command registers at the start; absent: zeros. A process that was away must not let go of the site. */
   readonly initial?: Pick<BasePointCommand, 'basePointW' | 'enabled'> | undefined;
-  /** A base point above it is exception 3. */
+  /** A base point above it, or below `leastW` where it is to be followed, is exception 3. */
   readonly mostW: number;
+  readonly leastW: number;
   telemetry(): BasePointTelemetry;
   /** Called after each write that was taken. */
   told(command: BasePointCommand): void;
+  /** Called after a base point that was not taken. */
+  refused(why: string): void;
 }
 
-export function createRegisters({ initial, mostW, telemetry, told }: RegisterOptions): Registers {
+export function createRegisters({ initial, mostW, leastW, telemetry, told, refused }: RegisterOptions): Registers {
   const commands = new Uint16Array(COMMANDS);
   if (initial !== undefined) {
     const kw = Math.round(initial.basePointW / 1000);
@@ -113,7 +116,11 @@ export function createRegisters({ initial, mostW, telemetry, told }: RegisterOpt
     const next = new Uint16Array(commands);
     next.set(words, at);
     const command = commandOf(next);
-    if (next[REGISTERS.enable]! > 1 || command.basePointW < 0 || command.basePointW > mostW) return ILLEGAL_VALUE;
+    if (next[REGISTERS.enable]! > 1) return ILLEGAL_VALUE;
+    if (command.basePointW < 0 || command.basePointW > mostW || (command.enabled && command.basePointW < leastW)) {
+      refused(`${command.basePointW / 1e6} MW: expected ${leastW / 1e6} to ${mostW / 1e6} MW`);
+      return ILLEGAL_VALUE;
+    }
     commands.set(next);
     told(command);
     return undefined;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { siteMs, type StalePolicy } from '../../model/index.ts';
+import { type Authority, authorityOf, GRID_KINDS, gridSignal, siteMs, type StalePolicy } from '../../model/index.ts';
 import {
   type Demand,
   demandsOf,
@@ -14,6 +14,7 @@ import {
   standingAt,
   stretches,
   type Told,
+  within,
 } from './law.ts';
 
 const NOW = siteMs(1_000_000);
@@ -45,9 +46,11 @@ const demand: fc.Arbitrary<Demand> = fc
 const tellAll = (events: readonly GridEvent[]): Told => events.reduce(learn, new Map<string, GridEvent>());
 const at = fc.integer({ min: -60, max: 120 }).map((by) => siteMs(NOW + by));
 
+const ALL: Authority = { kinds: GRID_KINDS, priority: 0, leastImportW: 0 };
 const source = (told: Told, stale: StalePolicy, isStale: boolean): SourceState => ({
   id: 'x',
   priority: 3,
+  may: ALL,
   stale,
   isStale,
   told,
@@ -212,4 +215,72 @@ const asCap = <T extends { readonly importW: { readonly most: number } }>(one: T
   ...one,
   kind: 'cap' as const,
   importW: { least: 0, most: one.importW.most },
+});
+
+describe('how far a source may command', () => {
+  const may = fc.record({
+    kinds: fc.subarray([...GRID_KINDS], { minLength: 1 }),
+    priority: fc.nat(5),
+    leastImportW: fc.nat(30),
+  });
+
+  test('whatever it tells, it demands no other kind, no higher priority, and no import lower than it may', () => {
+    fc.assert(
+      fc.property(fc.array(event), may, (events, authority) => {
+        const told = tellAll(events);
+        for (const { kind, priority, importW } of demandsOf({ ...source(told, HOLD, false), may: authority }, NOW)) {
+          expect(authority.kinds).toContain(kind);
+          expect(priority).toBeGreaterThanOrEqual(authority.priority);
+          expect(importW.most).toBeGreaterThanOrEqual(authority.leastImportW);
+          expect(importW.least).toBeLessThanOrEqual(importW.most);
+        }
+      }),
+    );
+  });
+
+  test('what is within is demanded as it was told, and what is beyond is named', () => {
+    fc.assert(
+      fc.property(event, may, (one, authority) => {
+        const { event: bounded, beyond } = within(one, authority);
+        if (beyond.length === 0) expect(bounded).toBe(one);
+        else expect(bounded).not.toEqual(one);
+      }),
+    );
+    const point = { kind: 'set-point' as const, importW: { least: 5e6, most: 5e6 }, from: NOW, until: siteMs(NOW + 9) };
+    const told = {
+      id: 'a',
+      revision: 1,
+      priority: 1,
+      spans: [point, { ...point, kind: 'emergency' as const }],
+      cancelled: false,
+    };
+    expect(within(told, { kinds: ['cap', 'set-point'], priority: 10, leastImportW: 8e6 })).toEqual({
+      event: { ...told, priority: 10, spans: [{ ...point, importW: { least: 8e6, most: 8e6 } }] },
+      beyond: [
+        'import below 8.0 MW: not for this source to command (may.leastImportMw)',
+        'emergency: not for this source to command (may.kinds)',
+        'priority 1: 10 is the highest for this source to name (may.priority)',
+      ],
+    });
+  });
+
+  test('a source that declares nothing names no priority above its own, and emergencies only where one is declared', () => {
+    const stale = { seconds: 9, policy: 'hold' };
+    const webhook = { id: 'w', kind: 'webhook', secret: { env: 'X' }, stale };
+    expect(authorityOf(gridSignal.parse(webhook))).toEqual({
+      kinds: ['cap', 'set-point'],
+      priority: 10,
+      leastImportW: 0,
+    });
+    const may = { kinds: ['emergency'], priority: 2, leastImportMw: 3 };
+    expect(authorityOf(gridSignal.parse({ ...webhook, may }))).toEqual({
+      kinds: ['emergency'],
+      priority: 2,
+      leastImportW: 3e6,
+    });
+    expect(authorityOf(gridSignal.parse({ id: 'i', kind: 'base-point', priority: 5, stale }))).toMatchObject({
+      kinds: ['set-point'],
+      priority: 5,
+    });
+  });
 });

@@ -1,12 +1,10 @@
-import type { SiteMs, StalePolicy } from '../../model/index.ts';
+import { type Authority, type GridKind, powerText, type SiteMs, type StalePolicy } from '../../model/index.ts';
 
 /**
  * The one law of grid signals: from what each source told to what import must be. Pure, so that it can be argued about: a lower
  * priority never loosens a higher one, a source that fell silent never raises a limit unless its policy is `release`, and what is
  * told twice or out of order changes nothing.
  */
-
-export type GridKind = 'cap' | 'set-point' | 'emergency';
 
 /** Import in W that is allowed, both ends included; `most` is infinite where nothing bounds it. */
 export interface ImportRange {
@@ -65,6 +63,32 @@ export function forget(known: Told, before: SiteMs): Told {
   return kept.length === known.size ? known : new Map(kept);
 }
 
+/** An event as far as its source may command it. */
+export interface Bounded {
+  readonly event: GridEvent;
+  /** What it asks for beyond that, in words. */
+  readonly beyond: readonly string[];
+}
+
+/** Kinds that a source may not command fall away, a priority above its own is its own, and import goes no lower than it may. */
+export function within(event: GridEvent, { kinds, priority, leastImportW }: Authority): Bounded {
+  if (event.cancelled) return { event, beyond: [] };
+  const beyond = new Set<string>();
+  const spans = event.spans.flatMap((span): Span[] => {
+    if (!kinds.includes(span.kind)) {
+      beyond.add(`${span.kind}: not for this source to command (may.kinds)`);
+      return [];
+    }
+    if (span.importW.most >= leastImportW) return [span];
+    beyond.add(`import below ${powerText(leastImportW)}: not for this source to command (may.leastImportMw)`);
+    return [{ ...span, importW: { least: span.kind === 'set-point' ? leastImportW : 0, most: leastImportW } }];
+  });
+  if (event.priority < priority)
+    beyond.add(`priority ${event.priority}: ${priority} is the highest for this source to name (may.priority)`);
+  if (beyond.size === 0) return { event, beyond: [] };
+  return { event: { ...event, spans, priority: Math.max(event.priority, priority) }, beyond: [...beyond] };
+}
+
 /** What a source asks of the site, with where it comes from. */
 export interface Demand extends Span {
   readonly sourceId: string;
@@ -75,6 +99,7 @@ export interface Demand extends Span {
 export interface SourceState {
   readonly id: string;
   readonly priority: number;
+  readonly may: Authority;
   readonly stale: StalePolicy;
   readonly isStale: boolean;
   readonly told: Told;
@@ -86,9 +111,11 @@ export interface SourceState {
 export const STALE_EVENT = 'stale';
 
 /** What one source demands from `now` on, by what it told and how it is to be taken while it is silent. */
-export function demandsOf({ id, priority, stale, isStale, told, optedOut }: SourceState, now: SiteMs): Demand[] {
+export function demandsOf({ id, priority, may, stale, isStale, told, optedOut }: SourceState, now: SiteMs): Demand[] {
   if (isStale && stale.policy === 'release') return [];
-  const demands = [...told.values()].flatMap((event) =>
+  // What was told before the site file bounded its source is bounded all the same.
+  const events = [...told.values()].map((event) => within(event, may).event);
+  const demands = events.flatMap((event) =>
     event.cancelled || optedOut.has(event.id)
       ? []
       : event.spans

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { Fault, siteMs, type SiteMs } from '../../model/index.ts';
-import type { GridEvent, GridKind, Span } from './law.ts';
+import { Fault, type GridKind, siteMs, type SiteMs } from '../../model/index.ts';
+import type { GridEvent, Span } from './law.ts';
 
 /**
  * Events of OpenADR 3.1.0 (OpenAPI document and User Guide of the OpenADR Alliance) as events of the law. Followed are

@@ -22,23 +22,23 @@ export function isSteady(importW: readonly number[], connectionW: number): boole
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** Whether machines on their way would still move import by more than what counts as settled. */
+export const isMoving = (movingW: number, connectionW: number): boolean => movingW > STEADY * connectionW;
+
 /**
- * What is to be taken off from now on, in W; undefined where what is taken off now is right.
- * @param importW as measured, settled
+ * By how much import comes out above what a plan said, in W; undefined where it is too far off for an error of models: machines do not
+ * obey, or something draws that nobody knows of. It is measured against the plan and not against what was demanded: where the site can
+ * follow no further, or whole machines come no nearer, the plan says so itself, and nothing winds up.
+ * @param importW as measured, settled, with every machine where this plan wants it
  */
-export function trimmed(
-  biasW: number,
-  importW: number,
-  demanded: ImportRange,
-  connectionW: number,
-): number | undefined {
-  const offW = missW(importW, demanded);
-  const mostW = MOST * connectionW;
-  // Far off, machines are still on their way, or something does not obey: no bias of a model explains it.
-  if (Math.abs(offW) <= DEAD_BAND * connectionW || Math.abs(offW) > mostW) return undefined;
-  const next = Math.max(-mostW, Math.min(mostW, biasW + offW));
-  return next === biasW ? undefined : next;
+export function biasOf(importW: number, planW: number, connectionW: number): number | undefined {
+  const biasW = importW - planW;
+  return Math.abs(biasW) > MOST * connectionW ? undefined : biasW;
 }
+
+/** Whether import rests so far beside what is demanded, and so much of that by models, that a plan on better ones is worth it. */
+export const isOff = (importW: number, demanded: ImportRange, learntW: number, connectionW: number): boolean =>
+  Math.abs(missW(importW, demanded)) > DEAD_BAND * connectionW && Math.abs(learntW) > STEADY * connectionW;
 
 /** What a plan is to aim at. A limit is only ever aimed at from below: a bias the other way would loosen it. */
 export function aimedAt({ least, most }: ImportRange, biasW: number): ImportRange {

@@ -36,7 +36,7 @@ export const signatureOf = (key: Buffer, id: string, timestamp: string, body: Bu
   `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')}`;
 
 export interface Refusal {
-  readonly status: 400 | 401 | 409 | 413;
+  readonly status: 400 | 401 | 403 | 409 | 413;
   readonly why: string;
 }
 

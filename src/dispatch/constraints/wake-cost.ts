@@ -1,4 +1,5 @@
 import { defineConstraint } from '../constraint.ts';
+import { wakeUsd } from '../problem.ts';
 
 export const wakeCost = defineConstraint({
   name: 'wake-cost',
@@ -9,7 +10,7 @@ export const wakeCost = defineConstraint({
         const woken = columns.wakes[t]![g]!;
         const asleep = columns.machines[t]![g]![0]!;
         const before = columns.machines[t - 1]?.[g]?.[0];
-        model.price(woken, -problem.snapshot.mining.wakeUsdPerMachine);
+        model.price(woken, -wakeUsd(problem, cohort, t));
         model.row(
           ['wake-cost', cohort.facts.id, step.facts.start],
           before === undefined ? cohort.now[0]! : 0,

@@ -18,7 +18,7 @@ beforeEach(() => {
   failing = false;
 });
 const source = (stale: object) =>
-  gridSignal.parse({ id: 'agg', kind: 'webhook', secret: { env: 'X' }, stale: { seconds: 10, ...stale } });
+  gridSignal.parse({ id: 'agg', kind: 'webhook', priority: 3, secret: { env: 'X' }, stale: { seconds: 10, ...stale } });
 const site = (stale: object = { policy: 'hold' }): Site =>
   ({ connection: { limitMw: 40 }, gridSignals: [source(stale)] }) as unknown as Site;
 const open = (stale?: object): Promise<SignalBook> =>

@@ -8,8 +8,10 @@ import {
   learnAll,
   type SourceState,
   type Told,
+  within,
 } from '../../control/grid/law.ts';
 import {
+  authorityOf,
   DAY,
   type GridSignal,
   isoUtc,
@@ -200,7 +202,9 @@ export async function createSignalBook(options: BookOptions): Promise<SignalBook
       entry.recordedWall = wallNow();
       entry.recordedW = watts;
     }
-    act(source.id, wordsOf(event), `told by ${source.kind} ${source.id}, priority ${event.priority}`);
+    const { beyond } = within(event, authorityOf(source));
+    const refused = beyond.length === 0 ? '' : `; refused: ${beyond.join('; ')}`;
+    act(source.id, `${wordsOf(event)}${refused}`, `told by ${source.kind} ${source.id}, priority ${event.priority}`);
   }
 
   async function opt(out: boolean, sourceId: string, eventId: string, who: string, why: string): Promise<void> {
@@ -297,6 +301,7 @@ export async function createSignalBook(options: BookOptions): Promise<SignalBook
 const stateOf = ({ source, isStale, told, optedOut }: Entry): SourceState => ({
   id: source.id,
   priority: source.priority,
+  may: authorityOf(source),
   stale: source.stale,
   isStale,
   told,

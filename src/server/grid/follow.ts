@@ -8,18 +8,9 @@ import {
   standingAt,
   stretches,
 } from '../../control/grid/law.ts';
-import { isSteady, mean, trimmed } from '../../control/grid/trim.ts';
+import { biasOf, isMoving, isOff, isSteady, mean } from '../../control/grid/trim.ts';
 import type { Trust } from '../../control/trust.ts';
-import {
-  DAY,
-  MINUTE,
-  powerText,
-  siteMs,
-  type Site,
-  type SiteMs,
-  type Snapshot,
-  type WallMs,
-} from '../../model/index.ts';
+import { DAY, MINUTE, powerText, siteMs, type Site, type SiteMs, type Snapshot } from '../../model/index.ts';
 import { withGrid } from './facts.ts';
 
 /** How import follows what is demanded: judged at the feeder meter, trimmed between plans, and told where it does not. */
@@ -45,9 +36,10 @@ export interface FollowOptions {
   site(): Site;
   trust(): Trust;
   siteNow(): SiteMs;
-  wallNow(): WallMs;
-  /** Whether every machine is seen as wanted, or has failed to be. */
-  isSettled(): boolean;
+  /** Watts that machines on their way to what is wanted of them would still move import by. */
+  movingW(): number;
+  /** What the plan in force says import is; undefined before the first. */
+  planW(): number | undefined;
   responseSeconds(sourceId: string): number;
   askPlan(why: string): void;
 }
@@ -59,8 +51,6 @@ interface Sample {
 
 /** Of readings once a second: what a trim rests on. */
 const TRIM_ON = 6;
-/** So long on the wall after a plan was asked for, nothing is trimmed: it has not been carried out yet. */
-const REST_MS = 3_000;
 const KEPT = 600;
 const PLAN_AHEAD_MS = 2 * DAY;
 /** A set point without an end is planned for as if it ended policy: it is followed by another, and nobody knows where. */
@@ -70,11 +60,11 @@ const MISSED_ABOVE = 0.005;
 const MISSED_SET_POINT = 0.02;
 
 export function createFollowing(options: FollowOptions): Following {
-  const { siteNow, wallNow } = options;
+  const { siteNow } = options;
   let samples: readonly Sample[] = [];
   let standing: Standing = { importW: { least: 0, most: Infinity }, by: [] };
-  /** When what is demanded changed last, on the site's clock and on the wall. */
-  let since: { readonly at: SiteMs; readonly wall: WallMs } = { at: siteNow(), wall: wallNow() };
+  /** When what is demanded changed last. */
+  let since = siteNow();
   let steadyFrom = 0;
   let biasW = 0;
   let lastImportW: number | undefined;
@@ -92,10 +82,8 @@ export function createFollowing(options: FollowOptions): Following {
     edge = nextEdge(demands, at);
     const next = standingAt(demands, at);
     if (!isSame(next.importW, standing.importW)) {
-      since = { at, wall: wallNow() };
+      since = at;
       steadyFrom = 0;
-      // What models err by is learnt anew where nothing was demanded for a while.
-      if (next.by.length === 0) biasW = 0;
     }
     standing = next;
     const keys = new Set(standing.by.map(keyOf));
@@ -104,18 +92,23 @@ export function createFollowing(options: FollowOptions): Following {
     trim();
   }
 
+  /** Learns by how much plans err while nothing moves, so that the first demand is aimed at right; plans anew where one is missed for it. */
   function trim(): void {
-    if (standing.by.length === 0 || options.trust() === 'shadow') return;
-    if (!options.isSettled() || wallNow() - since.wall < REST_MS) {
+    const planW = options.planW();
+    if (planW === undefined || options.trust() === 'shadow' || isMoving(options.movingW(), connectionW())) {
       steadyFrom = 0;
       return;
     }
     steadyFrom += 1;
-    if (steadyFrom < TRIM_ON) return;
     const latest = samples.slice(-TRIM_ON).map((one) => one.importW);
-    if (!isSteady(latest, connectionW())) return;
-    const next = trimmed(biasW, mean(latest), standing.importW, connectionW());
+    if (steadyFrom < TRIM_ON || !isSteady(latest, connectionW())) return;
+    const next = biasOf(mean(latest), planW, connectionW());
     if (next === undefined) return;
+    if (standing.by.length === 0) {
+      biasW = next;
+      return;
+    }
+    if (!isOff(mean(latest), standing.importW, next - biasW, connectionW())) return;
     biasW = next;
     steadyFrom = 0;
     options.askPlan(
@@ -163,7 +156,7 @@ export function createFollowing(options: FollowOptions): Following {
       const first = standing.by[0];
       if (first === undefined || options.trust() === 'shadow' || !isOffTarget()) return [];
       const seconds = options.responseSeconds(first.sourceId);
-      if (siteNow() - since.at < seconds * 1_000) return [];
+      if (siteNow() - since < seconds * 1_000) return [];
       const { least, most } = standing.importW;
       const wanted =
         least === most

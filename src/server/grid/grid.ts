@@ -8,10 +8,19 @@ import {
   createRegisters,
   STATUS,
 } from '../../control/grid/base-point.ts';
+import { within } from '../../control/grid/law.ts';
 import { createVen, type VenIo } from '../../control/grid/openadr.ts';
 import { type Refusal, refusalOf, type SignedRequest, telling, webhookKey } from '../../control/grid/webhook.ts';
 import type { Trust } from '../../control/trust.ts';
-import { Fault, type BasePointSource, type GridSignal, siteMs, type Site, type Snapshot } from '../../model/index.ts';
+import {
+  authorityOf,
+  Fault,
+  type BasePointSource,
+  type GridSignal,
+  siteMs,
+  type Site,
+  type Snapshot,
+} from '../../model/index.ts';
 import type { GridView } from '../../model/grid-api.ts';
 import type { Store } from '../../store/store.ts';
 import type { Journal } from '../journal.ts';
@@ -57,8 +66,10 @@ export interface GridOptions {
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
   held(): ReadonlySet<string>;
-  /** Whether every machine is seen as wanted, or has failed to be. */
-  isSettled(): boolean;
+  /** Watts that machines on their way to what is wanted of them would still move import by. */
+  movingW(): number;
+  /** What the plan in force says import is; undefined before the first. */
+  planW(): number | undefined;
   askPlan(why: string): void;
 }
 
@@ -78,7 +89,6 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
   const following = createFollowing({
     ...options,
     siteNow,
-    wallNow,
     responseSeconds: (id) => book.source(id)?.source.responseSeconds ?? 0,
   });
   const refusals = createRefusedLog(journal, { site: siteNow, wall: wallNow });
@@ -97,8 +107,10 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
     const registers = createRegisters({
       initial: basePointW === undefined ? undefined : { basePointW, enabled: before?.cancelled === false },
       mostW: site().connection.limitMw * 1e6,
+      leastW: authorityOf(source).leastImportW,
       telemetry: () => telemetryOf(source),
       told: basePointTeller(source),
+      refused: (why) => refusals.add(source.id, why, 'a base point'),
     });
     const at = (file: string): string => (isAbsolute(file) ? file : resolve(options.folder, file));
     const listener = listenModbus(source, registers, at, log, (why) => book.problem(source.id, why));
@@ -227,6 +239,8 @@ export async function createGrid(options: GridOptions): Promise<Grid> {
         const refusal = refusalOf(request, key, unixMs, (id) => book.isTaken(sourceId, id));
         if (refusal !== undefined) return refuse(refusal);
         const event = telling(request.body, source.priority, siteNow());
+        const beyond = event === undefined ? [] : within(event, authorityOf(source)).beyond;
+        if (beyond.length > 0) return refuse({ status: 403, why: `${event!.id}: ${beyond.join('; ')}` });
         const message = { id: request.id!, unixS: Number(request.timestamp), event };
         await book.take(sourceId, message, Math.floor(unixMs / 1_000));
         return 'taken';

@@ -43,7 +43,13 @@ async function listen(more: object = {}): Promise<BasePointSource> {
   const telemetry = () => {
     throw new Error('nobody asked for it');
   };
-  const registers = createRegisters({ mostW: 40e6, telemetry, told: (command) => told.push(command) });
+  const registers = createRegisters({
+    mostW: 40e6,
+    leastW: 0,
+    telemetry,
+    told: (command) => told.push(command),
+    refused: () => {},
+  });
   const path = (file: string) => join(folder, file);
   problems.length = 0;
   listener = listenModbus(source, registers, path, pino({ level: 'silent' }), (why) => problems.push(why));

@@ -3,7 +3,7 @@ import type { Journal } from '../journal.ts';
 
 /** Refusals of one source on record: the first of a minute one by one, the rest as a number, so that nobody can fill the ledger. */
 export interface RefusedLog {
-  add(sourceId: string, why: string): void;
+  add(sourceId: string, why: string, what?: 'a webhook' | 'a base point'): void;
   /** Writes down what was only counted, a minute after. Called once a second. */
   look(): void;
 }
@@ -21,11 +21,11 @@ export function createRefusedLog(journal: Pick<Journal, 'act'>, now: { site(): S
   }
 
   return {
-    add(sourceId, why) {
+    add(sourceId, why, what = 'a webhook') {
       const minute = minutes.get(sourceId) ?? { wall: now.wall(), count: 0 };
       minutes.set(sourceId, minute);
       minute.count += 1;
-      if (minute.count <= ONE_BY_ONE) act(sourceId, 'refused: a webhook', why);
+      if (minute.count <= ONE_BY_ONE) act(sourceId, `refused: ${what}`, why);
     },
     look() {
       for (const [sourceId, { wall, count }] of minutes) {
@@ -33,11 +33,7 @@ export function createRefusedLog(journal: Pick<Journal, 'act'>, now: { site(): S
         minutes.delete(sourceId);
         const more = count - ONE_BY_ONE;
         if (more > 0)
-          act(
-            sourceId,
-            `refused: ${more} more webhooks`,
-            `within a minute, after ${ONE_BY_ONE} that were written down`,
-          );
+          act(sourceId, `refused: ${more} more`, `within a minute, after ${ONE_BY_ONE} that were written down`);
       }
     },
   };

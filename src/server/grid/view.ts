@@ -1,6 +1,6 @@
-import type { GridEvent } from '../../control/grid/law.ts';
+import { type GridEvent, within } from '../../control/grid/law.ts';
 import type { Trust } from '../../control/trust.ts';
-import { isoUtc, type SiteMs, type WallMs } from '../../model/index.ts';
+import { authorityOf, isoUtc, type SiteMs, type WallMs } from '../../model/index.ts';
 import type { GridEventRow, GridView } from '../../model/grid-api.ts';
 import type { Picture } from '../picture.ts';
 import type { BookedSource, SignalBook } from './book.ts';
@@ -55,7 +55,8 @@ export function viewOf({ picture, planW, book, following, trust, wall, skewMs }:
   };
 }
 
-function rowOf(booked: BookedSource, event: GridEvent, picture: Picture, following: Following): GridEventRow {
+function rowOf(booked: BookedSource, told: GridEvent, picture: Picture, following: Following): GridEventRow {
+  const { event, beyond } = within(told, authorityOf(booked.source));
   const now = picture.at;
   const left = event.spans.filter(({ until }) => until > now).toSorted((a, b) => a.from - b.from);
   const span = left[0];
@@ -74,7 +75,7 @@ function rowOf(booked: BookedSource, event: GridEvent, picture: Picture, followi
     priority: event.priority,
     beforeW: beforeW ?? null,
     deliveredW: beforeW === undefined || picture.importW === undefined ? null : beforeW - picture.importW,
-    ignored: [...(event.ignored ?? [])],
+    ignored: [...(event.ignored ?? []), ...beyond],
   };
 }
 

@@ -3,7 +3,7 @@ import { demoSnapshot } from '../../dispatch/fixture.ts';
 import { MINUTE, siteMs, wallMs, type Site } from '../../model/index.ts';
 import type { OrderPreviewView } from '../../model/orders-api.ts';
 import type { Act } from '../../store/store.ts';
-import { createOrders, type Orders, withOrders } from './orders.ts';
+import { createOrders, type Giver, type Orders, withOrders } from './orders.ts';
 import { orderOf } from './preview.ts';
 
 const START = Date.UTC(2026, 2, 24);
@@ -55,13 +55,18 @@ const preview = (change: Partial<OrderPreviewView> = {}): OrderPreviewView => ({
   holdsSeconds: 120,
   ...change,
 });
+const by = (name: string, via: Giver['via'] = 'session'): Giver => ({
+  who: via === 'token' ? `${name} (token ci)` : name,
+  name,
+  via,
+});
 const HOUR_LONG = { kind: 'curtail', mw: 5, minutes: 60 } as const;
 
 test('an order begins when it is carried out, is planned for at once, and ends by its time', async () => {
   const orders = await open();
   orders.keep(preview(), HOUR_LONG);
   now += MINUTE;
-  const order = await orders.apply('p1', 'ada', true, 'the utility called');
+  const order = await orders.apply('p1', by('ada'), 'the utility called');
   expect(order).toMatchObject({ state: 'in-force', from: START + MINUTE, until: START + 61 * MINUTE, firmW: 25e6 });
   expect(asked).toHaveLength(1);
   now += 60 * MINUTE - 1;
@@ -81,7 +86,7 @@ test('an order begins when it is carried out, is planned for at once, and ends b
 test('an order outlives a restart', async () => {
   const first = await open();
   first.keep(preview(), HOUR_LONG);
-  await first.apply('p1', 'ada', true, 'heat');
+  await first.apply('p1', by('ada'), 'heat');
   const again = await open();
   expect(again.inForce()).toMatchObject([{ id: 'p1', firmW: 25e6, until: START + 60 * MINUTE }]);
   await again.release('p1', 'bob', 'cooler now');
@@ -90,12 +95,12 @@ test('an order outlives a restart', async () => {
 
 describe('is refused', () => {
   test.each([
-    ['a preview that never was', async (orders: Orders) => orders.apply('nothing', 'ada', true, 'why'), /another/],
+    ['a preview that never was', async (orders: Orders) => orders.apply('nothing', by('ada'), 'why'), /another/],
     [
       'a stale preview',
       async (orders: Orders) => {
         wall += 121_000;
-        return orders.apply('p1', 'ada', true, 'why');
+        return orders.apply('p1', by('ada'), 'why');
       },
       /older than two minutes/,
     ],
@@ -103,7 +108,7 @@ describe('is refused', () => {
       'a preview of another site file',
       async (orders: Orders) => {
         site = {} as Site;
-        return orders.apply('p1', 'ada', true, 'why');
+        return orders.apply('p1', by('ada'), 'why');
       },
       /site file has changed/,
     ],
@@ -111,7 +116,7 @@ describe('is refused', () => {
       'anything in shadow',
       async (orders: Orders) => {
         trust = 'shadow';
-        return orders.apply('p1', 'ada', true, 'why');
+        return orders.apply('p1', by('ada'), 'why');
       },
       /in shadow/,
     ],
@@ -127,8 +132,8 @@ describe('is refused', () => {
   test('a preview that was used', async () => {
     const orders = await open();
     orders.keep(preview(), HOUR_LONG);
-    await orders.apply('p1', 'ada', true, 'why');
-    await expect(orders.apply('p1', 'ada', true, 'why')).rejects.toThrow(/in force/);
+    await orders.apply('p1', by('ada'), 'why');
+    await expect(orders.apply('p1', by('ada'), 'why')).rejects.toThrow(/in force/);
   });
 });
 
@@ -136,7 +141,7 @@ describe('above the limit for one person', () => {
   const askFor = async () => {
     const orders = await open();
     orders.keep(preview({ needsSecondPerson: true }), HOUR_LONG);
-    expect(await orders.apply('p1', 'ada', true, 'heat')).toMatchObject({ state: 'asked' });
+    expect(await orders.apply('p1', by('ada'), 'heat')).toMatchObject({ state: 'asked' });
     expect(orders.inForce()).toEqual([]);
     expect(asked).toEqual([]);
     return orders;
@@ -144,21 +149,22 @@ describe('above the limit for one person', () => {
   test('a second person puts it in force, and its time begins then', async () => {
     const orders = await askFor();
     now += 20 * MINUTE;
-    const order = await orders.apply('p1', 'bob', true, 'agreed');
+    const order = await orders.apply('p1', by('bob'), 'agreed');
     expect(order).toMatchObject({ state: 'in-force', who: 'ada', approvedBy: 'bob', until: START + 80 * MINUTE });
     expect(asked).toHaveLength(1);
   });
   test('neither the same person nor a token is one', async () => {
     const orders = await askFor();
-    await expect(orders.apply('p1', 'ada', true, 'me again')).rejects.toThrow(/second person/);
-    await expect(orders.apply('p1', 'bob (token ci)', false, 'robot')).rejects.toThrow(/by people/);
+    await expect(orders.apply('p1', by('ada'), 'me again')).rejects.toThrow(/second person/);
+    await expect(orders.apply('p1', by('bob', 'token'), 'robot')).rejects.toThrow(/by people/);
+    await expect(orders.apply('p1', by('owner', 'link'), 'from the shell')).rejects.toThrow(/key of this machine/);
     expect(orders.inForce()).toEqual([]);
   });
   test('it lapses when nobody does', async () => {
     const orders = await askFor();
     now += 30 * MINUTE;
     orders.look();
-    await expect(orders.apply('p1', 'bob', true, 'late')).rejects.toThrow(/over/);
+    await expect(orders.apply('p1', by('bob'), 'late')).rejects.toThrow(/over/);
   });
 });
 
@@ -198,18 +204,18 @@ test('a safe stop needs no meter, outlives a restart without it, and a curtailme
   expect(() => orderOf(HOUR_LONG, { ...silent, importW: 4e6 })).toThrow(/import is 4.000 MW now/);
   const orders = await open();
   orders.keep(preview({ kind: 'stop', importW: null, firmW: null }), { kind: 'stop' });
-  expect(await orders.apply('p1', 'ada', true, 'smoke')).toMatchObject({ state: 'in-force', beforeW: undefined });
+  expect(await orders.apply('p1', by('ada'), 'smoke')).toMatchObject({ state: 'in-force', beforeW: undefined });
   expect((await open()).inForce()).toMatchObject([{ id: 'p1', kind: 'stop' }]);
 });
 
 test('an order is given by whoever looked at its preview, and approved by another person, whatever they came with', async () => {
   const orders = await open();
   orders.keep(preview({ needsSecondPerson: true }), HOUR_LONG, 'ann');
-  await expect(orders.apply('p1', 'ben', true, 'mine')).rejects.toThrow(/somebody else/);
-  expect(await orders.apply('p1', 'ann (token ci)', false, 'a program asks', 'ann')).toMatchObject({ state: 'asked' });
-  await expect(orders.apply('p1', 'ann', true, 'myself', 'ann')).rejects.toThrow(/second person/);
+  await expect(orders.apply('p1', by('ben'), 'mine')).rejects.toThrow(/somebody else/);
+  expect(await orders.apply('p1', by('ann', 'token'), 'a program asks')).toMatchObject({ state: 'asked' });
+  await expect(orders.apply('p1', by('ann'), 'myself')).rejects.toThrow(/second person/);
   // What was asked for outlives a restart, and so does who asked.
   const again = await open();
-  await expect(again.apply('p1', 'ann', true, 'myself', 'ann')).rejects.toThrow(/second person/);
-  expect(await again.apply('p1', 'ben', true, 'agreed', 'ben')).toMatchObject({ state: 'in-force', approvedBy: 'ben' });
+  await expect(again.apply('p1', by('ann'), 'myself')).rejects.toThrow(/second person/);
+  expect(await again.apply('p1', by('ben'), 'agreed')).toMatchObject({ state: 'in-force', approvedBy: 'ben' });
 });

@@ -35,6 +35,19 @@ export interface Order {
   readonly ended: string | undefined;
 }
 
+/** Who gives or approves an order. */
+export interface Giver {
+  /** As it stands on record. */
+  readonly who: string;
+  /** Of the person, whatever they came with. */
+  readonly name: string;
+  /**
+   * `token`: whoever holds it is its owner, and no second person. `link`: the key of the machine that runs the server, which anybody with
+   * shell access may read: it may be whoever else's second name, and so is nobody where two people are needed.
+   */
+  readonly via: 'session' | 'token' | 'link';
+}
+
 /** Why something is not done, in words for whoever asked. */
 export class OrderRefusal extends Error {}
 
@@ -46,11 +59,9 @@ export interface Orders {
   keep(preview: OrderPreviewView, request: OrderPreviewRequest, by?: string): void;
   /**
    * Carries a preview out, or asks a second person to. Resolves when it is on disk.
-   * @param who as it stands on record @param isPerson false for an API token: whoever holds it is its owner, not a second person
-   * @param name of the person, whatever they came with; absent: `who`
-   * @throws OrderRefusal where it is stale or the site may not act
+   * @throws OrderRefusal where it is stale or the site may not act, and where two people are needed and these are not two
    */
-  apply(previewId: string, who: string, isPerson: boolean, why: string, name?: string): Promise<Order>;
+  apply(previewId: string, giver: Giver, why: string): Promise<Order>;
   /** Ends an order, or takes back what was asked for. @throws OrderRefusal where there is none */
   release(id: string, who: string, why: string): Promise<Order>;
   /** Ends those whose time is over. Called once a second. */
@@ -129,11 +140,21 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
       throw new OrderRefusal('the site is in shadow: it writes to nothing (busbar trust auto raises it)');
   }
 
-  async function approve(order: Kept, who: string, isPerson: boolean, why: string, name: string): Promise<Order> {
+  /** Two people are two accounts: the machine's own key is held by whoever is at it. */
+  function mustBeNamed({ via }: Giver): void {
+    if (via === 'link')
+      throw new OrderRefusal(
+        'it takes two people with an account each, and the key of this machine is held by whoever is at it: sign in (busbar login)',
+      );
+  }
+
+  async function approve(order: Kept, giver: Giver, why: string): Promise<Order> {
+    const { who, name, via } = giver;
     if (order.state !== 'asked')
       throw new OrderRefusal(`this order is ${order.state === 'over' ? 'over' : 'in force'}`);
     mustAct();
-    if (!isPerson) throw new OrderRefusal('an order is approved by people: sign in (busbar login)');
+    if (via === 'token') throw new OrderRefusal('an order is approved by people: sign in (busbar login)');
+    mustBeNamed(giver);
     if (name === (order.person ?? order.who)) throw new OrderRefusal(`${name} asked for it: it takes a second person`);
     const begun = begin({ ...order, approvedBy: who });
     record(begun, who, `approve: ${wordsOf(begun)}`, why);
@@ -150,9 +171,10 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
       for (const [id, { wall }] of previews) if (now - wall > PREVIEW_HOLDS_MS) previews.delete(id);
       previews.set(view.id, { view, request, by, site: options.site(), wall: now });
     },
-    async apply(previewId, who, isPerson, why, name = who) {
+    async apply(previewId, giver, why) {
+      const { who, name } = giver;
       const asked = orders.find(({ id }) => id === previewId);
-      if (asked !== undefined) return approve(asked, who, isPerson, why, name);
+      if (asked !== undefined) return approve(asked, giver, why);
       const known = previews.get(previewId);
       if (known === undefined || options.wallNow() - known.wall > PREVIEW_HOLDS_MS)
         throw new OrderRefusal('this preview is older than two minutes, was used, or never was: make another');
@@ -161,8 +183,9 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
       if (known.site !== options.site())
         throw new OrderRefusal('the site file has changed since this preview: make another');
       mustAct();
-      previews.delete(previewId);
       const { view, request } = known;
+      if (view.needsSecondPerson) mustBeNamed(giver);
+      previews.delete(previewId);
       const order: Kept = {
         id: previewId,
         kind: request.kind,

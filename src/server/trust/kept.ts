@@ -35,11 +35,13 @@ export function keptOf(
 /**
  * The planner's facts with what may not move kept in place.
  * @param moving what confirmed suggestions still bring about, by cohort: machines to come, less machines to go, by mode key
+ * @param heldGpus GPUs of a class whose jobs a person had held by a confirmed suggestion: they wait until a person says otherwise
  */
 export function withKept(
   snapshot: Snapshot,
   { waiting, onlyDown, movesWork }: Kept,
   moving: (cohortId: string) => Readonly<Record<string, number>>,
+  heldGpus: (classId: string) => number = () => 0,
 ): Snapshot {
   if (waiting.size === 0 && onlyDown.size === 0 && movesWork) return snapshot;
   return {
@@ -58,7 +60,7 @@ export function withKept(
         points: cohort.points.filter(({ powerW }) => powerW <= mostW),
       };
     }),
-    work: movesWork ? snapshot.work : leftToSchedulers(snapshot.work),
+    work: movesWork ? snapshot.work : leftToSchedulers(snapshot.work, heldGpus),
   };
 }
 
@@ -72,7 +74,7 @@ function added(
 }
 
 /** Work that nobody holds: what waits is started by its scheduler as far as GPUs are free, and what runs is not interrupted. */
-function leftToSchedulers(work: readonly WorkFacts[]): WorkFacts[] {
+function leftToSchedulers(work: readonly WorkFacts[], heldGpus: (classId: string) => number): WorkFacts[] {
   const free = new Map<string, number>();
   const partOf = ({ hallId, gpuModel }: WorkFacts): string => `${hallId} ${gpuModel}`;
   for (const one of work) free.set(partOf(one), (free.get(partOf(one)) ?? one.partGpus) - one.runningGpus);
@@ -85,6 +87,7 @@ function leftToSchedulers(work: readonly WorkFacts[]): WorkFacts[] {
       preemptible: false,
       runningGpus: one.runningGpus + starting,
       queuedGpus: one.queuedGpus - starting,
+      heldGpus: Math.max(0, one.heldGpus - heldGpus(one.id)),
     };
   });
 }

@@ -6,7 +6,7 @@ import { ApiProblem } from '../problems.ts';
 import { refusalsOnRecord } from '../refusals.ts';
 import type { App } from '../routes.ts';
 import type { Runtime } from '../runtime.ts';
-import { SuggestionRefusal } from './suggestions.ts';
+import { type Suggestion, SuggestionRefusal } from './suggestions.ts';
 
 /** How far Busbar may act, and what it suggests where it may not by itself. */
 export function trustRoutes(app: App, runtime: Runtime): void {
@@ -85,6 +85,10 @@ export function trustRoutes(app: App, runtime: Runtime): void {
       try {
         const who = actorOf(personOf(request));
         const { actId, cohort, machines } = runtime.suggestions.confirm(request.params.id, who, request.body.why);
+        await runtime.store.flush().catch((error: Error) => {
+          const detail = `it is carried out, but a restart would not know of it: ${error.message}`;
+          throw new ApiProblem(503, 'Not written down', detail);
+        });
         return reply.code(202).send({ act: actId, cohort, machines });
       } catch (error) {
         if (error instanceof SuggestionRefusal) throw new ApiProblem(409, 'Not possible', error.message);
@@ -98,11 +102,7 @@ function pageOf(runtime: Runtime): shapes.SuggestionsPage {
   const { suggestions } = runtime;
   return {
     at: isoUtc(runtime.clock.now()),
-    suggestions: suggestions.list().map(({ suggestion, plansLeft }) => ({
-      ...suggestion,
-      madeAt: isoUtc(suggestion.madeAt),
-      plansLeft,
-    })),
+    suggestions: suggestions.list().map(({ suggestion, plansLeft }) => viewOf(suggestion, plansLeft)),
     underway: suggestions.underway().map(({ cohort, actId, who, why, since, left, machines }) => ({
       cohort,
       act: actId,
@@ -113,4 +113,11 @@ function pageOf(runtime: Runtime): shapes.SuggestionsPage {
       machines,
     })),
   };
+}
+
+/** What of a suggestion is told: the jobs it names stay inside. */
+function viewOf(one: Suggestion, plansLeft: number): shapes.SuggestionView {
+  const { id, kind, cohort, trust, moves, from, to, importDeltaW, why, usdPerHour, usdHorizon } = one;
+  const worth = { importDeltaW, why, usdPerHour, usdHorizon };
+  return { id, kind, cohort, trust, madeAt: isoUtc(one.madeAt), moves, from, to, ...worth, plansLeft };
 }

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { HOUR, siteMs, wallMs, type Plan, type Trust } from '../../model/index.ts';
+import type { WorkAction } from '../../control/work.ts';
+import { HOUR, siteMs, wallMs, type Job, type Plan, type Trust } from '../../model/index.ts';
 import type { Act } from '../../store/store.ts';
+import { jobSuggestionOf } from './job-suggestions.ts';
 import {
   createSuggestions,
   movesBetween,
@@ -19,30 +21,42 @@ let acts: Act[];
 let asked: string[];
 let begun: string[][];
 let seen: Map<string, { mode: string; at: number; isProven?: boolean }>;
+let jobsTold: string[];
+let keptText: string | undefined;
 let suggestions: Suggestions;
 beforeEach(() => {
   [now, wall, trust, held, ordered] = [1_000, 0, 'suggest', false, false];
   [acts, asked, begun] = [[], [], []];
   seen = new Map(['m1', 'm2', 'm3'].map((id) => [id, { mode: 'normal', at: 900 }]));
-  suggestions = createSuggestions({
-    journal: { act: (act) => void acts.push(act) },
-    trustOf: () => trust,
-    isHeld: () => held,
-    isOrdered: () => ordered,
-    siteNow: () => siteMs(now),
-    wallNow: () => wallMs(wall),
-    assign: (_, to) => new Map(['m1', 'm2', 'm3'].map((id, i) => [id, i < (to['sleep'] ?? 0) ? 'sleep' : 'normal'])),
-    seen(id) {
-      const one = seen.get(id);
-      return one && { mode: one.mode, at: siteMs(one.at), isProven: one.isProven ?? true };
-    },
-    begin: (_, ids) => void begun.push([...ids]),
-    askPlan: (why) => void asked.push(why),
-  });
+  [keptText, jobsTold] = [undefined, []];
+  suggestions = open();
 });
+const open = (): Suggestions =>
+  createSuggestions(
+    {
+      journal: { act: (act) => void acts.push(act) },
+      keep: (text) => void (keptText = text),
+      trustOf: () => trust,
+      isHeld: () => held,
+      isOrdered: () => ordered,
+      siteNow: () => siteMs(now),
+      wallNow: () => wallMs(wall),
+      assign: (_, to) => new Map(['m1', 'm2', 'm3'].map((id, i) => [id, i < (to['sleep'] ?? 0) ? 'sleep' : 'normal'])),
+      seen(id) {
+        const one = seen.get(id);
+        return one && { mode: one.mode, at: siteMs(one.at), isProven: one.isProven ?? true };
+      },
+      begin: (_, ids) => void begun.push([...ids]),
+      tellJobs: (cluster, actions, { who }) =>
+        void jobsTold.push(`${who}: ${cluster} ${actions.map(({ kind, job }) => `${kind} ${job.id}`).join()}`),
+      askPlan: (why) => void asked.push(why),
+    },
+    keptText,
+  );
 
 const one = (change: Partial<Suggestion> = {}): Suggestion => ({
   id: 's1',
+  kind: 'machines',
   cohort: 'a',
   trust: 'suggest',
   madeAt: siteMs(1_000),
@@ -151,6 +165,129 @@ describe('a suggestion', () => {
       suggestions.look();
       expect(suggestions.underway()).toEqual([]);
     }
+  });
+});
+
+describe('jobs', () => {
+  const job = (id: string, state: Job['state']): Job =>
+    ({ id, state, gpus: 8, className: 'batch', gpuModel: 'x' }) as Job;
+  const actions: WorkAction[] = [
+    { kind: 'hold', job: job('j1', 'pending'), why: 'w' },
+    { kind: 'requeue', job: job('j2', 'running'), why: 'w' },
+  ];
+  const step = (importW: number) => ({ importW, priceUsdPerMwh: 900, cohorts: {}, work: {} });
+  const planOf = (usd: number, importW: number, changes: string[] = []): Plan =>
+    ({ status: 'optimal', objectiveUsd: usd, steps: [step(importW)], why: { changes } }) as unknown as Plan;
+  const of = (change: Partial<Parameters<typeof jobSuggestionOf>[0]> = {}) =>
+    jobSuggestionOf({
+      id: 's9',
+      clusterId: 'a',
+      classIds: ['sim'],
+      actions,
+      kept: planOf(5, 9_000),
+      free: planOf(8, 4_000, ['16 GPUs of sim stop, worth $1: power costs more']),
+      at: siteMs(1_000),
+      rateUsdPerHour: ({ objectiveUsd }) => objectiveUsd,
+      ...change,
+    });
+
+  test('have their change by state, its reason and its worth; nothing where nothing changes or is won', () => {
+    expect(of()).toMatchObject({
+      kind: 'jobs',
+      cohort: 'a',
+      from: { pending: 1, running: 1 },
+      to: { held: 2 },
+      moves: [
+        { from: 'pending', to: 'held', machines: 1 },
+        { from: 'running', to: 'held', machines: 1 },
+      ],
+      importDeltaW: -5_000,
+      usdPerHour: 3,
+      usdHorizon: 3,
+      why: '16 GPUs of sim stop, worth $1: power costs more',
+    });
+    expect(of({ actions: [] })).toBeUndefined();
+    expect(of({ free: planOf(5.001, 4_000) })).toBeUndefined();
+    expect(of({ free: { ...planOf(8, 4_000), status: 'feasible' } })).toMatchObject({
+      usdHorizon: null,
+      why: expect.stringContaining('nothing tells why'),
+    });
+  });
+
+  test('are told once by whoever confirmed, beside a cohort of the same name', () => {
+    tell(one(), of()!);
+    expect(ids()).toEqual(['s1', 's9']);
+    expect(suggestions.confirm('s9', 'ann', 'agreed')).toMatchObject({ cohort: 'a', machines: 2 });
+    expect(jobsTold).toEqual(['ann: a hold j1,requeue j2']);
+    expect(acts).toMatchObject([
+      { who: 'ann', what: 'confirm: jobs of a: 1 from pending to held, 1 from running to held', why: 'agreed' },
+    ]);
+    expect(suggestions.underway()).toEqual([]);
+    expect(() => suggestions.confirm('s9', 'ann', 'again')).toThrow(SuggestionRefusal);
+  });
+
+  test('of other jobs are another suggestion, though as many', () => {
+    tell(of()!);
+    tell(of({ id: 's10', actions: [actions[0]!, { ...actions[1]!, job: job('j3', 'running') }] })!);
+    expect(ids()).toEqual(['s10']);
+  });
+});
+
+describe('what was confirmed, over a restart', () => {
+  beforeEach(() => {
+    tell(one());
+    suggestions.confirm('s1', 'ann', 'agreed');
+    seen.set('m1', { mode: 'sleep', at: 1_001 });
+    suggestions.look();
+    acts.length = begun.length = 0;
+    now = 5_000;
+  });
+
+  test('goes on with what is left of it, under an act of its own, and meters are read once machines are', () => {
+    const before = suggestions.underway()[0]!.actId;
+    const known = new Map(seen);
+    seen.clear();
+    suggestions = open();
+    const [going] = suggestions.underway();
+    expect(going).toMatchObject({ cohort: 'a', who: 'ann', why: 'agreed', since: 1_000, machines: 2 });
+    expect([...going!.left]).toMatchObject([['m2', { mode: 'sleep', confirmed: true, actId: going!.actId }]]);
+    // Commands are counted anew: under the old act they would be taken for the first ones.
+    expect(going!.actId).not.toBe(before);
+    expect(acts).toMatchObject([
+      {
+        id: going!.actId,
+        who: 'ann',
+        what: 'go on after a restart with what was confirmed of a: 1 of 2 machines are not seen so',
+      },
+    ]);
+    suggestions.look();
+    expect(begun).toEqual([]);
+    for (const [id, reading] of known) seen.set(id, reading);
+    suggestions.look();
+    suggestions.look();
+    expect(begun).toEqual([['m2']]);
+    seen.set('m2', { mode: 'sleep', at: 5_001 });
+    suggestions.look();
+    expect(suggestions.underway()).toEqual([]);
+    expect(acts).toHaveLength(1);
+    // Done is done: another restart has nothing to go on with.
+    suggestions = open();
+    expect(suggestions.underway()).toEqual([]);
+  });
+
+  test('ends, on record, where it may not go on any more', () => {
+    held = true;
+    suggestions = open();
+    suggestions.look();
+    expect(suggestions.underway()).toEqual([]);
+    expect(acts.at(-1)).toMatchObject({
+      who: 'busbar',
+      what: 'end what ann confirmed of a: 1 of 2 machines were not seen so',
+      why: 'a person holds a',
+    });
+    held = false;
+    suggestions = open();
+    expect(suggestions.underway()).toEqual([]);
   });
 });
 

@@ -1,11 +1,16 @@
+import { z } from 'zod';
 import type { Desire } from '../../control/commands.ts';
-import type { Plan, SiteMs, Trust, WallMs } from '../../model/index.ts';
-import { HOUR } from '../../model/index.ts';
+import type { WorkAction } from '../../control/work.ts';
+import { HOUR, type Plan, type SiteMs, siteMs, type Trust, type WallMs } from '../../model/index.ts';
 import type { SuggestionView } from '../../model/trust-api.ts';
 import type { Journal } from '../journal.ts';
 
 /** What the plan would change of a cohort that it may not move by itself. */
-export type Suggestion = Omit<SuggestionView, 'madeAt' | 'plansLeft'> & { readonly madeAt: SiteMs };
+export type Suggestion = Omit<SuggestionView, 'madeAt' | 'plansLeft'> & {
+  readonly madeAt: SiteMs;
+  /** Of jobs: what is told their scheduler. */
+  readonly actions?: readonly WorkAction[];
+};
 
 /** Why something is not confirmed, in words for whoever asked. */
 export class SuggestionRefusal extends Error {}
@@ -48,6 +53,8 @@ export interface Suggestions {
 
 export interface SuggestionsOptions {
   readonly journal: Pick<Journal, 'act'>;
+  /** Keeps what is under way, for the next life of the process. */
+  keep(text: string): void;
   trustOf(cohortId: string): Trust;
   isHeld(cohortId: string): boolean;
   isOrdered(): boolean;
@@ -59,6 +66,8 @@ export interface SuggestionsOptions {
   seen(machineId: string): { readonly mode: string; readonly at: SiteMs; readonly isProven: boolean } | undefined;
   /** Told before the first command, so that meters are read. */
   begin(actId: string, machineIds: readonly string[]): void;
+  /** Tells a scheduler what a person confirmed of its jobs. */
+  tellJobs(clusterId: string, actions: readonly WorkAction[], act: { actId: string; who: string; why: string }): void;
   askPlan(why: string): void;
 }
 
@@ -73,10 +82,71 @@ interface Told {
   plansLeft: number;
 }
 
-export function createSuggestions(options: SuggestionsOptions): Suggestions {
+interface Going extends Underway {
+  readonly left: Map<string, Desire>;
+  readonly sinceWall: WallMs;
+  /** Whether the meters were read before its first command. */
+  begun: boolean;
+}
+
+const kept = z.array(
+  z.object({
+    cohort: z.string(),
+    actId: z.string(),
+    who: z.string(),
+    why: z.string(),
+    since: z.number().transform(siteMs),
+    machines: z.number(),
+    left: z.array(z.tuple([z.string(), z.string()])),
+  }),
+);
+
+/** @param before what was kept last in an earlier life: what a person confirmed goes on, under an act of its own */
+export function createSuggestions(options: SuggestionsOptions, before?: string): Suggestions {
   let told: readonly Told[] = [];
-  const underway = new Map<string, Underway & { readonly left: Map<string, Desire>; readonly sinceWall: WallMs }>();
+  const underway = new Map<string, Going>();
   let round = 0;
+  for (const one of before === undefined ? [] : kept.parse(JSON.parse(before))) goOn(one);
+
+  /** Commands are counted anew in each life: under the act of before they would be taken for others of it. */
+  function goOn({ left, ...one }: z.infer<typeof kept>[number]): void {
+    const at = options.siteNow();
+    const actId = `${one.actId.replace(/-again-\d+$/, '')}-again-${at}`;
+    const { who, why, cohort, machines } = one;
+    const what = `go on after a restart with what was confirmed of ${cohort}: ${left.length} of ${machines} machines are not seen so`;
+    options.journal.act({ id: actId, at, who, what, why });
+    const desires = left.map(([id, mode]): [string, Desire] => [id, { mode, actId, who, why, confirmed: true }]);
+    underway.set(cohort, { ...one, actId, sinceWall: options.wallNow(), left: new Map(desires), begun: false });
+  }
+
+  function keep(): void {
+    const all = [...underway.values()].map(({ cohort, actId, who, why, since, machines, left }) => ({
+      cohort,
+      actId,
+      who,
+      why,
+      since,
+      machines,
+      left: [...left].map(([id, { mode }]) => [id, mode]),
+    }));
+    options.keep(JSON.stringify(all));
+  }
+
+  /** Why what was confirmed ends before it is done; undefined: it goes on. */
+  function endOf({ cohort, since, sinceWall }: Going): string | undefined {
+    const trust = options.trustOf(cohort);
+    if (trust !== 'suggest') return `${cohort} is in ${trust}`;
+    if (options.isHeld(cohort)) return `a person holds ${cohort}`;
+    if (options.isOrdered()) return 'an order is in force';
+    const isLate = options.siteNow() - since > LONGEST_SITE_MS && options.wallNow() - sinceWall > LONGEST_WALL_MS;
+    return isLate ? 'an hour is over since it was confirmed' : undefined;
+  }
+
+  function end({ cohort, actId, who, machines, left }: Going, why: string): void {
+    const at = options.siteNow();
+    const what = `end what ${who} confirmed of ${cohort}: ${left.size} of ${machines} machines were not seen so`;
+    options.journal.act({ id: `end-${actId}-${at}`, at, who: 'busbar', what, why });
+  }
 
   function mustBePossible({ cohort }: Suggestion): void {
     const trust = options.trustOf(cohort);
@@ -88,7 +158,7 @@ export function createSuggestions(options: SuggestionsOptions): Suggestions {
   }
 
   return {
-    list: () => [...new Map(told.map((one) => [one.suggestion.cohort, one])).values()],
+    list: () => [...new Map(told.map((one) => [keyOf(one.suggestion), one])).values()],
     underway: () => [...underway.values()],
     planned() {
       for (const one of told) one.plansLeft -= 1;
@@ -98,13 +168,13 @@ export function createSuggestions(options: SuggestionsOptions): Suggestions {
     },
     tell(of, wanted) {
       if (of !== round) return;
-      const before = new Map(told.map((one) => [one.suggestion.cohort, one]));
-      const stays = new Set(wanted.map(({ cohort }) => cohort));
-      const older = told.filter(({ suggestion }) => stays.has(suggestion.cohort));
+      const before = new Map(told.map((one) => [keyOf(one.suggestion), one]));
+      const stays = new Set(wanted.map(keyOf));
+      const older = told.filter(({ suggestion }) => stays.has(keyOf(suggestion)));
       told = [
         ...older.filter(({ suggestion }) => !wanted.some((one) => isSame(one, suggestion))),
         ...wanted.map((one): Told => {
-          const same = before.get(one.cohort);
+          const same = before.get(keyOf(one));
           // The same wish keeps its id: a button must not change under a person's finger.
           const id = same !== undefined && isSame(same.suggestion, one) ? same.suggestion.id : one.id;
           return { suggestion: { ...one, id }, plansLeft: PLANS };
@@ -120,6 +190,13 @@ export function createSuggestions(options: SuggestionsOptions): Suggestions {
       round += 1;
       const at = options.siteNow();
       const actId = `suggestion-${id}-${at}`;
+      if (found.actions !== undefined) {
+        told = [];
+        options.journal.act({ id: actId, at, who, what: `confirm: jobs of ${wordsOf(found)}`, why });
+        options.tellJobs(cohort, found.actions, { actId, who, why });
+        options.askPlan(`${who} confirmed a suggestion`);
+        return { actId, cohort, machines: found.actions.length };
+      }
       const left = new Map<string, Desire>();
       for (const [machine, mode] of options.assign(cohort, found.to)) {
         if (options.seen(machine)?.mode !== mode) left.set(machine, { mode, actId, who, why, confirmed: true });
@@ -129,27 +206,41 @@ export function createSuggestions(options: SuggestionsOptions): Suggestions {
       if (left.size > 0) {
         options.begin(actId, [...left.keys()]);
         const machines = left.size;
-        underway.set(cohort, { cohort, actId, who, why, since: at, sinceWall: options.wallNow(), machines, left });
+        const sinceWall = options.wallNow();
+        underway.set(cohort, { cohort, actId, who, why, since: at, sinceWall, machines, left, begun: true });
+        keep();
       }
       options.askPlan(`${who} confirmed a suggestion`);
       return { actId, cohort, machines: left.size };
     },
     look() {
-      const [site, wall] = [options.siteNow(), options.wallNow()];
-      for (const [cohort, { left, since, sinceWall }] of underway) {
+      let isChanged = false;
+      for (const [cohort, going] of underway) {
+        const { left, since, actId } = going;
+        const before = left.size;
         for (const [machine, { mode }] of left) {
           const seen = options.seen(machine);
           if (seen?.mode === mode && seen.at > since && seen.isProven) left.delete(machine);
         }
-        const isLate = site - since > LONGEST_SITE_MS && wall - sinceWall > LONGEST_WALL_MS;
-        const isOff = options.trustOf(cohort) !== 'suggest' || options.isHeld(cohort) || options.isOrdered();
-        if (left.size === 0 || isLate || isOff) underway.delete(cohort);
+        if (!going.begun && [...left.keys()].some((id) => options.seen(id) !== undefined)) {
+          going.begun = true;
+          options.begin(actId, [...left.keys()]);
+        }
+        const ended = left.size === 0 ? undefined : endOf(going);
+        if (ended !== undefined) end(going, ended);
+        if (left.size === 0 || ended !== undefined) underway.delete(cohort);
+        isChanged ||= left.size !== before || ended !== undefined;
       }
+      if (isChanged) keep();
     },
   };
 }
 
-const isSame = (a: Suggestion, b: Suggestion): boolean => a.cohort === b.cohort && movesText(a) === movesText(b);
+/** A group of miners and a cluster may have one name. */
+const keyOf = ({ kind, cohort }: Suggestion): string => `${kind} ${cohort}`;
+const jobsText = ({ actions = [] }: Suggestion): string => actions.map(({ kind, job }) => `${kind} ${job.id}`).join();
+const isSame = (a: Suggestion, b: Suggestion): boolean =>
+  keyOf(a) === keyOf(b) && movesText(a) === movesText(b) && jobsText(a) === jobsText(b);
 
 const movesText = ({ moves }: Pick<Suggestion, 'moves'>): string =>
   moves.map(({ from, to, machines }) => `${machines.toLocaleString('en-US')} from ${from} to ${to}`).join(', ');
@@ -179,7 +270,7 @@ export function movesBetween(
 }
 
 /** Less than this over a day is rounding of whole machines. */
-const WORTH_TELLING_USD = 0.01;
+export const WORTH_TELLING_USD = 0.01;
 
 /**
  * What a plan that may move one cohort more wants of it.
@@ -207,6 +298,7 @@ export function suggestionOf(facts: {
   const [wasUsd, wouldUsd] = [facts.rateUsdPerHour(kept), facts.rateUsdPerHour(free)];
   return {
     id: facts.id,
+    kind: 'machines',
     cohort: cohort.id,
     trust: facts.trust,
     madeAt: facts.at,
