@@ -98,10 +98,10 @@ export const SERVICES: readonly Service[] = [
     },
     obstacle: slurmObstacle,
     from: {
-      debianPackages: [
-        ...['munge', 'slurmctld', 'slurmd', 'slurmdbd', 'slurmrestd', 'slurm-client'],
-        ...['slurm-wlm-basic-plugins', 'slurm-wlm-jwt-plugin', 'mariadb-server', 'mariadb-client'],
-      ],
+      debianPackages:
+        'munge slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin mariadb-server mariadb-client'.split(
+          ' ',
+        ),
     },
   },
   {

@@ -93,8 +93,8 @@ export function slurmConf(shape: SlurmShape, host: string): string {
     SlurmUser: 'slurm',
     SlurmdUser: 'root',
     AuthType: 'auth/munge',
-    // A requeued job waits until the credential of its last start has expired: 120 s where nothing is said.
-    AuthInfo: `socket=${paths.munge},cred_expire=3`,
+    // A requeued job waits until the credential of its last start has expired: 120 s where nothing is said, and where less than 5 is.
+    AuthInfo: `socket=${paths.munge},cred_expire=5`,
     CredType: 'cred/munge',
     AuthAltTypes: 'auth/jwt',
     AuthAltParameters: `jwt_key=${paths.jwtKey}`,

@@ -98,6 +98,7 @@ class SlurmSite implements Slurm {
   private readonly daemons = new Map<string, ChildProcess>();
   private powerTimer: NodeJS.Timeout | undefined;
   private powerSeen = 0;
+  private readonly rebooted = new Set<string>();
 
   constructor(shape: SlurmShape) {
     this.shape = shape;
@@ -203,7 +204,8 @@ class SlurmSite implements Slurm {
       default:
         if (!this.nodes.includes(daemon)) throw new Error(`Slurm has no daemon ${daemon}`);
         mkdirSync(`${this.folder}/spool/${daemon}`, { recursive: true });
-        return ['root', 'slurmd', '-D', '-N', daemon];
+        // After a switch-on Slurm waits for a node that says it has booted.
+        return ['root', 'slurmd', '-D', '-N', daemon, ...(this.rebooted.delete(daemon) ? ['-b'] : [])];
     }
   }
 
@@ -258,7 +260,10 @@ class SlurmSite implements Slurm {
     for (const line of fresh) {
       const [verb, hosts = ''] = line.split(' ');
       const names = (await this.scontrol('show', 'hostnames', hosts)).split('\n').filter(Boolean);
-      for (const name of names) await (verb === 'suspend' ? this.kill(name) : this.start(name));
+      for (const name of names) {
+        if (verb === 'resume') this.rebooted.add(name);
+        await (verb === 'resume' ? this.start(name) : this.kill(name));
+      }
     }
   }
 

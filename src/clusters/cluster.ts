@@ -1,9 +1,20 @@
 import type { z } from 'zod';
-import type { ClusterReading, HttpPort, SecretRef, SiteMs, WorkClass } from '../model/index.ts';
+import type {
+  ClusterReading,
+  HttpPort,
+  JobUsage,
+  ProgramPort,
+  SecretRef,
+  SiteMs,
+  WallMs,
+  WorkClass,
+} from '../model/index.ts';
 
 export interface ClusterIo {
   readonly http: HttpPort;
+  readonly program: ProgramPort;
   siteNow(): SiteMs;
+  wallNow(): WallMs;
   /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
   secret(ref: SecretRef): string;
 }
@@ -16,6 +27,10 @@ export interface JobRequest {
   readonly account: string;
   readonly gpus: number;
   readonly timeLimitMinutes: number;
+  /** What else it takes, as the scheduler counts it: `site_kw:12`. */
+  readonly licences?: string | undefined;
+  /** Where it starts, on the file system of the cluster; absent: the scheduler's own choice. */
+  readonly folder?: string | undefined;
 }
 
 /**
@@ -31,6 +46,18 @@ export interface ClusterHandle {
   /** A running job goes back to the queue and may start again later. */
   requeue?(jobId: string, signal?: AbortSignal): Promise<void>;
   cancel?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** What the accounting has on jobs that ran since then. */
+  usage?(since: SiteMs, signal?: AbortSignal): Promise<readonly JobUsage[]>;
+  /** The node starts no more jobs; what runs on it ends first. Nothing where it is drained already. */
+  drain?(node: string, why: string, signal?: AbortSignal): Promise<void>;
+  /** Gives a node back. @throws Fault `refused` where it was not Busbar that drained it */
+  resume?(node: string, signal?: AbortSignal): Promise<void>;
+  /** Switched off when what runs on it has ended. */
+  powerDown?(node: string, why: string, signal?: AbortSignal): Promise<void>;
+  /** @throws Fault `refused` where it was not Busbar that switched it off */
+  powerUp?(node: string, signal?: AbortSignal): Promise<void>;
+  /** No job starts that would bring the kilowatts of all above it; undefined: no limit. */
+  setPowerBudget?(budgetKw: number | undefined, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 

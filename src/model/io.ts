@@ -128,13 +128,13 @@ export interface BacnetWrite {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A program of this host, run without a shell; only those the server allows (`nvidia-smi`, `ipmitool`). */
+/** A program of this host, run without a shell; only those the server allows (`nvidia-smi`, `ipmitool`, `scontrol`). */
 export interface ProgramPort {
   /** @throws Fault `unsupported` where the program is not there or not allowed; an exit code other than 0 is handed back. */
   run(request: ProgramRun): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 }
 export interface ProgramRun {
-  readonly program: 'nvidia-smi' | 'ipmitool';
+  readonly program: 'nvidia-smi' | 'ipmitool' | 'scontrol';
   readonly args: readonly string[];
   /** Credentials go here and never among the arguments, which every user of the host can read. */
   readonly env?: Readonly<Record<string, string>>;

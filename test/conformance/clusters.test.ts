@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ClusterHandle, ClusterIo } from '../../src/clusters/cluster.ts';
 import { clusters } from '../../src/clusters/index.ts';
-import { Fault, siteMs, WORK_CLASSES, type HttpPort, type WorkClass } from '../../src/model/index.ts';
+import { Fault, siteMs, wallMs, WORK_CLASSES, type HttpPort, type WorkClass } from '../../src/model/index.ts';
 
 /** A config each cluster can be opened with; a new cluster needs one here before it passes. */
 const CONFIGS: Readonly<Record<string, unknown>> = {
-  slurm: { url: 'http://slurm.example:6820' },
+  slurm: { url: 'http://slurm.example:6820', version: 'v0.0.38', scontrol: {}, powerLicence: 'site_kw' },
 };
 const NOT_CLUSTERS = ['cluster', 'hostlist', 'index'];
 const CLASSES = [{ class: 'batch', gpu: 'h100', match: { partition: 'p', qos: 'q' } }] as unknown as WorkClass[];
@@ -21,6 +21,12 @@ const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unk
   release: ['77'],
   requeue: ['77'],
   cancel: ['77'],
+  usage: [siteMs(1)],
+  drain: ['n1', 'why'],
+  resume: ['n1'],
+  powerDown: ['n1', 'why'],
+  powerUp: ['n1'],
+  setPowerBudget: [100],
 };
 
 type Ask = HttpPort['ask'];
@@ -54,7 +60,13 @@ test('the index lists every cluster of the folder in file-name order', () => {
 
 describe.each(clusters)('$name', (cluster) => {
   const open = (ask: Ask): ClusterHandle => {
-    const io: ClusterIo = { http: { ask }, siteNow: () => siteMs(1), secret: () => 'a-token' };
+    const io: ClusterIo = {
+      http: { ask },
+      program: { run: () => Promise.reject(new Fault('unsupported', 'no program is here')) },
+      siteNow: () => siteMs(1),
+      wallNow: () => wallMs(1),
+      secret: () => 'a-token',
+    };
     return cluster.open(
       { id: 'under-test', config: cluster.config.parse(CONFIGS[cluster.name]), classes: CLASSES },
       io,
