@@ -1,6 +1,6 @@
 /**
  * A small neural network that learns to tell two spirals apart: plain Node, no GPU, no package. It keeps a checkpoint every
- * few seconds and at SIGTERM, and goes on from it where the scheduler starts it again: a job that gives way loses seconds.
+ * few seconds, at SIGUSR1 and at SIGTERM, and goes on from it where the scheduler starts it again: a job that gives way loses seconds.
  *
  *   node train.mjs --folder CHECKPOINTS [--epochs 600] [--every-s 5] [--pause-ms 0]
  *
@@ -151,6 +151,8 @@ function load() {
 
 let stopping = false;
 process.on('SIGTERM', () => (stopping = true));
+let asked = false;
+process.on('SIGUSR1', () => (asked = true));
 
 const kept = load();
 const model = kept ?? freshModel();
@@ -164,8 +166,9 @@ while (model.epoch < epochs) {
     say('stopped', { epoch: model.epoch });
     process.exit(143);
   }
-  if (performance.now() - keptAt < everyMs) continue;
+  if (!asked && performance.now() - keptAt < everyMs) continue;
   keep(model);
+  asked = false;
   keptAt = performance.now();
 }
 keep(model);

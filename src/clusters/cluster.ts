@@ -3,6 +3,7 @@ import type {
   ClusterReading,
   HttpPort,
   JobUsage,
+  ProcessPort,
   ProgramPort,
   SecretRef,
   SiteMs,
@@ -13,6 +14,13 @@ import type {
 export interface ClusterIo {
   readonly http: HttpPort;
   readonly program: ProgramPort;
+  readonly processes: ProcessPort;
+  /** What a cluster must still know after a restart, in the store. */
+  readonly kept: {
+    get(key: string): Promise<string | undefined>;
+    /** Resolves when it is on disk. */
+    set(key: string, text: string): Promise<void>;
+  };
   siteNow(): SiteMs;
   wallNow(): WallMs;
   /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
@@ -31,6 +39,11 @@ export interface JobRequest {
   readonly licences?: string | undefined;
   /** Where it starts, on the file system of the cluster; absent: the scheduler's own choice. */
   readonly folder?: string | undefined;
+  /** CPUs and memory where the cluster hands them out itself. */
+  readonly cpus?: number | undefined;
+  readonly memoryMb?: number | undefined;
+  /** At which the job keeps a checkpoint and goes on; a job that does not know it would end. */
+  readonly checkpointSignal?: 'SIGUSR1' | 'SIGUSR2' | undefined;
 }
 
 /**
@@ -46,6 +59,13 @@ export interface ClusterHandle {
   /** A running job goes back to the queue and may start again later. */
   requeue?(jobId: string, signal?: AbortSignal): Promise<void>;
   cancel?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** Stops a running job where it is; it keeps its GPUs and their memory. */
+  pause?(jobId: string, signal?: AbortSignal): Promise<void>;
+  unpause?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** A running job keeps a checkpoint now and goes on. */
+  checkpoint?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** The end of what a job has written. */
+  output?(jobId: string, signal?: AbortSignal): Promise<string>;
   /** What the accounting has on jobs that ran since then. */
   usage?(since: SiteMs, signal?: AbortSignal): Promise<readonly JobUsage[]>;
   /** The node starts no more jobs; what runs on it ends first. Nothing where it is drained already. */

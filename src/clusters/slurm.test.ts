@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { bareHost } from '../../test/support/cluster-io.ts';
 import { slurmrestd, type Answer } from '../../test/support/slurmrestd.ts';
 import { httpPort } from '../drivers/wire/http.ts';
 import { programPort } from '../drivers/wire/program.ts';
-import { Fault, siteMs, wallMs, type ClusterReading, type Job, type WorkClass } from '../model/index.ts';
+import { Fault, siteMs, type ClusterReading, type Job, type WorkClass } from '../model/index.ts';
 import { slurm } from './slurm.ts';
 
-const WORLD = { program: programPort(), siteNow: () => siteMs(42), wallNow: () => wallMs(0) };
+const WORLD = { ...bareHost(), program: programPort(), siteNow: () => siteMs(42) };
 const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.e30.x';
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -141,3 +141,40 @@ export interface ProgramRun {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * Jobs as process groups of this host that outlive this process. Each has a name of its own, by which it is found again
+ * after a restart, and a folder that holds its script and its output. Linux only: elsewhere everything is `unsupported`.
+ */
+export interface ProcessPort {
+  /** Starts the script with no environment but the path and `env`. Returns when the group is there. @throws Fault */
+  start(run: ProcessStart): Promise<void>;
+  /** Whether its group still runs, how old it is by the kernel's clock, and how it ended: undefined where nobody knows. */
+  look(name: string): Promise<ProcessState>;
+  /** To every process of its group. @returns whether there was one */
+  signal(name: string, signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGUSR2'): Promise<boolean>;
+  /** What it has written so far, the last `mostBytes` of it; empty where it wrote nothing. */
+  output(name: string, mostBytes: number): Promise<string>;
+  /** Its folder and all that is in it. */
+  remove(name: string): Promise<void>;
+}
+
+export interface ProcessStart {
+  readonly name: string;
+  readonly script: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Output beyond it is thrown away. */
+  readonly mostOutputBytes: number;
+  /** Writable memory of each process; undefined: no limit. */
+  readonly memoryMb: number | undefined;
+  /** Numbers of the CPUs it may use; empty: all. */
+  readonly cpus: readonly number[];
+  /** User it runs as; undefined: the one of this process, which must not be root. */
+  readonly userId: number | undefined;
+}
+
+export interface ProcessState {
+  readonly runs: boolean;
+  readonly ageS: number | undefined;
+  readonly exitCode: number | undefined;
+}

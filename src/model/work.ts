@@ -27,6 +27,8 @@ export interface Job {
   readonly timeLimitS: number | undefined;
   /** How often it has been put back in the queue. */
   readonly requeues: number;
+  /** Why it ended or waits, in words, where the scheduler says. */
+  readonly why?: string;
 }
 
 export interface ClusterNode {

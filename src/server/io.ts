@@ -13,7 +13,8 @@ import type { Secrets } from '../vault/secrets.ts';
 export interface World {
   readonly drivers: DriverIo;
   readonly feeds: FeedIo;
-  readonly clusters: ClusterIo;
+  /** The rest lies with the store. */
+  readonly clusters: Omit<ClusterIo, 'processes' | 'kept'>;
   close(): Promise<void>;
 }
 
@@ -46,7 +47,13 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
           return `${mtimeMs} ${size} ${ino}`;
         }),
     },
-    clusters: { http: movedHttp(http, portOffset), program: programPort(), siteNow, wallNow, secret },
+    clusters: {
+      http: movedHttp(http, portOffset),
+      program: programPort(),
+      siteNow,
+      wallNow,
+      secret,
+    },
     async close() {
       await Promise.all([http.close(), drivers.close()]);
     },

@@ -22,6 +22,7 @@ import {
   type SiteClock,
 } from '../model/index.ts';
 import type { OrderPreviewRequest, OrderPreviewView } from '../model/orders-api.ts';
+import { processPort } from '../drivers/wire/processes.ts';
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
@@ -29,7 +30,7 @@ import { createJobs, type Jobs, type ProcessFacts } from './backup.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
-import { openClusters, type SiteClusters } from './clusters.ts';
+import { keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -195,7 +196,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const plant: Plant = openPlant(site, world.drivers);
   const markets: Markets = openMarkets(site, world.feeds);
-  const clusters: SiteClusters = openClusters(site, world.clusters);
+  const clusters: SiteClusters = openClusters(site, {
+    ...world.clusters,
+    processes: processPort(join(dirname(options.storeFile), 'jobs')),
+    kept: keptIn(store),
+  });
   const uplinks: Uplinks = openUplinks(site, world.drivers);
   const history: History = openHistory(join(dirname(options.storeFile), 'history'), {
     rawDays: site.history.rawDays,

@@ -8,6 +8,7 @@ import { slurm } from '../../src/clusters/slurm.ts';
 import { httpPort } from '../../src/drivers/wire/http.ts';
 import { programPort } from '../../src/drivers/wire/program.ts';
 import { siteMs, wallMs, type Job, type WorkClass } from '../../src/model/index.ts';
+import { bareHost } from '../support/cluster-io.ts';
 import { until } from '../support/site/until.ts';
 
 /** The cluster `slurm` against Debian's Slurm with sixteen virtual nodes, and the programs of examples/jobs on it. */
@@ -35,6 +36,7 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
   let wallAt = 0;
   const http = httpPort();
   const io = (token?: string) => ({
+    ...bareHost(),
     http,
     program: programPort(),
     siteNow: () => siteMs(Date.now()),
@@ -285,6 +287,7 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
   });
 
   test('nothing of it is left behind', LIMIT, async () => {
+    await until('nodes are back', async () => (await nodeOf('train001')).state === 'idle');
     await cluster.submit!(request('endless', 'sleep 4242'));
     await until('it runs', () => commands().some((one) => one.startsWith('sleep 4242')));
     await site.stop();

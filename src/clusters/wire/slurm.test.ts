@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Fault, siteMs, wallMs, type HttpRequest, type ProgramRun } from '../../model/index.ts';
+import { bareHost } from '../../../test/support/cluster-io.ts';
+import { Fault, wallMs, type HttpRequest, type ProgramRun } from '../../model/index.ts';
 import { slurm } from '../slurm.ts';
 import { toUsage } from './slurm-shapes.ts';
 
@@ -19,6 +20,7 @@ function openWith(world: World, over: object = {}, stderr = '') {
   let tokens = 0;
   const config = slurm.config.parse({ url: 'http://a:6820', ...over });
   const io = {
+    ...bareHost(),
     http: {
       async ask(request: HttpRequest) {
         const path = new URL(request.url).pathname;
@@ -39,7 +41,6 @@ function openWith(world: World, over: object = {}, stderr = '') {
         return { code: 0, stdout: `SLURM_JWT=head.body.number-${tokens}\n`, stderr: '' };
       },
     },
-    siteNow: () => siteMs(1),
     wallNow: () => wallMs(clock.wall),
     secret: () => 'SLURM_JWT=a.b.c',
   };
