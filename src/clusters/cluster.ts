@@ -14,7 +14,8 @@ import type {
 export interface ClusterIo {
   readonly http: HttpPort;
   readonly program: ProgramPort;
-  readonly processes: ProcessPort;
+  /** @param folder where jobs and their output lie; undefined: beside the store */
+  processes(folder: string | undefined): ProcessPort;
   /** What a cluster must still know after a restart, in the store. */
   readonly kept: {
     get(key: string): Promise<string | undefined>;

@@ -22,7 +22,7 @@ let folder = '';
 let cluster: ClusterHandle;
 let host: ReturnType<typeof bareHost>;
 const open = (over: object = {}): ClusterHandle => {
-  const processes = processPort(join(folder, 'jobs'));
+  const processes = (at?: string) => processPort(at ?? join(folder, 'jobs'));
   const config = local.config.parse({ gpuModel: 'rtx4090', gpus: 2, cpus: 2, graceS: 1, ...USER, ...over });
   const io = { ...host, processes, siteNow: () => siteMs(Date.now()), http: { ask: notAsked }, secret: () => '' };
   return local.open({ id: 'desk', config, classes: CLASSES }, io);
@@ -119,6 +119,12 @@ test('what this host will never have is refused, with where to go', async () => 
   });
   await expect(cluster.submit!(job('true', { partition: 'other' }))).rejects.toMatchObject({ kind: 'refused' });
   await expect(cluster.cancel!('99')).rejects.toMatchObject({ kind: 'refused', message: /no job 99/ });
+});
+
+test.runIf(process.getuid?.() === 0)('a folder that its user may not enter is told at once', async () => {
+  chmodSync(folder, 0o700);
+  const id = await cluster.submit!(job('true'));
+  expect(await jobOf(id)).toMatchObject({ state: 'failed', why: /closed to user 65534: name a folder/ });
 });
 
 test('a training put back in the queue goes on from its checkpoint', { timeout: MINUTE }, async () => {

@@ -4,6 +4,7 @@ import {
   siteMs,
   type Job,
   type JobState,
+  type ProcessPort,
   type ProcessState,
   type SiteMs,
   type WorkClass,
@@ -16,11 +17,18 @@ const config = z.strictObject({
   gpus: z.number().int().min(0).max(64).default(0),
   cpus: z.number().int().positive().describe('CPUs that jobs may use together, from the first on'),
   userId: z.number().int().positive().optional().describe('user that jobs run as; needed where Busbar runs as root'),
+  folder: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe('where jobs and their output lie, open to their user; absent: beside the store'),
   graceS: z.number().int().min(1).max(3600).default(30).describe('from SIGTERM to SIGKILL: time to keep a checkpoint'),
   mostOutputMb: z.number().positive().max(1024).default(16),
   keepEnded: z.number().int().min(1).max(1000).default(100).describe('jobs that have ended are kept with their output'),
 });
 type Config = z.output<typeof config>;
+
+type Host = Pick<ClusterIo, 'siteNow' | 'kept'> & { readonly processes: ProcessPort };
 
 /** Beyond it a queue in one document is the wrong tool. */
 const MOST_WAITING = 500;
@@ -66,7 +74,8 @@ export const local = defineCluster({
   name: 'local',
   about: 'Jobs of this one host, with a queue of its own; needs no scheduler',
   config,
-  open({ id, config: settings, classes }, io) {
+  open({ id, config: settings, classes }, world) {
+    const io: Host = { siteNow: () => world.siteNow(), kept: world.kept, processes: world.processes(settings.folder) };
     let queue: KeptQueue | undefined;
     let kept: string | undefined;
     let last: Promise<unknown> = Promise.resolve();
@@ -106,7 +115,7 @@ export const local = defineCluster({
         await act(job, all);
         await startNext(id, all, settings, io);
       });
-    const signal = (job: KeptJob, which: Parameters<ClusterIo['processes']['signal']>[1]) =>
+    const signal = (job: KeptJob, which: Parameters<ProcessPort['signal']>[1]) =>
       io.processes.signal(folderOf(id, job), which);
 
     return {
@@ -222,7 +231,7 @@ async function stop(
   becomes: NonNullable<KeptJob['becomes']>,
   why: string,
   { graceS }: Config,
-  io: ClusterIo,
+  io: Host,
 ): Promise<void> {
   if (job.state !== 'running' && job.state !== 'paused' && job.state !== 'stopping') throw wrongState(job, 'stopped');
   const name = folderOf(cluster, job);
@@ -236,7 +245,7 @@ async function stop(
 }
 
 /** What became of the jobs that run since somebody last looked, and then whose turn it is. */
-async function settle(cluster: string, all: KeptQueue, settings: Config, io: ClusterIo): Promise<void> {
+async function settle(cluster: string, all: KeptQueue, settings: Config, io: Host): Promise<void> {
   for (const job of all.jobs.filter(occupies)) {
     const name = folderOf(cluster, job);
     const found = await io.processes.look(name);
@@ -263,7 +272,7 @@ function end(job: KeptJob, { exitCode }: ProcessState, now: SiteMs): void {
   const { becomes, state } = job;
   if (state === 'stopping' && (becomes === 'pending' || becomes === 'held'))
     return void Object.assign(job, freed, {
-      state: then,
+      state: becomes,
       startedAt: undefined,
       requeues: job.requeues + 1,
       pausedS: 0,
@@ -278,7 +287,7 @@ function end(job: KeptJob, { exitCode }: ProcessState, now: SiteMs): void {
 }
 
 /** First come, first served: a large job that waits for room is not passed by small ones, or it would wait for ever. */
-async function startNext(cluster: string, all: KeptQueue, settings: Config, io: ClusterIo): Promise<void> {
+async function startNext(cluster: string, all: KeptQueue, settings: Config, io: Host): Promise<void> {
   for (const job of all.jobs.filter(({ state }) => state === 'pending')) {
     const gpuNumbers = free(settings.gpus, all, (one) => one.gpuNumbers).slice(0, job.gpus);
     const cpuNumbers = free(settings.cpus, all, (one) => one.cpuNumbers).slice(0, job.cpus);

@@ -198,7 +198,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const markets: Markets = openMarkets(site, world.feeds);
   const clusters: SiteClusters = openClusters(site, {
     ...world.clusters,
-    processes: processPort(join(dirname(options.storeFile), 'jobs')),
+    processes: (at) => processPort(at ?? join(dirname(options.storeFile), 'jobs')),
     kept: keptIn(store),
   });
   const uplinks: Uplinks = openUplinks(site, world.drivers);

@@ -8,7 +8,7 @@ export function bareHost(): Omit<ClusterIo, 'http' | 'secret'> {
   const kept = new Map<string, string>();
   return {
     program: { run: none },
-    processes: { start: none, look: none, signal: none, output: none, remove: none },
+    processes: () => ({ start: none, look: none, signal: none, output: none, remove: none }),
     kept: {
       get: async (key) => kept.get(key),
       set: async (key, text) => void kept.set(key, text),

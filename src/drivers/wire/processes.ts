@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chown, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Fault, type ProcessPort } from '../../model/index.ts';
 
@@ -69,11 +69,23 @@ export function processPort(folder: string): ProcessPort {
         );
       const own = at(name);
       const work = workOf(name);
+      const made = await mkdir(folder, { recursive: true });
       await mkdir(work, { recursive: true });
-      if (userId !== undefined) await chown(work, userId, userId);
       for (const left of ['pid', 'exit', 'output']) await rm(join(work, left), { recursive: true, force: true });
-      await writeFile(join(own, 'head'), HEAD);
-      await writeFile(join(own, 'script'), script, { mode: 0o755 });
+      for (const [part, text] of [
+        ['head', HEAD],
+        ['script', script],
+      ] as const) {
+        await rm(join(own, part), { force: true });
+        await writeFile(join(own, part), text, { mode: 0o500 });
+      }
+      if (userId !== undefined) {
+        // Whatever the umask of the server is: its user may enter, and nobody else may read.
+        if (made !== undefined) await chmod(folder, 0o711);
+        await chmod(own, 0o711);
+        for (const part of ['head', 'script', 'work']) await chown(join(own, part), userId, userId);
+        await demandOpen(own, userId);
+      }
       const command = ['nice', '-n', '10', '/bin/sh', join(own, 'head'), String(mostOutputBytes)];
       const bound = cpus.length === 0 ? command : ['taskset', '-c', cpus.join(','), ...command];
       const memory = memoryMb === undefined ? {} : { BUSBAR_MEMORY_KB: String(memoryMb * 1024) };
@@ -115,6 +127,20 @@ function demandLinux(): void {
       'unsupported',
       'jobs on this host need Linux: they are found again in /proc; else use Slurm or Kubernetes',
     );
+}
+
+/** A job that cannot enter its own folder would die without a word. */
+async function demandOpen(path: string, userId: number): Promise<void> {
+  for (let at = path; ; at = dirname(at)) {
+    const { mode, uid } = await stat(at);
+    const mayEnter = uid === userId ? (mode & 0o100) !== 0 : (mode & 0o001) !== 0;
+    if (!mayEnter)
+      throw new Fault(
+        'refused',
+        `${at} is closed to user ${userId}: name a folder for jobs in the settings of the cluster`,
+      );
+    if (at === dirname(at)) return;
+  }
 }
 
 async function textOf(path: string): Promise<string | undefined> {
