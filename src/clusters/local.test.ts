@@ -1,5 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -128,11 +136,7 @@ test.runIf(process.getuid?.() === 0)('a folder that its user may not enter is to
 });
 
 test('a training put back in the queue goes on from its checkpoint', { timeout: MINUTE }, async () => {
-  const train = `exec ${process.execPath} ${EXAMPLES}/train.mjs --epochs 60 --pause-ms 60`;
-  // Where this checkout lies only its owner may read: then the job is the checks of its program, handed over.
-  const program = `cat > train.mjs <<'END'\n${readFileSync(join(EXAMPLES, 'train.mjs'), 'utf8')}\nEND\n`;
-  const node = copyOfNode();
-  const script = program + train.replace(process.execPath, node).replace(`${EXAMPLES}/`, '');
+  const script = example('train.mjs', '--epochs 60 --pause-ms 60');
   const id = await cluster.submit!(job(script, { checkpointSignal: 'SIGUSR1' }));
   await said(id, '"start"');
   await cluster.checkpoint!(id);
@@ -147,12 +151,19 @@ test('a training put back in the queue goes on from its checkpoint', { timeout: 
   expect(JSON.parse(lines.at(-1)!)).toMatchObject({ event: 'done', epoch: 60 });
 });
 
-/** Of this Node, where every user may run it. */
-function copyOfNode(): string {
-  const path = join(folder, 'node');
-  spawnSync('cp', [process.execPath, path]);
-  chmodSync(path, 0o755);
-  return path;
+test('a simulation runs, and its answer is right', { timeout: MINUTE }, async () => {
+  const id = await cluster.submit!(job(example('heat.mjs', '')));
+  await reach(id, 'done');
+  expect(JSON.parse(await cluster.output!(id))).toMatchObject({ cells: 400, isRight: true });
+});
+
+/** A program of examples/jobs and this Node, where every user may read them: a checkout may be open to its owner alone. */
+function example(file: string, options: string): string {
+  const node = join(folder, 'node');
+  copyFileSync(process.execPath, node);
+  chmodSync(node, 0o755);
+  const program = readFileSync(join(EXAMPLES, file), 'utf8');
+  return `cat > ${file} <<'END'\n${program}\nEND\nexec ${node} ${file} ${options}`;
 }
 
 test('pauses and goes on; the pause is none of its time', { timeout: MINUTE }, async () => {

@@ -167,7 +167,7 @@ export interface ProcessStart {
   readonly mostOutputBytes: number;
   /** Writable memory of each process; undefined: no limit. */
   readonly memoryMb: number | undefined;
-  /** Numbers of the CPUs it may use; empty: all. */
+  /** Which of the CPUs of this process it may use, counted from 0; empty: all. */
   readonly cpus: readonly number[];
   /** User it runs as; undefined: the one of this process, which must not be root. */
   readonly userId: number | undefined;

@@ -61,7 +61,6 @@ export const jobSubmitRequest = z.strictObject({
   checkpointSignal: z.enum(['SIGUSR1', 'SIGUSR2']).optional().describe('on a local cluster'),
   why: reason,
 });
-export type JobSubmitRequest = z.infer<typeof jobSubmitRequest>;
 
 export const jobSubmitted = z.object({ cluster: z.string(), id: z.string() });
 export const jobChangeRequest = z.strictObject({ why: reason });

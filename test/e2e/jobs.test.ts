@@ -36,7 +36,7 @@ beforeAll(async () => {
         settings: { cpus: 1, folder: JOBS, ...USER },
         classes: [{ id: 'desk-batch', class: 'batch', match: { partition: 'desk', qos: 'batch' }, ...common }],
       };
-      raw.clusters.push(desk as never);
+      raw.clusters.push(desk);
     },
   });
   const clock = { epochSiteMs: Date.parse('2026-03-24T01:00:00Z'), epochUnixMs: Date.now() + 1_000, speed: 3 };

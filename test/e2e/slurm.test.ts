@@ -293,7 +293,7 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await site.stop();
     expect(existsSync(site.folder)).toBe(false);
     expect(commands().filter((one) => one.includes(site.folder) || one.startsWith('sleep 4242'))).toEqual([]);
-    for (const url of site.urls) await expect(fetch(url)).rejects.toThrow();
+    for (const url of site.urls) await expect(fetch(url)).rejects.toThrow(/fetch failed/);
   });
 });
 

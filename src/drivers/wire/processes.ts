@@ -87,7 +87,9 @@ export function processPort(folder: string): ProcessPort {
         await demandOpen(own, userId);
       }
       const command = ['nice', '-n', '10', '/bin/sh', join(own, 'head'), String(mostOutputBytes)];
-      const bound = cpus.length === 0 ? command : ['taskset', '-c', cpus.join(','), ...command];
+      const allowed = await allowedCpus();
+      const given = cpus.flatMap((n) => allowed[n] ?? []);
+      const bound = given.length === 0 ? command : ['taskset', '-c', given.join(','), ...command];
       const memory = memoryMb === undefined ? {} : { BUSBAR_MEMORY_KB: String(memoryMb * 1024) };
       const child = spawn(bound[0]!, bound.slice(1), {
         cwd: work,
@@ -157,6 +159,15 @@ async function appeared(path: string, name: string): Promise<void> {
     await pause(20);
   }
   throw new Fault('timeout', `job ${name} did not start within ${STARTED_WITHIN_MS} ms`);
+}
+
+/** Numbers of the CPUs this process may use, `0-3,8`: in a container these need not begin at 0 (proc(5)). */
+async function allowedCpus(): Promise<number[]> {
+  const list = /^Cpus_allowed_list:\s*([\d,-]+)/m.exec((await textOf('/proc/self/status')) ?? '')?.[1] ?? '';
+  return list.split(',').flatMap((range) => {
+    const [first = NaN, last = first] = range.split('-').map(Number);
+    return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
 }
 
 /** The kernel's own clock: right over restarts of Busbar, and untouched by whoever sets the time of day. */
