@@ -94,6 +94,8 @@ export const SERVICES: readonly Service[] = [
       const programs = ['munged', 'slurmctld', 'slurmd', 'slurmdbd', 'slurmrestd', 'mariadbd'];
       const tools = ['scontrol', 'sacctmgr', 'sinfo', 'mariadb', 'mariadb-install-db'];
       const paths = [...programs.map((name) => `/usr/sbin/${name}`), ...tools.map((name) => `/usr/bin/${name}`)];
+      const plugins = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/slurm-wlm`;
+      paths.push(`${plugins}/auth_jwt.so`, `${plugins}/auth_munge.so`);
       return paths.every((path) => existsSync(path)) ? '/usr/sbin/slurmctld' : undefined;
     },
     obstacle: slurmObstacle,
