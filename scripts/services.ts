@@ -1,19 +1,22 @@
 /**
- * Installs what the tests need beyond the project's own packages: Chromium, a simulated BMC and two further solvers
- * from Debian's packages, a Bitcoin node from npm into `.busbar/services`. Idempotent. Where it cannot install, it says
- * why; `npm test` then names the suites it leaves out.
+ * Installs what the tests need beyond the project's own packages: Chromium, a simulated BMC, two further solvers and
+ * Slurm from Debian's packages, a Bitcoin node from npm into `.busbar/services`. Idempotent. Where it cannot install, it
+ * says why; `npm test` then names the suites it leaves out. `slurm` starts the Slurm of the tests and holds it until Ctrl-C.
  *
- *   node scripts/services.ts [ensure|status] [--json]
+ *   node scripts/services.ts [ensure|status|slurm] [--json]
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { slurmObstacle, startSlurm } from './slurm/start.ts';
 
 export interface Service {
   readonly name: string;
   readonly suites: string;
   /** Path of the program when it is there. */
   find(): string | undefined;
+  /** Why it cannot run here although it is installed. */
+  readonly obstacle?: () => string | undefined;
   readonly from: Debian | Npm;
 }
 
@@ -85,6 +88,25 @@ export const SERVICES: readonly Service[] = [
     from: { debianPackages: ['coinor-cbc'] },
   },
   {
+    name: 'slurm',
+    suites: 'jobs on a real Slurm (test/e2e/slurm.test.ts)',
+    find: () => {
+      const programs = ['munged', 'slurmctld', 'slurmd', 'slurmdbd', 'slurmrestd', 'mariadbd'];
+      const tools = ['scontrol', 'sacctmgr', 'sinfo', 'mariadb', 'mariadb-install-db'];
+      const paths = [...programs.map((name) => `/usr/sbin/${name}`), ...tools.map((name) => `/usr/bin/${name}`)];
+      const plugins = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/slurm-wlm`;
+      paths.push(`${plugins}/auth_jwt.so`, `${plugins}/auth_munge.so`);
+      return paths.every((path) => existsSync(path)) ? '/usr/sbin/slurmctld' : undefined;
+    },
+    obstacle: slurmObstacle,
+    from: {
+      debianPackages:
+        'munge slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin mariadb-server mariadb-client'.split(
+          ' ',
+        ),
+    },
+  },
+  {
     name: 'bcoin',
     suites: 'the Bitcoin node read by the feed bitcoind (test/conformance/bitcoind.test.ts)',
     find: () =>
@@ -110,7 +132,10 @@ function obstacle({ name, from }: Service): string | undefined {
 export function stateOf(service: Service): ServiceState {
   const path = service.find();
   const { name, suites } = service;
-  if (path !== undefined) return { name, suites, path, missing: undefined };
+  if (path !== undefined) {
+    const missing = service.obstacle?.();
+    return { name, suites, path: missing === undefined ? path : undefined, missing };
+  }
   const why = obstacle(service);
   return { name, suites, path, missing: `not installed${why === undefined ? '' : `, and ${why}`}` };
 }
@@ -137,7 +162,7 @@ function install({ from }: Service): void {
 export function ensure(log: (line: string) => void): ServiceState[] {
   return SERVICES.map((service) => {
     const before = stateOf(service);
-    if (before.path !== undefined || obstacle(service) !== undefined) return before;
+    if (service.find() !== undefined || obstacle(service) !== undefined) return before;
     const { from } = service;
     log(
       'npmPackage' in from
@@ -154,8 +179,21 @@ export function ensure(log: (line: string) => void): ServiceState[] {
   });
 }
 
+/** Slurm for a person to look at, until Ctrl-C. */
+async function holdSlurm(): Promise<void> {
+  const slurm = await startSlurm();
+  console.log(`Slurm is up, ${slurm.nodes.length} nodes: ${slurm.urls.join(', ')}`);
+  console.log(`SLURM_CONF=${slurm.conf} sinfo`);
+  await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
+  await slurm.stop();
+}
+
 if (import.meta.main) {
   const verb = process.argv[2] ?? 'ensure';
+  if (verb === 'slurm') {
+    await holdSlurm();
+    process.exit();
+  }
   const states = verb === 'status' ? SERVICES.map(stateOf) : ensure((line) => console.error(line));
   if (process.argv.includes('--json')) console.log(JSON.stringify(states, null, 2));
   else

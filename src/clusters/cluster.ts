@@ -1,9 +1,29 @@
 import type { z } from 'zod';
-import type { ClusterReading, HttpPort, SecretRef, SiteMs, WorkClass } from '../model/index.ts';
+import type {
+  ClusterReading,
+  HttpPort,
+  JobUsage,
+  ProcessPort,
+  ProgramPort,
+  SecretRef,
+  SiteMs,
+  WallMs,
+  WorkClass,
+} from '../model/index.ts';
 
 export interface ClusterIo {
   readonly http: HttpPort;
+  readonly program: ProgramPort;
+  /** @param folder where jobs and their output lie; undefined: beside the store */
+  processes(folder: string | undefined): ProcessPort;
+  /** What a cluster must still know after a restart, in the store. */
+  readonly kept: {
+    get(key: string): Promise<string | undefined>;
+    /** Resolves when it is on disk. */
+    set(key: string, text: string): Promise<void>;
+  };
   siteNow(): SiteMs;
+  wallNow(): WallMs;
   /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
   secret(ref: SecretRef): string;
 }
@@ -16,6 +36,15 @@ export interface JobRequest {
   readonly account: string;
   readonly gpus: number;
   readonly timeLimitMinutes: number;
+  /** What else it takes, as the scheduler counts it: `site_kw:12`. */
+  readonly licences?: string | undefined;
+  /** Where it starts, on the file system of the cluster; absent: the scheduler's own choice. */
+  readonly folder?: string | undefined;
+  /** CPUs and memory where the cluster hands them out itself. */
+  readonly cpus?: number | undefined;
+  readonly memoryMb?: number | undefined;
+  /** At which the job keeps a checkpoint and goes on; a job that does not know it would end. */
+  readonly checkpointSignal?: 'SIGUSR1' | 'SIGUSR2' | undefined;
 }
 
 /**
@@ -31,6 +60,25 @@ export interface ClusterHandle {
   /** A running job goes back to the queue and may start again later. */
   requeue?(jobId: string, signal?: AbortSignal): Promise<void>;
   cancel?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** Stops a running job where it is; it keeps its GPUs and their memory. */
+  pause?(jobId: string, signal?: AbortSignal): Promise<void>;
+  unpause?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** A running job keeps a checkpoint now and goes on. */
+  checkpoint?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** The end of what a job has written. */
+  output?(jobId: string, signal?: AbortSignal): Promise<string>;
+  /** What the accounting has on jobs that ran since then. */
+  usage?(since: SiteMs, signal?: AbortSignal): Promise<readonly JobUsage[]>;
+  /** The node starts no more jobs; what runs on it ends first. Nothing where it is drained already. */
+  drain?(node: string, why: string, signal?: AbortSignal): Promise<void>;
+  /** Gives a node back. @throws Fault `refused` where it was not Busbar that drained it */
+  resume?(node: string, signal?: AbortSignal): Promise<void>;
+  /** Switched off when what runs on it has ended. */
+  powerDown?(node: string, why: string, signal?: AbortSignal): Promise<void>;
+  /** @throws Fault `refused` where it was not Busbar that switched it off */
+  powerUp?(node: string, signal?: AbortSignal): Promise<void>;
+  /** No job starts that would bring the kilowatts of all above it; undefined: no limit. */
+  setPowerBudget?(budgetKw: number | undefined, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 

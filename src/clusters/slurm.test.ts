@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { bareHost } from '../../test/support/cluster-io.ts';
 import { slurmrestd, type Answer } from '../../test/support/slurmrestd.ts';
 import { httpPort } from '../drivers/wire/http.ts';
+import { programPort } from '../drivers/wire/program.ts';
 import { Fault, siteMs, type ClusterReading, type Job, type WorkClass } from '../model/index.ts';
 import { slurm } from './slurm.ts';
 
+const WORLD = { ...bareHost(), program: programPort(), siteNow: () => siteMs(42) };
 const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.e30.x';
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -40,8 +43,13 @@ async function open(answers: Record<string, Answer>, token: string | undefined =
   const { url, requests, close } = await slurmrestd(answers, TOKEN);
   const http = httpPort();
   closers.push(close, () => http.close());
-  const io = { http, siteNow: () => siteMs(42), secret: () => token };
-  const config = slurm.config.parse({ url: `${url}/`, token: { env: 'SLURM_JWT' }, timeoutMs: 2000 });
+  const io = { ...WORLD, http, secret: () => token ?? '' };
+  const config = slurm.config.parse({
+    url: `${url}/`,
+    version: 'v0.0.38',
+    token: { env: 'SLURM_JWT' },
+    timeoutMs: 2000,
+  });
   return { cluster: slurm.open({ id: 'main', config, classes: CLASSES }, io), requests };
 }
 
@@ -66,6 +74,7 @@ describe('nodes', () => {
           name: 'h100-001',
           address: '10.2.0.1',
           state: 'mixed',
+          isOff: false,
           gpuModel: 'h100',
           gpus: 8,
           gpusUsed: 3,
@@ -336,8 +345,8 @@ describe('answers that are none', () => {
       if (token === undefined) throw new Fault('unauthorised', 'env SLURM_JWT: not set');
       return token;
     };
-    const config = slurm.config.parse({ url, token: { env: 'SLURM_JWT' } });
-    const cluster = slurm.open({ id: 'main', config, classes: [] }, { http, siteNow: () => siteMs(0), secret });
+    const config = slurm.config.parse({ url, token: { env: 'SLURM_JWT' }, version: 'v0.0.38' });
+    const cluster = slurm.open({ id: 'main', config, classes: [] }, { ...WORLD, http, secret });
     await expect(cluster.read()).rejects.toMatchObject({
       kind: 'unauthorised',
       message: expect.stringMatching(/SLURM_JWT/),

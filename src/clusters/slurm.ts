@@ -1,268 +1,274 @@
 import { z } from 'zod';
-import {
-  Fault,
-  secretRef,
-  siteMs,
-  type ClusterNode,
-  type Job,
-  type JobState,
-  type SiteMs,
-  type WorkClass,
-} from '../model/index.ts';
-import { defineCluster } from './cluster.ts';
+import { Fault, secretRef } from '../model/index.ts';
+import { defineCluster, type ClusterHandle } from './cluster.ts';
 import { expandHostlist } from './hostlist.ts';
+import { jobNumber, nodeName, openScontrol, plainReason, type Scontrol } from './wire/scontrol.ts';
+import {
+  flagsOf,
+  jobsReply,
+  licencesReply,
+  nodesReply,
+  partitionsReply,
+  plainReply,
+  recordsReply,
+  reservationsReply,
+  submitReply,
+  toJob,
+  toNode,
+  toUsage,
+  type SlurmNode,
+} from './wire/slurm-shapes.ts';
+import { openSlurmrestd, type Slurmrestd } from './wire/slurmrestd.ts';
+import { tokenSource } from './wire/slurm-token.ts';
 
 const config = z.strictObject({
-  url: z.url(),
-  user: z.string().default('busbar'),
-  token: secretRef.optional().describe('where the JWT lies (scontrol token)'),
-  version: z.string().default('v0.0.38'),
+  url: z
+    .union([z.url(), z.array(z.url()).min(1)], 'expected the address of slurmrestd, or a list of them')
+    .describe('of slurmrestd; of several, the next is asked where one is silent'),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_.-]{0,31}$/, 'expected the name of a user of Slurm')
+    .default('busbar'),
+  token: secretRef
+    .optional()
+    .describe('where the JWT lies; read afresh for each request, so that whoever renews it needs no restart'),
+  scontrol: z
+    .strictObject({
+      conf: z.string().optional().describe('SLURM_CONF; absent: where the host has it'),
+      makesTokens: z
+        .boolean()
+        .default(false)
+        .describe(
+          'true: `scontrol token` makes the JWT and renews it; Busbar runs as the user of Slurm or as root then',
+        ),
+      tokenLifetimeS: z.number().int().min(60).default(1800),
+    })
+    .optional()
+    .describe('scontrol on this host does what REST of this release cannot: requeue, drain, resume, power'),
+  version: z
+    .string()
+    .regex(/^v0\.0\.\d+$/, 'expected a version of the API, as v0.0.38')
+    .optional()
+    .describe('absent: the newest that both know'),
+  powerLicence: z
+    .string()
+    .optional()
+    .describe('licence that jobs take one of for each kilowatt, as site_kw: a power budget reserves the rest of them'),
   timeoutMs: z.number().int().positive().default(5000),
 });
 
-/** slurmrestd names the number of an error in three ways. */
-const errors = z
-  .array(
-    z.object({
-      error: z.string().nullish(),
-      error_number: z.number().nullish(),
-      errno: z.number().nullish(),
-      error_code: z.number().nullish(),
-    }),
-  )
-  .nullish()
-  .transform((list) => list ?? []);
-
-/** slurmrestd writes null where Slurm holds an empty text: an account without accounting, the GRES of a plain node. */
-const words = z
-  .string()
-  .nullish()
-  .transform((text) => text ?? '');
-
-const slurmNode = z.object({
-  name: z.string(),
-  address: words,
-  state: words,
-  state_flags: z.array(z.string()).default([]),
-  gres: words,
-  gres_used: words,
-  partitions: z.array(z.string()).default([]),
-  reason: words,
-});
-
-const slurmJob = z.object({
-  job_id: z.number(),
-  name: words,
-  account: words,
-  partition: words,
-  qos: words,
-  job_state: z.string(),
-  state_reason: words,
-  nodes: words,
-  tres_req_str: words,
-  tres_alloc_str: words,
-  submit_time: z.number().nullish(),
-  start_time: z.number().nullish(),
-  end_time: z.number().nullish(),
-  time_limit: z.number().nullish(),
-  restart_cnt: z.number().nullish(),
-});
-
-const nodesReply = z.object({ errors, nodes: z.array(slurmNode) });
-const jobsReply = z.object({ errors, jobs: z.array(slurmJob) });
-const submitReply = z.object({ errors, job_id: z.number().optional() });
-const plainReply = z.object({ errors });
+/** First words of the reason of a node that Busbar drained or switched off: only such a node it gives back. */
+const MARK = 'busbar: ';
+const POWER_RESERVATION = 'busbar_power';
+/** From here on REST can change nodes. */
+const NODE_WRITES = 39;
+/** From here on a job is submitted with its script inside, and an environment that is a list. */
+const SCRIPT_INSIDE = 39;
+/** `scontrol` retries by itself for some seconds. */
+const SCONTROL_MS = 15_000;
 
 /**
- * Slurm through slurmrestd. Node and job fields as in 22.05 (`v0.0.38`). That release cannot requeue over REST; the
- * call used here, `/job/{id}/requeue`, came with a later one, and a server without it answers 404: `unsupported`.
+ * Slurm through slurmrestd. Tested against 22.05 (v0.0.36 to v0.0.38), which can change no node and requeue no job over
+ * REST: there `scontrol` does it. Newer versions are spoken as their OpenAPI documents them.
  */
 export const slurm = defineCluster({
   name: 'slurm',
-  about: 'Slurm through slurmrestd (v0.0.38)',
+  about: 'Slurm through slurmrestd (v0.0.36 to v0.0.44), and scontrol where REST cannot',
   config,
-  open({ config: { url, user, token, version, timeoutMs }, classes }, io) {
-    const base = `${url.replace(/\/$/, '')}/slurm/${version}`;
-    // Asked for each call: a token that was renewed in its file needs no restart.
-    const headers = () => ({
-      'x-slurm-user-name': user,
-      ...(token === undefined ? {} : { 'x-slurm-user-token': io.secret(token) }),
-      'content-type': 'application/json',
-    });
-
-    async function call<S extends z.ZodType<{ errors: z.output<typeof errors> }>>(
-      method: 'GET' | 'POST' | 'DELETE',
-      path: string,
-      shape: S,
-      options: { body?: unknown; signal?: AbortSignal | undefined } = {},
-    ): Promise<z.output<S>> {
-      const where = `slurmrestd ${method} ${path}`;
-      const body = options.body === undefined ? {} : { body: JSON.stringify(options.body) };
-      const reply = await io.http.ask({
-        method,
-        url: base + path,
-        headers: headers(),
-        timeoutMs,
-        signal: options.signal,
-        ...body,
-      });
-      if (reply.status === 401 || reply.status === 403)
-        throw new Fault('unauthorised', `${where}: ${reply.status}; is the token fresh and the user right?`);
-      const parsed = shape.safeParse(tryJson(reply.body));
-      // A bad path answers in plain text, and so with no errors[] to read.
-      if (!parsed.success) {
-        if (reply.status === 404)
-          throw new Fault('unsupported', `${where}: 404; this slurmrestd has no such call`, { bytes: reply.body });
-        if (reply.status >= 400)
-          throw new Fault('refused', `${where}: ${reply.status} ${reply.body.slice(0, 200)}`, { bytes: reply.body });
-        const problem = parsed.error.issues[0];
-        throw new Fault('garbled', `${where}: ${problem?.path.join('.')}: ${problem?.message}`, { bytes: reply.body });
-      }
-      const failed = parsed.data.errors[0];
-      if (failed !== undefined || reply.status >= 400) {
-        const number = failed?.error_number ?? failed?.errno ?? failed?.error_code ?? '-';
-        throw new Fault('refused', `${where}: ${failed?.error ?? `status ${reply.status}`} (${number})`);
-      }
-      return parsed.data;
-    }
-
+  open({ config: settings, classes }, io) {
+    const urls = typeof settings.url === 'string' ? [settings.url] : settings.url;
+    const version = settings.version === undefined ? undefined : Number(settings.version.split('.')[2]);
+    const tokens = tokenSource(settings, io, () => scontrol);
+    const rest = openSlurmrestd({ urls, user: settings.user, version, timeoutMs: settings.timeoutMs }, tokens, io);
+    const scontrol: Scontrol | undefined =
+      settings.scontrol === undefined
+        ? undefined
+        : openScontrol(
+            io.program,
+            { conf: settings.scontrol.conf, timeoutMs: Math.max(SCONTROL_MS, settings.timeoutMs) },
+            (signal) => tokens.get(signal),
+          );
     return {
       async read(signal) {
         const at = io.siteNow();
         const [{ nodes }, { jobs }] = await Promise.all([
-          call('GET', '/nodes/', nodesReply, { signal }),
-          call('GET', '/jobs/', jobsReply, { signal }),
+          rest.call({ method: 'GET', path: '/nodes/', shape: nodesReply, signal }),
+          rest.call({ method: 'GET', path: '/jobs/', shape: jobsReply, signal }),
         ]);
-        return { at, nodes: nodes.map(toNode), jobs: jobs.flatMap((job) => toJob(job, classes)) };
+        const known = await withPartitions(rest, nodes, signal);
+        return { at, nodes: known.map(toNode), jobs: jobs.flatMap((job) => toJob(job, classes)) };
       },
-      async submit(job, signal) {
-        const body = {
-          script: job.script,
-          job: {
-            name: job.name,
-            partition: job.partition,
-            qos: job.qos,
-            account: job.account,
-            gres: `gpu:${job.gpus}`,
-            time_limit: job.timeLimitMinutes,
-            environment: { PATH: '/bin:/usr/bin:/usr/local/bin' },
-          },
-        };
-        const { job_id } = await call('POST', '/job/submit', submitReply, { body, signal });
-        if (job_id === undefined) throw new Fault('garbled', 'slurmrestd: submitted, but no job id came back');
-        return String(job_id);
+      async usage(since, signal) {
+        const path = `/jobs/?start_time=uts${Math.floor(since / 1000)}`;
+        const { jobs } = await rest.call({ api: 'slurmdb', method: 'GET', path, shape: recordsReply, signal });
+        return toUsage(jobs);
       },
-      async hold(id, signal) {
-        await call('POST', `/job/${id}`, plainReply, { body: { hold: true }, signal });
-      },
-      async release(id, signal) {
-        await call('POST', `/job/${id}`, plainReply, { body: { hold: false }, signal });
-      },
-      async requeue(id, signal) {
-        await call('GET', `/job/${id}/requeue`, plainReply, { signal });
-      },
-      async cancel(id, signal) {
-        await call('DELETE', `/job/${id}`, plainReply, { signal });
-      },
+      ...jobWrites(rest, scontrol),
+      ...nodeWrites(rest, scontrol),
+      ...(settings.powerLicence === undefined || scontrol === undefined
+        ? {}
+        : { setPowerBudget: powerBudget(rest, scontrol, settings.powerLicence) }),
       close() {},
     };
   },
 });
 
-function tryJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
+/** v0.0.36 does not say of a node in which partitions it is. */
+async function withPartitions(rest: Slurmrestd, nodes: readonly SlurmNode[], signal: AbortSignal | undefined) {
+  if ((await rest.version(signal)) > 36) return nodes;
+  const { partitions } = await rest.call({ method: 'GET', path: '/partitions/', shape: partitionsReply, signal });
+  const members = partitions.map(({ name, nodes: list }) => ({ name, nodes: new Set(expandHostlist(list)) }));
+  return nodes.map((node) => ({
+    ...node,
+    partitions: members.flatMap(({ name, nodes: of }) => (of.has(node.name) ? [name] : [])),
+  }));
 }
 
-/** `gpu:h100:8(S:0-1)`, `gpu:2080ti:4` or `gpu:8` -> part and count; other resources are passed over. */
-function gpusOf(gres: string): { model: string | undefined; count: number } {
-  const match = /(?:^|,)gpu(?::([\w.-]+))?:(\d+)(?=$|[,(])/i.exec(gres);
-  return match === null ? { model: undefined, count: 0 } : { model: match[1]?.toLowerCase(), count: Number(match[2]) };
-}
+type JobWrites = Pick<Required<ClusterHandle>, 'submit' | 'hold' | 'release' | 'requeue' | 'cancel'>;
 
-function toNode(node: z.output<typeof slurmNode>): ClusterNode {
-  const { model, count } = gpusOf(node.gres);
+function jobWrites(rest: Slurmrestd, scontrol: Scontrol | undefined): JobWrites {
+  const update = async (id: string, body: object, signal: AbortSignal | undefined): Promise<void> => {
+    const path = `/job/${jobNumber(id)}`;
+    await rest.call({ method: 'POST', path, shape: plainReply, body: () => body, signal });
+  };
   return {
-    name: node.name,
-    address: node.address,
-    state: nodeState(node.state, node.state_flags),
-    gpuModel: model,
-    gpus: count,
-    gpusUsed: gpusOf(node.gres_used).count,
-    partitions: node.partitions,
-    reason: node.reason === '' ? undefined : node.reason,
+    async submit(job, signal) {
+      const body = (version: number): object => submission(job, version);
+      const call = { method: 'POST', path: '/job/submit', shape: submitReply, body, signal, once: true } as const;
+      const { job_id } = await rest.call(call);
+      if (job_id === undefined) throw new Fault('garbled', 'slurmrestd: submitted, but no job id came back');
+      return String(job_id);
+    },
+    hold: (id, signal) => update(id, { hold: true }, signal),
+    release: (id, signal) => update(id, { hold: false }, signal),
+    async requeue(id, signal) {
+      try {
+        const path = `/job/${jobNumber(id)}/requeue`;
+        await rest.call({ method: 'GET', path, shape: plainReply, signal, once: true });
+      } catch (error) {
+        if (!(error instanceof Fault) || error.kind !== 'unsupported') throw error;
+        if (scontrol === undefined)
+          throw new Fault('unsupported', `${error.message}, and the site file names no scontrol`, { cause: error });
+        await scontrol.run('requeue', [id], signal);
+      }
+    },
+    async cancel(id, signal) {
+      await rest.call({ method: 'DELETE', path: `/job/${jobNumber(id)}`, shape: plainReply, signal });
+    },
   };
 }
 
-function nodeState(state: string, flags: readonly string[]): ClusterNode['state'] {
-  const base = state.toLowerCase().replace(/[*~#!%$@^-]+$/, '');
-  const upper = flags.map((flag) => flag.toUpperCase());
-  if (base === 'down' || upper.includes('NOT_RESPONDING')) return 'down';
-  if (upper.includes('DRAIN')) return 'drained';
-  if (base === 'idle' || base === 'mixed' || base === 'allocated') return base;
-  return 'unknown';
+const PATH = '/bin:/usr/bin:/usr/local/bin';
+
+function submission(job: Parameters<JobWrites['submit']>[0], version: number): object {
+  const { name, partition, qos, account, gpus, timeLimitMinutes, script, licences, folder } = job;
+  const asked = {
+    name,
+    partition,
+    qos,
+    account,
+    time_limit: timeLimitMinutes,
+    ...(licences === undefined ? {} : { licenses: licences }),
+    ...(folder === undefined ? {} : { current_working_directory: folder }),
+  };
+  const gres = `gpu:${gpus}`;
+  if (version < SCRIPT_INSIDE)
+    return { script, job: { ...asked, ...(gpus === 0 ? {} : { gres }), environment: { PATH } } };
+  const tres = gpus === 0 ? {} : { tres_per_node: `gres/${gres}` };
+  return { job: { ...asked, ...tres, script, environment: [`PATH=${PATH}`] } };
 }
 
-/** Words of `job_state_string` in slurm_protocol_defs.c; whatever is not here has ended, and not well. */
-const STATES: Readonly<Record<string, JobState>> = {
-  PENDING: 'pending',
-  REQUEUED: 'pending',
-  REQUEUE_FED: 'pending',
-  REQUEUE_HOLD: 'held',
-  RESV_DEL_HOLD: 'held',
-  SPECIAL_EXIT: 'held',
-  CONFIGURING: 'running',
-  RUNNING: 'running',
-  RESIZING: 'running',
-  SIGNALING: 'running',
-  STOPPED: 'running',
-  SUSPENDED: 'running',
-  COMPLETING: 'ending',
-  STAGE_OUT: 'ending',
-  COMPLETED: 'done',
-  CANCELLED: 'cancelled',
-  REVOKED: 'cancelled',
-};
+type NodeWrites = Pick<Required<ClusterHandle>, 'drain' | 'resume' | 'powerDown' | 'powerUp'>;
 
-/** A job whose partition and QOS no class of the site file matches is nobody's business here. */
-function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClass[]): Job[] {
-  const match = classes.find((c) => c.match.partition === job.partition && c.match.qos === job.qos);
-  if (match === undefined) return [];
-  const gpus = Number(/gres\/gpu(?::[\w.-]+)?=(\d+)/.exec(job.tres_alloc_str || job.tres_req_str)?.[1] ?? 0);
-  const state = jobState(job.job_state, job.state_reason);
-  const nodes = expandHostlist(job.nodes);
-  if (nodes === undefined) throw new Fault('garbled', `slurmrestd: nodes of job ${job.job_id}`, { bytes: job.nodes });
-  const waits = state === 'pending' || state === 'held';
-  const ended = state === 'done' || state === 'failed' || state === 'cancelled';
-  return [
-    {
-      id: String(job.job_id),
-      name: job.name,
-      state,
-      className: match.class,
-      customer: job.account,
-      gpuModel: match.gpu,
-      gpus,
-      nodes,
-      submittedAt: seconds(job.submit_time),
-      // Slurm writes the start it expects of a waiting job, and the latest end of a running one.
-      startedAt: waits ? undefined : seconds(job.start_time),
-      endedAt: ended ? seconds(job.end_time) : undefined,
-      timeLimitS: job.time_limit === null || job.time_limit === undefined ? undefined : job.time_limit * 60,
-      requeues: job.restart_cnt ?? 0,
+function nodeWrites(rest: Slurmrestd, scontrol: Scontrol | undefined): NodeWrites {
+  const look = async (name: string, signal: AbortSignal | undefined): Promise<SlurmNode> => {
+    const { nodes } = await rest.call({ method: 'GET', path: `/node/${nodeName(name)}`, shape: nodesReply, signal });
+    const node = nodes.find((one) => one.name === name);
+    if (node === undefined) throw new Fault('refused', `Slurm knows no node ${name}`);
+    return node;
+  };
+  const write = async (name: string, state: string, reason: string | undefined, signal: AbortSignal | undefined) => {
+    const path = `/node/${nodeName(name)}`;
+    const body = () => ({ state: [state], ...(reason === undefined ? {} : { reason: plainReason(reason) }) });
+    await rest.call({ method: 'POST', path, shape: plainReply, body, signal });
+  };
+  /** By REST where it can, else by scontrol; then seen in what Slurm says of the node, or it was not done. */
+  async function change(
+    name: string,
+    act: 'drain' | 'resume' | 'powerDown' | 'powerUp',
+    reason: string | undefined,
+    isDone: (flags: readonly string[]) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if ((await rest.version(signal)) >= NODE_WRITES) await write(name, REST_STATES[act], reason, signal);
+    else if (scontrol === undefined)
+      throw new Fault('unsupported', `this slurmrestd cannot ${act} a node; name scontrol in the site file`);
+    else if (act === 'drain' || act === 'powerDown') await scontrol.run(act, [name, reason ?? MARK], signal);
+    else await scontrol.run(act, [name], signal);
+    const { flags } = flagsOf(await look(name, signal));
+    if (!isDone(flags))
+      throw new Fault('refused', `Slurm took ${act} of ${name} and did nothing; it is ${flags.join('+') || 'plain'}`);
+  }
+  /** A node that somebody else took out is theirs to bring back. */
+  async function demandOurs(name: string, act: string, signal: AbortSignal | undefined): Promise<void> {
+    const { reason } = await look(name, signal);
+    if (reason.startsWith(MARK.trimEnd())) return;
+    const theirs = reason === '' ? 'says no reason' : `says "${reason}"`;
+    throw new Fault('refused', `${name} was not taken out by Busbar (its node ${theirs}): ${act} it with scontrol`);
+  }
+  const isDrained = (flags: readonly string[]): boolean => flags.includes('DRAIN');
+  const isOff = (flags: readonly string[]): boolean => flags.some((flag) => /^POWER(ED|ING)?_DOWN$/.test(flag));
+  const isComing = (flags: readonly string[]): boolean => flags.some((flag) => /^POWER(ING)?_UP$/.test(flag));
+  return {
+    async drain(name, why, signal) {
+      const { flags } = flagsOf(await look(name, signal));
+      // The reason of who drained it before stays, or we would resume their node one day.
+      if (!isDrained(flags)) await change(name, 'drain', MARK + why, isDrained, signal);
     },
-  ];
+    async resume(name, signal) {
+      await demandOurs(name, 'resume', signal);
+      await change(name, 'resume', undefined, (flags) => !isDrained(flags), signal);
+    },
+    async powerDown(name, why, signal) {
+      const { flags } = flagsOf(await look(name, signal));
+      if (!isOff(flags)) await change(name, 'powerDown', MARK + why, isOff, signal);
+    },
+    async powerUp(name, signal) {
+      await demandOurs(name, 'power up', signal);
+      await change(name, 'powerUp', undefined, (flags) => isComing(flags) || !isOff(flags), signal);
+    },
+  };
 }
 
-function jobState(word: string, reason: string): JobState {
-  const state = STATES[word.toUpperCase()] ?? 'failed';
-  return state === 'pending' && reason.startsWith('JobHeld') ? 'held' : state;
-}
+const REST_STATES = { drain: 'DRAIN', resume: 'RESUME', powerDown: 'POWER_DOWN', powerUp: 'POWER_UP' } as const;
 
-/** Slurm writes 0 for "not yet". */
-function seconds(unix: number | null | undefined): SiteMs | undefined {
-  return unix === null || unix === undefined || unix === 0 ? undefined : siteMs(unix * 1000);
+/**
+ * The kilowatts that jobs may have altogether: what is more of the licence is reserved, so that no job starts with it. A
+ * job that runs keeps what it has.
+ */
+function powerBudget(rest: Slurmrestd, scontrol: Scontrol, licence: string) {
+  return async (budgetKw: number | undefined, signal?: AbortSignal): Promise<void> => {
+    const read = async () => {
+      const { licenses } = await rest.call({ method: 'GET', path: '/licenses/', shape: licencesReply, signal });
+      const found = licenses.find(({ LicenseName }) => LicenseName === licence);
+      if (found === undefined)
+        throw new Fault('refused', `Slurm has no licence ${licence}; see Licenses in slurm.conf`);
+      return found;
+    };
+    const { Total } = await read();
+    const reserved = budgetKw === undefined ? 0 : Math.max(0, Total - Math.floor(budgetKw));
+    const { reservations } = await rest.call({
+      method: 'GET',
+      path: '/reservations/',
+      shape: reservationsReply,
+      signal,
+    });
+    const exists = reservations.some(({ name }) => name === POWER_RESERVATION);
+    if (reserved > 0)
+      await scontrol.run(exists ? 'updateReserve' : 'createReserve', [POWER_RESERVATION, licence, reserved], signal);
+    else if (exists) await scontrol.run('deleteReserve', [POWER_RESERVATION], signal);
+    const { Reserved } = await read();
+    if (Reserved !== reserved)
+      throw new Fault('refused', `Slurm reserves ${Reserved} of ${licence} and not ${reserved}; who else reserves it?`);
+  };
 }

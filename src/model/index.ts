@@ -13,6 +13,7 @@ export * from './grid-signals.ts';
 export * from './guard.ts';
 export * from './interval.ts';
 export * from './io.ts';
+export * from './jobs-api.ts';
 export * from './leases.ts';
 export * from './machine.ts';
 export * from './orders-api.ts';

@@ -134,16 +134,53 @@ export interface BacnetWrite {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A program of this host, run without a shell; only those the server allows (`nvidia-smi`, `ipmitool`). */
+/** A program of this host, run without a shell; only those the server allows (`nvidia-smi`, `ipmitool`, `scontrol`). */
 export interface ProgramPort {
   /** @throws Fault `unsupported` where the program is not there or not allowed; an exit code other than 0 is handed back. */
   run(request: ProgramRun): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 }
 export interface ProgramRun {
-  readonly program: 'nvidia-smi' | 'ipmitool';
+  readonly program: 'nvidia-smi' | 'ipmitool' | 'scontrol';
   readonly args: readonly string[];
   /** Credentials go here and never among the arguments, which every user of the host can read. */
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Jobs as process groups of this host that outlive this process. Each has a name of its own, by which it is found again
+ * after a restart, and a folder that holds its script and its output. Linux only: elsewhere everything is `unsupported`.
+ */
+export interface ProcessPort {
+  /** Starts the script with no environment but the path and `env`. Returns when the group is there. @throws Fault */
+  start(run: ProcessStart): Promise<void>;
+  /** Whether its group still runs, how old it is by the kernel's clock, and how it ended: undefined where nobody knows. */
+  look(name: string): Promise<ProcessState>;
+  /** To every process of its group. @returns whether there was one */
+  signal(name: string, signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGUSR2'): Promise<boolean>;
+  /** What it has written so far, the last `mostBytes` of it; empty where it wrote nothing. */
+  output(name: string, mostBytes: number): Promise<string>;
+  /** Its folder and all that is in it. */
+  remove(name: string): Promise<void>;
+}
+
+export interface ProcessStart {
+  readonly name: string;
+  readonly script: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Output beyond it is thrown away. */
+  readonly mostOutputBytes: number;
+  /** Writable memory of each process; undefined: no limit. */
+  readonly memoryMb: number | undefined;
+  /** Which of the CPUs of this process it may use, counted from 0; empty: all. */
+  readonly cpus: readonly number[];
+  /** User it runs as; undefined: the one of this process, which must not be root. */
+  readonly userId: number | undefined;
+}
+
+export interface ProcessState {
+  readonly runs: boolean;
+  readonly ageS: number | undefined;
+  readonly exitCode: number | undefined;
 }

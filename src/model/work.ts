@@ -27,12 +27,16 @@ export interface Job {
   readonly timeLimitS: number | undefined;
   /** How often it has been put back in the queue. */
   readonly requeues: number;
+  /** Why it ended or waits, in words, where the scheduler says. */
+  readonly why?: string;
 }
 
 export interface ClusterNode {
   readonly name: string;
   readonly address: string;
   readonly state: 'idle' | 'mixed' | 'allocated' | 'down' | 'drained' | 'unknown';
+  /** Switched off by the scheduler, or on the way to it. */
+  readonly isOff: boolean;
   readonly gpuModel: string | undefined;
   readonly gpus: number;
   readonly gpusUsed: number;
@@ -44,4 +48,19 @@ export interface ClusterReading {
   readonly at: SiteMs;
   readonly nodes: readonly ClusterNode[];
   readonly jobs: readonly Job[];
+}
+
+/** What one job has used, over all its starts. */
+export interface JobUsage {
+  readonly id: string;
+  readonly name: string;
+  readonly customer: string;
+  readonly user: string;
+  /** A job that was put back in the queue has started several times. */
+  readonly starts: number;
+  readonly elapsedS: number;
+  readonly gpuSeconds: number;
+  /** Of the starts whose energy was measured; undefined: of none. */
+  readonly energyWh: number | undefined;
+  readonly measuredStarts: number;
 }

@@ -3,6 +3,8 @@ import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
 import { asFault, Fault, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
+import { StoreFailure } from '../store/queue.ts';
+import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import type { WorkPicture } from './picture.ts';
 import { CLUSTERS } from './registry.ts';
@@ -78,6 +80,22 @@ export function openClusters(
     },
     reload,
     close,
+  };
+}
+
+/** What clusters keep over a restart. @throws Fault `unreachable` where the disk does not take it */
+export function keptIn(store: Pick<Store, 'getMeta' | 'setMeta' | 'flush'>): ClusterIo['kept'] {
+  return {
+    get: (key) => store.getMeta(`cluster ${key}`),
+    async set(key, text) {
+      store.setMeta(`cluster ${key}`, text);
+      try {
+        await store.flush();
+      } catch (error) {
+        if (!(error instanceof StoreFailure)) throw error;
+        throw new Fault('unreachable', `the store takes nothing at present: ${error.message}`, { cause: error });
+      }
+    },
   };
 }
 

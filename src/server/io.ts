@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { ClusterIo } from '../clusters/cluster.ts';
 import type { DriverIo } from '../drivers/driver.ts';
 import { httpPort } from '../drivers/wire/http.ts';
+import { programPort } from '../drivers/wire/program.ts';
 import { movedHttp, openDriverWorld } from '../drivers/wire/world.ts';
 import type { FeedIo } from '../feeds/feed.ts';
 import { Fault, wallMs, type SecretRef, type SiteClock, type WallMs } from '../model/index.ts';
@@ -12,7 +13,8 @@ import type { Secrets } from '../vault/secrets.ts';
 export interface World {
   readonly drivers: DriverIo;
   readonly feeds: FeedIo;
-  readonly clusters: ClusterIo;
+  /** The rest lies with the store. */
+  readonly clusters: Omit<ClusterIo, 'processes' | 'kept'>;
   close(): Promise<void>;
 }
 
@@ -45,7 +47,13 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
           return `${mtimeMs} ${size} ${ino}`;
         }),
     },
-    clusters: { http: movedHttp(http, portOffset), siteNow, secret },
+    clusters: {
+      http: movedHttp(http, portOffset),
+      program: programPort(),
+      siteNow,
+      wallNow,
+      secret,
+    },
     async close() {
       await Promise.all([http.close(), drivers.close()]);
     },

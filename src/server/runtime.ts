@@ -26,6 +26,7 @@ import {
   type SiteMs,
 } from '../model/index.ts';
 import type { OrderPreviewRequest, OrderPreviewView } from '../model/orders-api.ts';
+import { processPort } from '../drivers/wire/processes.ts';
 import { openHistory, type History } from '../store/history/history.ts';
 import { StoreFailure } from '../store/queue.ts';
 import { openStore, type ActWithStages, type Store } from '../store/store.ts';
@@ -36,7 +37,7 @@ import { answerTimes, type AnswerTimes } from './answer-times.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
-import { carryOutConfirmed, openClusters, type SiteClusters } from './clusters.ts';
+import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -218,7 +219,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const markets: Markets = openMarkets(site, world.feeds);
   const clusters: SiteClusters = openClusters(
     site,
-    world.clusters,
+    {
+      ...world.clusters,
+      processes: (at) => processPort(at ?? join(dirname(options.storeFile), 'jobs')),
+      kept: keptIn(store),
+    },
     (text) => store.setMeta(HELD_JOBS_KEY, text),
     await store.getMeta(HELD_JOBS_KEY),
   );

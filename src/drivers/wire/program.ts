@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { Fault, type ProgramPort } from '../../model/index.ts';
 
 /** Exactly these, found on the path of the server: a site file can not name a program. */
-const ALLOWED: readonly string[] = ['nvidia-smi', 'ipmitool'];
+const ALLOWED: readonly string[] = ['nvidia-smi', 'ipmitool', 'scontrol'];
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /**

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import * as shapes from '../model/jobs-api.ts';
+import { ask, defaultServer, send } from './client.ts';
+import { CliError, count, print, printJson, table, unknownText } from './output.ts';
+
+interface Common {
+  readonly server: string;
+  readonly json?: boolean;
+}
+interface Submit extends Common {
+  readonly class: string;
+  readonly customer: string;
+  readonly gpus: number;
+  readonly minutes: number;
+  readonly name?: string;
+  readonly folder?: string;
+  readonly licences?: string;
+  readonly cpus?: number;
+  readonly memoryMb?: number;
+  readonly checkpointSignal?: 'SIGUSR1' | 'SIGUSR2';
+  readonly why: string;
+}
+
+export function jobVerb(program: Command): void {
+  const verb = program.command('job').description('jobs of the clusters: submit, list, logs, cancel');
+  verb
+    .command('submit')
+    .description('send a script to the cluster of a class of work')
+    .argument('<script>', 'file whose first line begins with #!')
+    .requiredOption('--class <id>', 'class of work in the site file')
+    .requiredOption('--customer <account>', 'account it is booked to')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--gpus <n>', 'GPUs it needs', whole, 0)
+    .option('--minutes <n>', 'limit of time', whole, 60)
+    .option('--name <name>', 'default: that of the file')
+    .option('--folder <path>', 'where it starts, on the file system of a Slurm')
+    .option('--licences <list>', 'name:count, as site_kw:12, on a Slurm')
+    .option('--cpus <n>', 'CPUs, on a local cluster', whole)
+    .option('--memory-mb <n>', 'writable memory of each process, on a local cluster', whole)
+    .option('--checkpoint-signal <signal>', 'SIGUSR1 or SIGUSR2, at which it keeps a checkpoint, on a local cluster')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (file: string, options: Submit) => {
+      const { server, json, minutes, name = basename(file), ...rest } = options;
+      const body = { ...rest, name, timeLimitMinutes: minutes, script: scriptIn(file) };
+      const submitted = await send(server, 'POST', '/api/v1/jobs', body, shapes.jobSubmitted);
+      if (json === true) return printJson(submitted);
+      const job = `${submitted.cluster}/${submitted.id}`;
+      print(`Submitted as ${job}.\nbusbar job list shows how it gets on, busbar job logs ${job} what it says.`);
+    });
+  verb
+    .command('list', { isDefault: true })
+    .description('what runs and waits on every cluster')
+    .option('--all', 'those that have ended, too')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', 'the page as GET /api/v1/jobs gives it')
+    .action(async ({ server, json, all }: Common & { all?: boolean }) => {
+      const page = await ask(server, '/api/v1/jobs', shapes.jobsPage);
+      if (json === true) return printJson(page);
+      print(pageText(page, all === true));
+    });
+  verb
+    .command('logs')
+    .description('what a job has written, its last megabyte')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id, output }')
+    .action(async (job: string, { server, json }: Common) => {
+      const told = await ask(server, `${pathOf(job)}/output`, shapes.jobOutput);
+      if (json === true) return printJson(told);
+      process.stdout.write(told.output);
+    });
+  verb
+    .command('cancel')
+    .description('end a job, whether it waits or runs')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (job: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(job)}/cancel`, { why }, shapes.jobSubmitted);
+      if (json === true) return printJson(told);
+      print(`${job} is told to end; busbar job list shows when it has.`);
+    });
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return Number(text);
+}
+
+function scriptIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CliError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function pathOf(job: string): string {
+  const [cluster = '', id = '', more] = job.split('/');
+  if (cluster === '' || id === '' || more !== undefined)
+    throw new CliError(`"${job}" names no job`, 'expected CLUSTER/ID, as busbar job list shows it');
+  return `/api/v1/jobs/${encodeURIComponent(cluster)}/${encodeURIComponent(id)}`;
+}
+
+const ENDED: readonly string[] = ['done', 'failed', 'cancelled'];
+
+function pageText({ clusters, jobs }: shapes.JobsPage, all: boolean): string {
+  if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
+  const shown = jobs.filter(({ state }) => all || !ENDED.includes(state));
+  const rows = shown.map((job) => [
+    `${job.cluster}/${job.id}`,
+    job.name,
+    job.state + (job.heldByBusbar ? ' by the plan' : ''),
+    job.class,
+    job.customer,
+    count(job.gpus),
+    job.nodes.join(',') || '-',
+    job.submittedAt ?? unknownText,
+    job.why ?? '',
+  ]);
+  const lines = [
+    table(['job', 'name', 'state', 'class', 'customer', 'GPUs', 'nodes', 'submitted', ''], rows, [5]),
+    ...(shown.length === 0 ? ['No job runs or waits.'] : []),
+  ];
+  for (const { id, failure } of clusters) if (failure !== null) lines.push(`${id} does not answer: ${failure}`);
+  const ended = jobs.length - shown.length;
+  if (ended > 0) lines.push(`${count(ended)} have ended (--all shows them).`);
+  return lines.join('\n');
+}

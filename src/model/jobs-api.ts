@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { reason } from './reason.ts';
+import { WORK_CLASSES } from './work.ts';
+
+/** Jobs of the clusters, in the form the API tells them. */
+
+const siteTime = z.iso.datetime().describe('site clock, UTC');
+
+export const clusterJob = z.object({
+  cluster: z.string(),
+  id: z.string(),
+  name: z.string(),
+  state: z.enum(['pending', 'held', 'running', 'ending', 'done', 'failed', 'cancelled']),
+  heldByBusbar: z.boolean().describe('held by the plan, which releases it again'),
+  class: z.enum(WORK_CLASSES),
+  customer: z.string(),
+  gpuModel: z.string(),
+  gpus: z.number().int(),
+  nodes: z.array(z.string()),
+  submittedAt: siteTime.nullable(),
+  startedAt: siteTime.nullable(),
+  endedAt: siteTime.nullable(),
+  timeLimitS: z.number().nullable(),
+  requeues: z.number().int(),
+  why: z.string().nullable().describe('why it ended or waits, where its cluster says'),
+});
+export type ClusterJobView = z.infer<typeof clusterJob>;
+
+export const jobsPage = z.object({
+  clusters: z.array(
+    z.object({
+      id: z.string(),
+      driver: z.string(),
+      readAt: siteTime.nullable().describe('null: it has never answered'),
+      failure: z.string().nullable().describe('why it does not answer now; the jobs are those it told last'),
+    }),
+  ),
+  jobs: z.array(clusterJob),
+});
+export type JobsPage = z.infer<typeof jobsPage>;
+
+const line = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]*$/, 'letters, digits, space, dot, dash');
+
+export const jobSubmitRequest = z.strictObject({
+  class: z.string().describe('id of a class of work in the site file: it names the cluster, the partition and the QOS'),
+  name: line,
+  script: z.string().max(262_144).regex(/^#!/, 'a script whose first line begins with #!'),
+  customer: line.describe('account it is booked to'),
+  gpus: z.number().int().min(0).max(100_000),
+  timeLimitMinutes: z.number().int().min(1).max(525_600),
+  folder: z.string().startsWith('/').max(1_000).optional().describe('where it starts, on the file system of a Slurm'),
+  licences: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]*:\d+(,[A-Za-z][A-Za-z0-9_]*:\d+)*$/, 'name:count, as site_kw:12')
+    .optional(),
+  cpus: z.number().int().min(1).max(4_096).optional().describe('on a local cluster; default 1'),
+  memoryMb: z.number().int().min(1).optional().describe('on a local cluster: writable memory of each process'),
+  checkpointSignal: z.enum(['SIGUSR1', 'SIGUSR2']).optional().describe('on a local cluster'),
+  why: reason,
+});
+
+export const jobSubmitted = z.object({ cluster: z.string(), id: z.string() });
+export const jobChangeRequest = z.strictObject({ why: reason });
+export const jobOutput = z.object({ cluster: z.string(), id: z.string(), output: z.string() });

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { mustAct } from '../control/trust.ts';
+import { Fault, isoUtc, type Job, type SiteMs } from '../model/index.ts';
+import * as shapes from '../model/jobs-api.ts';
+import { actorOf, personOf } from './access/policy.ts';
+import type { SiteCluster } from './clusters.ts';
+import { ApiProblem } from './problems.ts';
+import { refusalsOnRecord } from './refusals.ts';
+import type { App } from './routes.ts';
+import type { Runtime } from './runtime.ts';
+
+const jobAddress = z.object({ cluster: z.string(), id: z.string() });
+
+/** Jobs of the clusters: what runs and waits, and what a person sends or takes back. */
+export function jobRoutes(app: App, runtime: Runtime): void {
+  app.get(
+    '/api/v1/jobs',
+    {
+      config: { needs: 'viewer' },
+      schema: {
+        tags: ['control'],
+        summary: 'Jobs of every cluster, as it told them last',
+        response: { 200: shapes.jobsPage },
+      },
+    },
+    () => pageOf(runtime),
+  );
+  app.post(
+    '/api/v1/jobs',
+    {
+      onError: refusalsOnRecord(runtime, 'submit a job'),
+      // A script runs as the user that jobs have there: no less than what an admin may do.
+      config: { needs: 'admin' },
+      schema: {
+        tags: ['control'],
+        summary: 'Submit a job to the cluster of a class of work',
+        body: shapes.jobSubmitRequest,
+        response: { 201: shapes.jobSubmitted },
+      },
+    },
+    async (request, reply) => {
+      const { why, class: classId, ...job } = request.body;
+      const config = runtime.site.clusters.find(({ classes }) => classes.some(({ id }) => id === classId));
+      const work = config?.classes.find(({ id }) => id === classId);
+      if (config === undefined || work === undefined)
+        throw new ApiProblem(404, 'Not found', `there is no class of work "${classId}"${classesText(runtime)}`);
+      const { handle } = clusterOf(runtime, config.id);
+      const id = await carryOut(runtime, `submit job ${job.name}`, () => {
+        const submit = demand(handle.submit, `${config.id} takes no jobs from here`);
+        const { customer: account, ...rest } = job;
+        return submit({ ...rest, account, partition: work.match.partition, qos: work.match.qos });
+      });
+      const what = `submit job ${config.id}/${id} (${job.name}, ${job.gpus} GPUs, ${classId}, for ${job.customer})`;
+      record(runtime, actorOf(personOf(request)), what, why);
+      return reply.code(201).send({ cluster: config.id, id });
+    },
+  );
+  app.get(
+    '/api/v1/jobs/:cluster/:id/output',
+    {
+      config: { needs: 'operator' },
+      schema: {
+        tags: ['control'],
+        summary: 'The end of what a job has written, one megabyte of it at the most',
+        params: jobAddress,
+        response: { 200: shapes.jobOutput },
+      },
+    },
+    async ({ params: { cluster, id } }) => {
+      const { handle } = clusterOf(runtime, cluster);
+      const elsewhere = `the output of jobs of ${cluster} lies on its own file system: look there`;
+      return { cluster, id, output: await asked(() => demand(handle.output, elsewhere)(id)) };
+    },
+  );
+  app.post(
+    '/api/v1/jobs/:cluster/:id/cancel',
+    {
+      onError: refusalsOnRecord(runtime, 'cancel a job'),
+      config: { needs: 'operator' },
+      schema: {
+        tags: ['control'],
+        summary: 'End a job, whether it waits or runs',
+        params: jobAddress,
+        body: shapes.jobChangeRequest,
+        response: { 202: shapes.jobSubmitted },
+      },
+    },
+    async (request, reply) => {
+      const { cluster, id } = request.params;
+      const { handle } = clusterOf(runtime, cluster);
+      await carryOut(runtime, `cancel job ${cluster}/${id}`, () =>
+        demand(handle.cancel, `${cluster} cancels no jobs from here`)(id),
+      );
+      record(runtime, actorOf(personOf(request)), `cancel job ${cluster}/${id}`, request.body.why);
+      return reply.code(202).send({ cluster, id });
+    },
+  );
+}
+
+const classesText = ({ site }: Runtime): string => {
+  const ids = site.clusters.flatMap(({ classes }) => classes.map(({ id }) => id));
+  return ids.length === 0 ? ': the site file names no cluster' : `; there are ${ids.join(', ')}`;
+};
+
+function clusterOf(runtime: Runtime, id: string): SiteCluster {
+  const cluster = runtime.clusters.byId.get(id);
+  if (cluster === undefined) throw new ApiProblem(404, 'Not found', `there is no cluster "${id}"`);
+  return cluster;
+}
+
+function demand<T>(method: T | undefined, otherwise: string): T {
+  if (method === undefined) throw new Fault('unsupported', otherwise);
+  return method;
+}
+
+/** A person asked for it: what is in suggest follows, what is in shadow writes to nothing. */
+const carryOut = <T>(runtime: Runtime, what: string, act: () => Promise<T>): Promise<T> =>
+  asked(() => {
+    mustAct(runtime.people.trust(), what, true);
+    return act();
+  });
+
+/** What a cluster cannot or will not do is the caller's to know; what it does not answer is nobody's fault here. */
+async function asked<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { kind, message } = error;
+    if (kind === 'refused') throw new ApiProblem(409, 'The cluster refused', message);
+    if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
+    throw new ApiProblem(502, 'The cluster does not answer', message);
+  }
+}
+
+function record(runtime: Runtime, who: string, what: string, why: string): void {
+  runtime.journal.act({ id: `job-${randomUUID()}`, at: runtime.clock.now(), who, what, why });
+}
+
+function pageOf(runtime: Runtime): shapes.JobsPage {
+  const known = [...runtime.clusters.byId.values()];
+  const drivers = new Map(runtime.site.clusters.map(({ id, driver }) => [id, driver]));
+  return {
+    clusters: known.map(({ id, reading, failure }) => ({
+      id,
+      driver: drivers.get(id) ?? '',
+      readAt: time(reading?.at),
+      failure: failure ?? null,
+    })),
+    jobs: known.flatMap((cluster) => (cluster.reading?.jobs ?? []).map((job) => jobView(cluster, job))),
+  };
+}
+
+const time = (at: SiteMs | undefined): string | null => (at === undefined ? null : isoUtc(at));
+
+function jobView({ id: cluster, heldByUs }: SiteCluster, job: Job): shapes.ClusterJobView {
+  const { id, name, state, className, customer, gpuModel, gpus, nodes, timeLimitS, requeues, why } = job;
+  return {
+    cluster,
+    id,
+    name,
+    state,
+    heldByBusbar: heldByUs.has(id),
+    class: className,
+    customer,
+    gpuModel,
+    gpus,
+    nodes: [...nodes],
+    submittedAt: time(job.submittedAt),
+    startedAt: time(job.startedAt),
+    endedAt: time(job.endedAt),
+    timeLimitS: timeLimitS ?? null,
+    requeues,
+    why: why ?? null,
+  };
+}
