@@ -1,8 +1,18 @@
 import { expect, test } from 'vitest';
-import { Fault, modeFromKey, siteMs, wallMs, type FaultKind, type Reading } from '../model/index.ts';
+import {
+  Fault,
+  modeFromKey,
+  run,
+  siteMs,
+  SLEEP,
+  wallMs,
+  type FaultKind,
+  type OperatingMode,
+  type Reading,
+} from '../model/index.ts';
 import type { Desire, Handle } from './commands.ts';
 import { createReconciler, type ReconcilerOptions } from './reconciler.ts';
-import { showsMode } from './seen.ts';
+import { isInMode, showsMode } from './seen.ts';
 
 const POWER: Readonly<Record<string, number>> = { sleep: 25, low: 2000, normal: 3000 };
 const HASH: Readonly<Record<string, number>> = { sleep: 0, low: 70, normal: 100 };
@@ -590,4 +600,16 @@ test('what machines would still move by: those under way, by what they draw mean
   // One that fell silent is on no way that anybody could tell.
   b.pass(61_000);
   expect(b.reconciler.movingW()).toBe(0);
+});
+
+test('who runs a profile of its own that it has not told of yet runs as from the factory; another known one does not', () => {
+  const target = (...known: string[]) => ({
+    expect: (mode: OperatingMode) =>
+      mode.kind === 'run' && known.includes(mode.profile) ? { powerW: 3000, hashrateThs: 100 } : undefined,
+  });
+  expect(isInMode(target('default'), run('3510'), 'default')).toBe(true);
+  expect(isInMode(target('3510', '3250'), run('3250'), 'default')).toBe(true);
+  expect(isInMode(target('default', 'low'), run('low'), 'default')).toBe(false);
+  expect(isInMode(target('default'), SLEEP, 'default')).toBe(false);
+  expect(isInMode(target('default', 'low'), run('default'), 'low')).toBe(false);
 });

@@ -97,7 +97,7 @@ export interface Reconciler {
 
 const MAX_IN_FLIGHT = 256;
 /** A shed tells as many at once as sockets can be had for: telling the last must not wait for what the first answer. */
-const SHEDS_IN_FLIGHT = 2_048;
+const SHEDS_IN_FLIGHT = 4_096;
 /** Beside those, machines that are slow to answer, in multiples of them. */
 const SLOW_LANE = 8;
 /** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */

@@ -7,12 +7,13 @@ export interface Expected {
 }
 
 /**
- * Is a machine in the mode wanted of it, by what it says? `default` is what a model runs from the factory: one that has
- * told its own profiles meanwhile knows it by another name, and runs it where it runs at all.
+ * Is a machine in the mode wanted of it, by what it says? `default` is what a model runs from the factory. One that names
+ * its profiles itself knows that by another name: until it has told them all, and after, it is there when it runs.
  */
 export function isInMode(target: Expected, mode: OperatingMode, wanted: string): boolean {
   if (modeKey(mode) === wanted) return true;
-  return wanted === 'default' && mode.kind === 'run' && target.expect(modeFromKey(wanted)) === undefined;
+  if (wanted !== 'default' || mode.kind !== 'run') return false;
+  return target.expect(modeFromKey(wanted)) === undefined || target.expect(mode) === undefined;
 }
 
 /**
