@@ -9,7 +9,7 @@ import type { Command, Machine } from '../src/model/index.ts';
 import { createApi } from '../src/server/api.ts';
 import { startRuntime, type Runtime } from '../src/server/runtime.ts';
 import { createSecrets } from '../src/vault/secrets.ts';
-import { RAMP_DOWN_S } from '../sim/miner-commands.ts';
+import { RAMP_DOWN_S, RELOAD_S } from '../sim/miner-commands.ts';
 import { bareConnectMs, wireOf, type Wire } from './shed/bare.ts';
 import { writeShedSite } from './shed/site.ts';
 import { watchWrites } from './shed/writes.ts';
@@ -320,19 +320,21 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
   };
 }
 
-/** Whether each machine was seen in power within its firmware's ramp and one sweep. */
+const most = ({ least, more }: { readonly least: number; readonly more: number }): number => 1_000 * (least + more);
+
+/** Whether each machine was seen in power within its firmware's ramp and one sweep; stock firmware answers nothing while it reloads. */
 function byFirmware(drivers: readonly string[], { commands, handedAt }: Event, sweepMs: number) {
-  const allowedMs = 1_000 * (RAMP_DOWN_S.least + RAMP_DOWN_S.more) + sweepMs;
   const all = Map.groupBy(
     commands.map((command, i) => ({ driver: drivers[i]!, command })),
     ({ driver }) => driver,
   );
   const rows = [...all].map(([driver, members]) => {
+    const rampMs = most(driver === 'antminer-stock' ? RELOAD_S : RAMP_DOWN_S);
     const seenMs = members.flatMap(({ command }) =>
       command?.seenInPowerAt === undefined ? [] : [command.seenInPowerAt - handedAt],
     );
-    const inTime = seenMs.filter((ms) => ms <= allowedMs).length;
-    return { driver, machines: members.length, seenInPowerMs: figures(seenMs), inTime };
+    const inTime = seenMs.filter((ms) => ms <= rampMs + sweepMs).length;
+    return { driver, machines: members.length, rampMs, seenInPowerMs: figures(seenMs), inTime };
   });
-  return { sweepMs: Math.round(sweepMs), allowedMs: Math.round(allowedMs), rows };
+  return { sweepMs: Math.round(sweepMs), rows };
 }

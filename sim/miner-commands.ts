@@ -47,11 +47,14 @@ export function limitMiner(miners: Miners, i: number, watts: number, at: number,
   enter(s, i, PHASE.run, at, at + 1000 * (20 + 40 * unitAt(seed, PURPOSE.wakeTime, i, 2)));
 }
 
+/** How long the stock firmware's program takes to start again, seconds. */
+export const RELOAD_S = { least: 8, more: 12 } as const;
+
 /** Stock firmware: any write of the configuration reloads the miner, and it starts from fans again. */
 export function setWorkMode(miners: Miners, i: number, mode: number, at: number, seed: number): void {
   const { state: s } = miners;
   const { table } = miners.groups[miners.group[i]!]!;
-  const reloadMs = 1000 * (8 + 12 * unitAt(seed, PURPOSE.bootTime, i, 2));
+  const reloadMs = 1000 * (RELOAD_S.least + RELOAD_S.more * unitAt(seed, PURPOSE.bootTime, i, 2));
   s.busyUntil[i] = at + reloadMs;
   if (mode === WORK_MODE.sleep) {
     sleepMiner(miners, i, at, seed);

@@ -103,7 +103,7 @@ const SLOW_LANE = 8;
 /** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
 const QUICK_LOOKS = 12;
 const FIRST_LOOK_MS = 700;
-const MOST_BETWEEN_LOOKS_MS = 2_500;
+const MOST_BETWEEN_LOOKS_MS = 1_500;
 const SELDOM_MS = 15_000;
 /** An acknowledged command must show in a reading within both. Machines stop within seconds and start within minutes. */
 const SETTLE_SLEEP_SITE_MS = 60_000;

@@ -3,6 +3,7 @@ import type { Forecast, Plan, Snapshot } from '../model/index.ts';
 import { createWarmStart } from './basis.ts';
 import { loadHighs } from './highs.ts';
 import { planWith, type Scenario } from './plan.ts';
+import { stepBack } from './thread-priority.ts';
 
 /** What the planner hands the worker at its start. `newest` holds the number of the newest request. */
 export interface WorkerSetting {
@@ -24,6 +25,7 @@ export type PlanReply =
 
 if (parentPort !== null) {
   const port = parentPort;
+  stepBack();
   const { newest, timeLimitMs } = workerData as WorkerSetting;
   const highs = loadHighs();
   const warm = createWarmStart();

@@ -1,5 +1,6 @@
 /** The thread a backup or a restore is done in: hashing and copying take as long as the disk does. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { stepBack } from '../dispatch/thread-priority.ts';
 import { writeBackup, type Backup, type BackupPlan } from './offline/backup.ts';
 import { totalBytes, verifyBackup } from './offline/manifest.ts';
 import { stageRestore, type RestoreRecord } from './offline/restore.ts';
@@ -13,6 +14,7 @@ export type BackupNews =
   | { readonly backup: Pick<Backup, 'path' | 'bytes'> }
   | { readonly error: string };
 
+stepBack();
 const EVERY_BYTES = 1 << 24;
 let told = 0;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin

@@ -32,10 +32,10 @@ export function createEventHub(): EventHub {
     },
     send(event, data) {
       if (open.size === 0) return;
-      const text = frame(event, data);
+      const bytes = Buffer.from(frame(event, data));
       for (const response of open) {
         if (response.writableLength > MAX_BACKLOG_BYTES) response.destroy();
-        else response.write(text);
+        else response.write(bytes);
       }
     },
     close() {

@@ -107,7 +107,7 @@ test('what power limits would earn is told, and the plan in force counts on none
 });
 
 test('a cohort that a person holds stays as it is until it is given back', { timeout: LIMIT_MS }, async () => {
-  const site = await live({ offset: 11_100, from: '2026-03-23T23:08:00Z', speed: 120 });
+  const site = await live({ offset: 11_100, from: '2026-03-23T22:38:00Z', speed: 120 });
   const { runtime } = site;
   const members = runtime.fleet.machines.filter(({ machine }) => machine.groupId === 'a-s21');
   await until('every miner of the cohort at the mode the plan wants', () =>
