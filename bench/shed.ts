@@ -227,9 +227,10 @@ async function sweepOnce({ fleet }: Runtime): Promise<number> {
 }
 
 interface Event {
-  /** From the order to the decision handed to the reconciler. */
+  /** When the order was given, on the site's clock: all times count from here. */
+  readonly askedAt: number;
+  /** From the order to what each machine shall do. */
   readonly decidedMs: number;
-  readonly handedAt: number;
   readonly commands: readonly (Command | undefined)[];
   /** When the last bytes of each command were handed to its connection, on the site's clock. */
   readonly writtenAt: readonly (number | undefined)[];
@@ -246,10 +247,8 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   const writes = watchWrites();
   const preview = await orders.preview({ kind: 'stop' }, 'bench');
   const asked = clock.now();
-  const handed = once(runtime.events, 'plan');
-  await orders.apply(preview.id, { who: 'bench', name: 'bench', via: 'session' }, 'a benchmark');
-  await handed;
   const cpuBefore = process.cpuUsage();
+  await orders.apply(preview.id, { who: 'bench', name: 'bench', via: 'session' }, 'a benchmark');
   let cpuMs = Number.NaN;
   const commandOf = (id: string) => {
     const command = reconciler.commandOf(id);
@@ -276,8 +275,8 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   });
   const [act] = await runtime.store.actsById([commands.find((one) => one !== undefined)!.batchId]);
   return {
+    askedAt: asked,
     decidedMs: act!.at - asked,
-    handedAt: act!.at,
     commands,
     writtenAt,
     cpuMs,
@@ -293,13 +292,13 @@ const figures = (values: readonly number[]) => {
 };
 
 function report(machines: number, event: Event, bareMs: number, failing: ReadonlyMap<string, string>) {
-  const { commands, handedAt, reasons, cpuMs } = event;
+  const { commands, askedAt, reasons, cpuMs } = event;
   const since = (key: 'acknowledgedAt' | 'seenInPowerAt' | 'seenAtMeterAt') =>
-    figures(commands.flatMap((command) => (command?.[key] === undefined ? [] : [command[key] - handedAt])));
+    figures(commands.flatMap((command) => (command?.[key] === undefined ? [] : [command[key] - askedAt])));
   const isConfirmed = (command: Command | undefined) =>
     command?.stage === 'seen-in-power' || command?.stage === 'seen-at-meter';
   const unconfirmed = commands.flatMap((command, i) => (isConfirmed(command) ? [] : [reasons[i] ?? 'unnamed']));
-  const sentMs = figures(event.writtenAt.flatMap((at) => (at === undefined ? [] : [at - handedAt])));
+  const sentMs = figures(event.writtenAt.flatMap((at) => (at === undefined ? [] : [at - askedAt])));
   return {
     machines,
     cores: cpus().length,
@@ -323,7 +322,7 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
 const most = ({ least, more }: { readonly least: number; readonly more: number }): number => 1_000 * (least + more);
 
 /** Whether each machine was seen in power within its firmware's ramp and one sweep; stock firmware answers nothing while it reloads. */
-function byFirmware(drivers: readonly string[], { commands, handedAt }: Event, sweepMs: number) {
+function byFirmware(drivers: readonly string[], { commands, askedAt }: Event, sweepMs: number) {
   const all = Map.groupBy(
     commands.map((command, i) => ({ driver: drivers[i]!, command })),
     ({ driver }) => driver,
@@ -331,7 +330,7 @@ function byFirmware(drivers: readonly string[], { commands, handedAt }: Event, s
   const rows = [...all].map(([driver, members]) => {
     const rampMs = most(driver === 'antminer-stock' ? RELOAD_S : RAMP_DOWN_S);
     const seenMs = members.flatMap(({ command }) =>
-      command?.seenInPowerAt === undefined ? [] : [command.seenInPowerAt - handedAt],
+      command?.seenInPowerAt === undefined ? [] : [command.seenInPowerAt - askedAt],
     );
     const inTime = seenMs.filter((ms) => ms <= rampMs + sweepMs).length;
     return { driver, machines: members.length, rampMs, seenInPowerMs: figures(seenMs), inTime };

@@ -46,6 +46,48 @@ const looseUsd = (snapshot: Snapshot, prices: readonly number[]): number => {
   return solve(highs, { model, offsetUsd }, {}).objectiveUsd;
 };
 
+/** The solver, ending in an error in each run with whole numbers in it that `fails` names by its presolve. */
+function failing(fails: readonly string[]): { readonly highs: Highs; readonly failed: string[] } {
+  const failed: string[] = [];
+  const withModel = (data: never, use: never) =>
+    highs.withModel(data, (solver) => {
+      const run = solver.run.bind(solver);
+      const set = solver.options.set.bind(solver.options);
+      let presolve: string | undefined;
+      solver.options.set = (options: never) => {
+        ({ presolve } = options as { presolve?: string });
+        return set(options);
+      };
+      solver.run = (...given) => {
+        if (presolve === undefined || !fails.includes(presolve)) return run(...given);
+        failed.push(presolve);
+        throw new highs.errors.HighsError('run failed with HiGHS status -1', 'run');
+      };
+      return (use as (one: typeof solver) => never)(solver);
+    });
+  return { highs: Object.assign(Object.create(highs) as Highs, { withModel }), failed };
+}
+
+describe('a solver that ends in an error of its own', () => {
+  const prices = [-60, -40, 20, 45];
+  test('is asked again without presolve, and finds the same plan', () => {
+    const good = planWith(highs, site(), shortForecast(prices));
+    const { highs: bad, failed } = failing(['choose']);
+    const plan = planWith(bad, site(), shortForecast(prices));
+    expect(failed.length).toBeGreaterThan(0);
+    expect(plan.status).toBe('optimal');
+    expect(plan.objectiveUsd).toBeCloseTo(good.objectiveUsd, 6);
+  });
+
+  test('twice leaves a plan that is whole, and not called optimal', () => {
+    const { highs: bad, failed } = failing(['choose', 'off']);
+    const plan = planWith(bad, site(), shortForecast(prices));
+    expect(failed).toEqual(expect.arrayContaining(['choose', 'off']));
+    expect(plan.status).not.toBe('optimal');
+    expect(plan.steps).toHaveLength(prices.length);
+  });
+});
+
 describe('a plant in stages', () => {
   test('each stage runs while the hash on it is worth its watts, by either planner', () => {
     expect(bothWays(site(), [30, 44, 48])).toEqual([

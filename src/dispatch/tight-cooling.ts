@@ -166,9 +166,28 @@ function solveMixed(
   timeLimitMs: number | undefined,
   cancelled: PlanOptions['cancelled'],
 ): Mixed {
+  const began = performance.now();
+  for (const presolve of ['choose', 'off'] as const) {
+    try {
+      return mixedWith(highs, data, presolve, timeLimitMs, cancelled);
+    } catch (error) {
+      // Once in a thousand programs with a limit that none can keep, what presolve leaves ends in an error of the solver's own.
+      if (!(error instanceof highs.errors.HighsError)) throw error;
+    }
+  }
+  return { colValue: undefined, proven: false, solveMs: performance.now() - began };
+}
+
+function mixedWith(
+  highs: Highs,
+  data: ModelData,
+  presolve: 'choose' | 'off',
+  timeLimitMs: number | undefined,
+  cancelled: PlanOptions['cancelled'],
+): Mixed {
   const { modelStatus, callbackType } = highs.constants;
   return highs.withModel(data, (solver): Mixed => {
-    solver.options.set({ output_flag: false, mip_rel_gap: RELATIVE_GAP });
+    solver.options.set({ output_flag: false, mip_rel_gap: RELATIVE_GAP, presolve });
     if (timeLimitMs !== undefined) solver.options.set({ time_limit: timeLimitMs / 1000 });
     if (cancelled === undefined) solver.run();
     else

@@ -69,6 +69,28 @@ export function desiresOf(
   return { all, changed };
 }
 
+/** What is wanted with a safe stop over it: every miner that can sleeps, the silent ones too, but those of cohorts in shadow. */
+export function stoppedBy(
+  wanted: ReadonlyMap<string, Desire>,
+  members: readonly FleetMachine[],
+  reconciler: Pick<Reconciler, 'desired'>,
+  { left, onlyDown }: Apart,
+  act: Omit<Desire, 'mode' | 'isShed'>,
+): Desires {
+  const all = new Map(wanted);
+  const changed: string[] = [];
+  for (const { machine, device, reading } of members) {
+    const { id, kind, groupId } = machine;
+    if (kind !== 'asic' || device.sleep === undefined || left.has(groupId)) continue;
+    const standing = reconciler.desired(id);
+    const asked = onlyDown.has(groupId) ? { ...act, confirmed: true } : act;
+    all.set(id, standing?.mode === 'sleep' ? { ...standing, isShed: true } : { ...asked, mode: 'sleep', isShed: true });
+    if (reading?.mode !== undefined && modeKey(reading.mode) !== 'sleep' && standing?.mode !== 'sleep')
+      changed.push(id);
+  }
+  return { all, changed };
+}
+
 /**
  * Which of a cohort's machines does what, for whole counts by mode key.
  * @param mayBePinned how many machines of each mode a plan held to their minimum times; absent: all that changed lately

@@ -24,7 +24,7 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
-import { type Apart, describeChanges, desiresOf, withStatesBefore } from './desires.ts';
+import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withStatesBefore } from './desires.ts';
 import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
@@ -63,6 +63,8 @@ export interface Planning {
    * Solved beside the plans that are, which never wait for it.
    */
   preview(order: Order): Promise<PlannedWith | undefined>;
+  /** A safe stop is carried out at once: what sleeps, and that it shall, no plan has to say. */
+  stop(order: Order): void;
 }
 
 export interface PlannedWith {
@@ -72,7 +74,7 @@ export interface PlannedWith {
 }
 
 const MOST_MEASURED = 1_000;
-/** How long a preview waits at the most for machines to be told to draw less. */
+/** How long a plan waits at the most for machines to be told to draw less. */
 const SHEDS_FIRST_MS = 4_000;
 
 export function createPlanning(options: {
@@ -145,25 +147,41 @@ export function createPlanning(options: {
     const { cohorts } = taken.snapshot;
     const orders = options.orders();
     const aside = apart(orders);
-    const byPlan = desiresOf(sources.site, made, cohorts, picture, reconciler, aside, act, orders);
-    const facts = { at: clock.now(), fleet: options.fleet, reconciler, held: aside.left };
+    wish(
+      desiresOf(sources.site, made, cohorts, picture, reconciler, aside, act, orders),
+      act,
+      picture,
+      aside,
+      because.wall,
+    );
+    options.events.emit('plan', made);
+    await limitWork(taken, why);
+  }
+
+  /** Puts on record what machines shall do from now on, and has control do it. */
+  function wish(
+    byPlan: Desires,
+    act: { readonly actId: string; readonly who: string; readonly why: string },
+    picture: Picture,
+    aside: Apart,
+    causedWall: number,
+  ): void {
     options.limitsBefore.keep(byPlan.all);
+    const facts = { at: clock.now(), fleet: options.fleet, reconciler, held: aside.left };
     const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
-    const decision = { id: made.id, at: clock.now(), who: act.who, why };
+    const decision = { id: act.actId, at: clock.now(), who: act.who, why: act.why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
     if (desires.changed.length === 0) {
       journal.later({ ...decision, what: 'keep machines as planned' });
     } else {
       const what = describeChanges(desires, (id) => options.fleet.byId(id)?.machine.groupId ?? id);
       journal.act({ ...decision, what: trust() === 'shadow' ? `would tell ${what} (in shadow)` : what });
-      options.witness.begin(made.id, picture, desires.changed);
-      options.responses.begin(made.id, because.wall, desires.changed.length);
+      options.witness.begin(act.actId, picture, desires.changed);
+      options.responses.begin(act.actId, causedWall, desires.changed.length);
     }
     wanted = desires.all;
     reconciler.want(wanted);
     options.onWish();
-    options.events.emit('plan', made);
-    await limitWork(taken, why);
   }
 
   /** Holds, requeues and releases jobs as the plan says. */
@@ -285,7 +303,7 @@ export function createPlanning(options: {
     });
   }
 
-  /** Machines that are being told to draw less come first: for a few seconds nothing is previewed beside that. */
+  /** Machines that are being told to draw less come first: for a few seconds nothing is planned beside that. */
   async function shedsSent(): Promise<void> {
     const end = wallNow() + SHEDS_FIRST_MS;
     while (reconciler.isShedding() && wallNow() < end) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -350,6 +368,7 @@ export function createPlanning(options: {
     async once() {
       const because = cause ?? { why: 'five-minute plan', wall: wallNow() };
       cause = undefined;
+      await shedsSent();
       const started = wallNow();
       const asked = gather(options.orders());
       if (asked === undefined) return;
@@ -379,6 +398,13 @@ export function createPlanning(options: {
         without: await planner.plan(without.snapshot, without.forecast),
         withIt: await planner.plan(withIt.snapshot, withIt.forecast),
       }));
+    },
+    stop(order) {
+      const picture = options.picture();
+      const act = { actId: `stop-${order.id}`, who: order.who, why: order.why };
+      const aside = apart(options.orders());
+      const stopped = stoppedBy(wanted, options.fleet.machines, reconciler, aside, act);
+      wish(stopped, act, picture, aside, wallNow());
     },
     plan: () => plan,
     planned: () => planned,

@@ -282,6 +282,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     wallNow,
     explainedW: () => picture.explainedW,
     askPlan,
+    stopNow: (order) => planning.stop(order),
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
   const grid = await createGrid({

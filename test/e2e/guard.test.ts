@@ -90,7 +90,7 @@ test(
   async () => {
     const first = await until('a watching guard with a path', async () => {
       const now = await view();
-      return now.state === 'watching' && now.path.machines === 60 && now;
+      return now.state === 'watching' && now.path.machines === 60 && now.loads.length > 0 && now;
     });
     expect(first.loads.map(({ id }) => id)).toEqual(['connection', 'hall a', 'hall d', 'hall e']);
     expect(first.loads.every(({ basis }) => basis === 'meter')).toBe(true);

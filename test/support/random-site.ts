@@ -12,6 +12,9 @@ import {
   type WorkPoint,
 } from '../../src/model/index.ts';
 
+// A property that fails is made smaller plan by plan: that ends in time to say by what it failed.
+fc.configureGlobal({ interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true });
+
 /** Small random sites with everything a plan can be coupled by, each of it at some of them. */
 
 const int = (min: number, max: number) => fc.integer({ min, max });

@@ -3,7 +3,7 @@ import { demoSnapshot } from '../../dispatch/fixture.ts';
 import { MINUTE, siteMs, wallMs, type Site } from '../../model/index.ts';
 import type { OrderPreviewView } from '../../model/orders-api.ts';
 import type { Act } from '../../store/store.ts';
-import { createOrders, type Giver, type Orders, withOrders } from './orders.ts';
+import { createOrders, type Giver, type Order, type Orders, withOrders } from './orders.ts';
 import { orderOf } from './preview.ts';
 
 const START = Date.UTC(2026, 2, 24);
@@ -12,6 +12,7 @@ let wall: number;
 let meta: Map<string, string>;
 let acts: Act[];
 let asked: string[];
+let stopped: string[];
 let trust: 'auto' | 'shadow';
 let site: Site;
 beforeEach(() => {
@@ -20,6 +21,7 @@ beforeEach(() => {
   meta = new Map();
   acts = [];
   asked = [];
+  stopped = [];
   trust = 'auto';
   site = {} as Site;
 });
@@ -37,6 +39,7 @@ const open = (): Promise<Orders> =>
     wallNow: () => wallMs(wall),
     explainedW: () => 29e6,
     askPlan: (why: string) => void asked.push(why),
+    stopNow: (order: Order) => void stopped.push(order.id),
   });
 const preview = (change: Partial<OrderPreviewView> = {}): OrderPreviewView => ({
   id: 'p1',
@@ -61,6 +64,17 @@ const by = (name: string, via: Giver['via'] = 'session'): Giver => ({
   via,
 });
 const HOUR_LONG = { kind: 'curtail', mw: 5, minutes: 60 } as const;
+
+test('a safe stop is carried out before any plan, a curtailment by one', async () => {
+  const orders = await open();
+  orders.keep(preview(), HOUR_LONG);
+  await orders.apply('p1', by('ada'), 'the utility called');
+  expect(stopped).toEqual([]);
+  orders.keep(preview({ id: 'p2' }), { kind: 'stop' });
+  await orders.apply('p2', by('ada'), 'smoke');
+  expect(stopped).toEqual(['p2']);
+  expect(asked).toHaveLength(2);
+});
 
 test('an order begins when it is carried out, is planned for at once, and ends by its time', async () => {
   const orders = await open();

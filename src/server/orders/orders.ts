@@ -78,6 +78,8 @@ export interface OrdersOptions {
   /** What machines and cooling account for of import now, in watts at the connection. */
   explainedW(): number;
   askPlan(why: string): void;
+  /** Carries a safe stop out, which waits for no plan. */
+  stopNow(order: Order): void;
 }
 
 /** A preview is carried out by then, or made anew; asked for, a second person has longer. */
@@ -158,9 +160,15 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
     if (name === (order.person ?? order.who)) throw new OrderRefusal(`${name} asked for it: it takes a second person`);
     const begun = begin({ ...order, approvedBy: who });
     record(begun, who, `approve: ${wordsOf(begun)}`, why);
+    return carriedOut(begun);
+  }
+
+  /** Once it is on disk. */
+  async function carriedOut(order: Kept): Promise<Order> {
     await store.flush();
-    options.askPlan(wordsOf(begun));
-    return begun;
+    if (order.kind === 'stop') options.stopNow(order);
+    options.askPlan(wordsOf(order));
+    return order;
   }
 
   return {
@@ -210,9 +218,7 @@ export async function createOrders(options: OrdersOptions): Promise<Orders> {
       }
       const begun = begin(order);
       record(begun, who, wordsOf(begun), why);
-      await store.flush();
-      options.askPlan(wordsOf(begun));
-      return begun;
+      return carriedOut(begun);
     },
     async release(id, who, why) {
       const order = orders.find((one) => one.id === id && one.state !== 'over');
