@@ -55,7 +55,7 @@ function failing(fails: readonly string[]): { readonly highs: Highs; readonly fa
       const set = solver.options.set.bind(solver.options);
       let presolve: string | undefined;
       solver.options.set = (options: never) => {
-        ({ presolve } = options as { presolve?: string });
+        ({ presolve } = options);
         return set(options);
       };
       solver.run = (...given) => {
