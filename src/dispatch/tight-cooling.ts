@@ -166,16 +166,11 @@ function solveMixed(
   timeLimitMs: number | undefined,
   cancelled: PlanOptions['cancelled'],
 ): Mixed {
-  const began = performance.now();
-  for (const presolve of ['choose', 'off'] as const) {
-    try {
-      return mixedWith(highs, data, presolve, timeLimitMs, cancelled);
-    } catch (error) {
-      // Once in a thousand programs with a limit that none can keep, what presolve leaves ends in an error of the solver's own.
-      if (!(error instanceof highs.errors.HighsError)) throw error;
-    }
-  }
-  return { colValue: undefined, proven: false, solveMs: performance.now() - began };
+  const first = mixedWith(highs, data, 'choose', timeLimitMs, cancelled);
+  if (!first.hasErred) return first;
+  // Once in a thousand programs with a limit that none can keep, what presolve leaves ends in an error of the solver's own.
+  const second = mixedWith(highs, data, 'off', timeLimitMs, cancelled);
+  return { ...second, solveMs: first.solveMs + second.solveMs };
 }
 
 function mixedWith(
@@ -184,18 +179,23 @@ function mixedWith(
   presolve: 'choose' | 'off',
   timeLimitMs: number | undefined,
   cancelled: PlanOptions['cancelled'],
-): Mixed {
+): Mixed & { readonly hasErred: boolean } {
   const { modelStatus, callbackType } = highs.constants;
-  return highs.withModel(data, (solver): Mixed => {
+  return highs.withModel(data, (solver) => {
     solver.options.set({ output_flag: false, mip_rel_gap: RELATIVE_GAP, presolve });
     if (timeLimitMs !== undefined) solver.options.set({ time_limit: timeLimitMs / 1000 });
-    if (cancelled === undefined) solver.run();
-    else
-      solver.run({
-        [callbackType.mipInterrupt](event) {
-          if (cancelled()) event.interrupt();
-        },
-      });
+    try {
+      if (cancelled === undefined) solver.run();
+      else
+        solver.run({
+          [callbackType.mipInterrupt](event) {
+            if (cancelled()) event.interrupt();
+          },
+        });
+    } catch (error) {
+      if (!(error instanceof highs.errors.HighsError)) throw error;
+      return { colValue: undefined, proven: false, solveMs: solver.getRunTime() * 1000, hasErred: true };
+    }
     const status = solver.getModelStatus();
     if (cancelled?.() === true) throw new Error('the solver found no plan: interrupt');
     const FEASIBLE = 2; // HiGHS: kSolutionStatusFeasible
@@ -204,6 +204,7 @@ function mixedWith(
       colValue: isFeasible ? solver.getSolution().colValue : undefined,
       proven: status === modelStatus.optimal,
       solveMs: solver.getRunTime() * 1000,
+      hasErred: false,
     };
   });
 }
