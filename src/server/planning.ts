@@ -370,10 +370,13 @@ export function createPlanning(options: {
       cause = undefined;
       await shedsSent();
       const started = wallNow();
-      const asked = gather(options.orders());
+      const under = options.orders();
+      const asked = gather(under);
       if (asked === undefined) return;
       const { snapshot, forecast, scenarios } = asked;
       const made = await options.planner.plan(snapshot, forecast, asked.notes, scenarios);
+      // Everything was stopped while it was solved: it would wake what has just been told to sleep. The next is asked for already.
+      if (stopsMiners(options.orders()) && !stopsMiners(under)) return;
       const { solver, solveMs } = made;
       const { planMs } = options.measurements;
       planMs.push({ ms: wallNow() - started, solveMs, solver, cold: plan === undefined });

@@ -1,0 +1,24 @@
+import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/site/until.ts';
+import { live, modesOf, stopAll } from '../support/site/watched.ts';
+
+/** A safe stop given while a plan is being solved that knows nothing of it. */
+
+afterEach(stopAll);
+
+test('no plan that was under way wakes what a safe stop has just told to sleep', { timeout: 240_000 }, async () => {
+  const site = await live({ offset: 11_700, from: '2026-03-23T20:01:00Z', speed: 20 });
+  const { runtime } = site;
+  await until('miners that run', () => (modesOf(site, 'a-s21')['sleep'] ?? 0) < 30);
+  const { id } = await until('a preview', () => runtime.orders.preview({ kind: 'stop' }, 'sam').catch(() => undefined));
+  // Asks for a plan, which is solved while the order is written.
+  await runtime.people.hold('d-s21xp', 'owner', 'fans are being changed');
+  await runtime.orders.apply(id, { who: 'sam', name: 'sam', via: 'session' }, 'smoke');
+  const miners = runtime.fleet.machines.filter(({ machine, device }) => machine.kind === 'asic' && device.sleep);
+  const awake = () => miners.filter(({ machine }) => runtime.reconciler.desired(machine.id)?.mode !== 'sleep').length;
+  const seen = [awake()];
+  runtime.events.on('plan', () => seen.push(awake()));
+  await until('two more plans', () => seen.length >= 3);
+  expect(miners.length).toBe(60);
+  expect(seen.every((count) => count === 0)).toBe(true);
+});
