@@ -208,7 +208,8 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     await confirm.waitFor();
     const told = await card.innerText();
     expect(told).toMatch(/\d+ from \S+ to \S+/);
-    expect(told).toMatch(/Import\s+\+\d+ kW[^]+Gains\s+\$[\d.]+\/h[^]+Next day\s+\$/);
+    // What is suggested turns on the price of the hour: more power or less, worth the power or a loss until it ends.
+    expect(told).toMatch(/Import\s+[+−]\d+ kW[^]+Gains\s+−?\$[\d.]+\/h[^]+Next day\s+(−?\$[\d.,]+|unknown)/);
     expect(await page.locator('.top-bar .trust').innerText()).toBe('suggest');
     for (const [name, width, colorScheme] of SCREENS) {
       await page.setViewportSize({ width, height: 900 });
