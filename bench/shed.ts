@@ -5,7 +5,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { NO_TROUBLE } from '../sim/sim-schema.ts';
-import type { Command, Machine } from '../src/model/index.ts';
+import type { Command } from '../src/model/index.ts';
+import type { FleetMachine } from '../src/server/fleet.ts';
 import { createApi } from '../src/server/api.ts';
 import { startRuntime, type Runtime } from '../src/server/runtime.ts';
 import { createSecrets } from '../src/vault/secrets.ts';
@@ -72,11 +73,7 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
       : new Map();
     const sweepMs = await sweepOnce(runtime);
     say('the event');
-    const event = await stopAll(
-      runtime,
-      mine.map(({ machine }) => machine),
-      clock.epochUnixMs - clock.epochSiteMs,
-    );
+    const event = await stopAll(runtime, mine, clock.epochUnixMs - clock.epochSiteMs);
     say('yardstick: bare connections');
     for (const close of closers.splice(2).toReversed()) await close();
     const bareMs = await bareConnectMs(
@@ -85,7 +82,12 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
     );
     const driverOf = new Map(site.machines.map(({ id, driver }) => [id, driver]));
     return {
-      ...report(mine.length, event, bareMs, failing),
+      ...report(
+        mine.map(({ machine }) => machine.id),
+        event,
+        bareMs,
+        failing,
+      ),
       byFirmware: byFirmware(
         mine.map(({ machine }) => driverOf.get(machine.groupId)!),
         event,
@@ -232,7 +234,10 @@ interface Event {
   /** From the order to what each machine shall do. */
   readonly decidedMs: number;
   readonly commands: readonly (Command | undefined)[];
-  /** When the last bytes of each command were handed to its connection, on the site's clock. */
+  /**
+   * When the last bytes of the first try of each command were handed to its connection, on the site's clock; of a machine that took no
+   * connection, when it was asked for one. Later tries of machines that refuse or do not obey are none of it.
+   */
   readonly writtenAt: readonly (number | undefined)[];
   /** Processor time of this process until the last was acknowledged or named. */
   readonly cpuMs: number;
@@ -241,9 +246,10 @@ interface Event {
 }
 
 /** A safe stop, from the order to every machine confirmed at the meter or named. */
-async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAheadMs: number): Promise<Event> {
+async function stopAll(runtime: Runtime, members: readonly FleetMachine[], unixAheadMs: number): Promise<Event> {
   const { reconciler, orders, clock } = runtime;
-  const ids = machines.map(({ id }) => id);
+  const ids = members.map(({ machine }) => machine.id);
+  const firstTryEnded = noteFirstTries(members);
   const writes = watchWrites();
   const preview = await orders.preview({ kind: 'stop' }, 'bench');
   const asked = clock.now();
@@ -266,11 +272,8 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   });
   writes.stop();
   const commands = ids.map(commandOf);
-  const writtenAt = commands.map((command, i) => {
-    // Of one that failed, its first try.
-    const answeredAt = failed.get(ids[i]!) ?? command?.acknowledgedAt ?? Number.POSITIVE_INFINITY;
-    const until = answeredAt + unixAheadMs;
-    const at = command === undefined ? undefined : writes.lastTo(machines[i]!.address, until);
+  const writtenAt = members.map((member) => {
+    const at = writes.lastTo(member.machine.address, firstTryEnded.get(member) ?? Number.POSITIVE_INFINITY);
     return at === undefined ? undefined : at - unixAheadMs;
   });
   const [act] = await runtime.store.actsById([commands.find((one) => one !== undefined)!.batchId]);
@@ -285,22 +288,43 @@ async function stopAll(runtime: Runtime, machines: readonly Machine[], unixAhead
   };
 }
 
+/** When the first try to put each machine to sleep went well or badly, Unix milliseconds; filled while the event runs. */
+function noteFirstTries(members: readonly FleetMachine[]): ReadonlyMap<FleetMachine, number> {
+  const ended = new Map<FleetMachine, number>();
+  for (const member of members) {
+    const { device } = member;
+    const sleepWell = device.sleep!.bind(device);
+    device.sleep = (signal) => {
+      const told = sleepWell(signal);
+      if (ended.has(member)) return told;
+      const end = () => void (ended.has(member) || ended.set(member, Date.now()));
+      told.then(end, end);
+      return told;
+    };
+  }
+  return ended;
+}
+
 const figures = (values: readonly number[]) => {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;
   return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? null };
 };
 
-function report(machines: number, event: Event, bareMs: number, failing: ReadonlyMap<string, string>) {
+function report(ids: readonly string[], event: Event, bareMs: number, failing: ReadonlyMap<string, string>) {
   const { commands, askedAt, reasons, cpuMs } = event;
   const since = (key: 'acknowledgedAt' | 'seenInPowerAt' | 'seenAtMeterAt') =>
     figures(commands.flatMap((command) => (command?.[key] === undefined ? [] : [command[key] - askedAt])));
   const isConfirmed = (command: Command | undefined) =>
     command?.stage === 'seen-in-power' || command?.stage === 'seen-at-meter';
   const unconfirmed = commands.flatMap((command, i) => (isConfirmed(command) ? [] : [reasons[i] ?? 'unnamed']));
-  const sentMs = figures(event.writtenAt.flatMap((at) => (at === undefined ? [] : [at - askedAt])));
+  const sent = (isWanted: (way: string | undefined) => boolean) =>
+    figures(
+      event.writtenAt.flatMap((at, i) => (at === undefined || !isWanted(failing.get(ids[i]!)) ? [] : [at - askedAt])),
+    );
+  const sentMs = sent(() => true);
   return {
-    machines,
+    machines: ids.length,
     cores: cpus().length,
     inFlight: event.inFlight,
     decidedMs: event.decidedMs,
@@ -314,6 +338,10 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
     unnamed: unconfirmed.filter((reason) => reason === 'unnamed').length,
     reasons: Object.fromEntries([...Map.groupBy(unconfirmed, (one) => one)].map(([key, all]) => [key, all.length])),
     failing: failing.size,
+    ...(failing.size > 0 && {
+      sentToHealthyMs: sent((way) => way === undefined),
+      sentToFailingMs: Object.fromEntries(WAYS.map((one) => [one, sent((way) => way === one)])),
+    }),
     bareConnectMs: Math.round(bareMs),
     ratio: Math.round((100 * (sentMs.max ?? Number.NaN)) / bareMs) / 100,
   };
@@ -322,9 +350,9 @@ function report(machines: number, event: Event, bareMs: number, failing: Readonl
 const most = ({ least, more }: { readonly least: number; readonly more: number }): number => 1_000 * (least + more);
 
 /** Whether each machine was seen in power within its firmware's ramp and one sweep; stock firmware answers nothing while it reloads. */
-function byFirmware(drivers: readonly string[], { commands, askedAt }: Event, sweepMs: number) {
+function byFirmware(drivers: readonly string[], { commands, writtenAt, askedAt }: Event, sweepMs: number) {
   const all = Map.groupBy(
-    commands.map((command, i) => ({ driver: drivers[i]!, command })),
+    commands.map((command, i) => ({ driver: drivers[i]!, command, at: writtenAt[i] })),
     ({ driver }) => driver,
   );
   const rows = [...all].map(([driver, members]) => {
@@ -333,7 +361,8 @@ function byFirmware(drivers: readonly string[], { commands, askedAt }: Event, sw
       command?.seenInPowerAt === undefined ? [] : [command.seenInPowerAt - askedAt],
     );
     const inTime = seenMs.filter((ms) => ms <= rampMs + sweepMs).length;
-    return { driver, machines: members.length, rampMs, seenInPowerMs: figures(seenMs), inTime };
+    const sentMs = figures(members.flatMap(({ at }) => (at === undefined ? [] : [at - askedAt])));
+    return { driver, machines: members.length, sentMs, rampMs, seenInPowerMs: figures(seenMs), inTime };
   });
   return { sweepMs: Math.round(sweepMs), rows };
 }

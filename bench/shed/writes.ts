@@ -1,34 +1,50 @@
 import { Socket } from 'node:net';
 
 export interface Writes {
-  /** When this process last wrote to an address up to a moment, Unix milliseconds; undefined: never. */
+  /**
+   * When this process last wrote to an address up to a moment, Unix milliseconds; where no connection was taken, when the last one was
+   * asked for; undefined: never.
+   */
   lastTo(address: string, untilUnixMs: number): number | undefined;
   stop(): void;
 }
 
+interface Times {
+  readonly asked: number[];
+  readonly wrote: number[];
+}
+/** On the socket itself: to find it in a map would cost a fifth of the write. */
+const times = Symbol('times of this address');
+type Noted = Socket & { [times]?: Times };
+
 /** Notes when bytes are handed to the connection to each address: a command is sent then, not when it was decided. */
 export function watchWrites(): Writes {
-  const all = new Map<string, number[]>();
-  const hostOf = new WeakMap<Socket, string>();
+  const all = new Map<string, Times>();
   const prototype = Socket.prototype as unknown as {
-    connect: (this: Socket, ...args: unknown[]) => Socket;
-    write: (this: Socket, ...args: unknown[]) => boolean;
+    connect: (this: Noted, ...args: unknown[]) => Socket;
+    write: (this: Noted, ...args: unknown[]) => boolean;
   };
   const { connect, write } = prototype;
-  prototype.connect = function noted(this: Socket, ...args) {
+  prototype.connect = function noted(this: Noted, ...args) {
     const [to] = args.flat() as { host?: string }[];
-    if (to?.host !== undefined) hostOf.set(this, to.host);
+    if (to?.host !== undefined) {
+      const its = all.get(to.host) ?? { asked: [], wrote: [] };
+      all.set(to.host, its);
+      its.asked.push(Date.now());
+      this[times] = its;
+    }
     return connect.apply(this, args);
   };
-  prototype.write = function noted(this: Socket, ...args) {
-    const host = hostOf.get(this);
-    const times = host === undefined ? undefined : all.get(host);
-    if (times !== undefined) times.push(Date.now());
-    else if (host !== undefined) all.set(host, [Date.now()]);
+  prototype.write = function noted(this: Noted, ...args) {
+    this[times]?.wrote.push(Date.now());
     return write.apply(this, args);
   };
   return {
-    lastTo: (address, untilUnixMs) => all.get(address)?.findLast((at) => at <= untilUnixMs),
+    lastTo(address, untilUnixMs) {
+      const { asked = [], wrote = [] } = all.get(address) ?? {};
+      const isUntil = (at: number) => at <= untilUnixMs;
+      return wrote.findLast(isUntil) ?? asked.findLast(isUntil);
+    },
     stop() {
       prototype.connect = connect;
       // It was inherited before.

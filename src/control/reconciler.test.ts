@@ -543,6 +543,39 @@ test('as soon as a command has ended the next is sent, without waiting for a rou
   expect(b.reconciler.isShedding()).toBe(false);
 });
 
+test('sheds are begun some at a time: a machine that takes several requests is not told after all those that take one', async () => {
+  const order: string[] = [];
+  const ids = Array.from({ length: 1_000 }, (_, i) => `a${i}`);
+  const handle: Handle = {
+    async sleep() {
+      order.push('first request');
+      await new Promise(setImmediate);
+      order.push('last request');
+    },
+  };
+  const b = bench(ids, { handle });
+  for (const id of ids) b.see(id, 'normal');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'sleep'])));
+  b.reconciler.tick();
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  expect(order.filter((one) => one === 'last request')).toHaveLength(1_000);
+  expect(order.indexOf('last request')).toBeLessThan(300);
+  expect(order.lastIndexOf('first request')).toBeGreaterThan(700);
+});
+
+test('reads give way until sheds are told, and to silent machines for two seconds at most', async () => {
+  const ids = Array.from({ length: 300 }, (_, i) => `a${i}`);
+  const b = bench(ids, { handle: { sleep: () => new Promise(() => {}) } });
+  for (const id of ids) b.see(id, 'normal');
+  b.want(Object.fromEntries(ids.map((id) => [id, 'sleep'])));
+  b.reconciler.tick();
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  expect(b.reconciler.inFlight()).toBe(300);
+  expect(b.reconciler.isShedding()).toBe(true);
+  b.pass(2_000);
+  expect(b.reconciler.isShedding()).toBe(false);
+});
+
 test('a machine that was just changed is left alone for a minute, but not when it must shed', async () => {
   const b = bench(['a1', 'a2']);
   for (const id of ['a1', 'a2']) b.see(id, 'sleep');

@@ -77,7 +77,7 @@ export interface Reconciler {
   skipped(id: string): Skip | undefined;
   /** How many machines are not in the mode wanted of them, by why. */
   skipCounts(): Partial<Record<SkipReason, number>>;
-  /** Whether machines wait to be told to draw less: reads give way to that. */
+  /** Whether machines are being told to draw less: reads, plans and pages give way to that. */
   isShedding(): boolean;
   /** Commands changed since the last call, to be stored. */
   drainChanged(): Command[];
@@ -98,6 +98,10 @@ export interface Reconciler {
 const MAX_IN_FLIGHT = 256;
 /** A shed tells as many at once as sockets can be had for: telling the last must not wait for what the first answer. */
 const SHEDS_IN_FLIGHT = 4_096;
+const SHEDS_A_TURN = 96;
+/** Reads and plans give way to sheds until all but so few are told, for so long after the last was begun: silent machines hold up nobody. */
+const STRAGGLERS = 128;
+const SHED_TAKES_MS = 2_000;
 /** Beside those, machines that are slow to answer, in multiples of them. */
 const SLOW_LANE = 8;
 /** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
@@ -135,6 +139,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
   /** Machines to be told to draw less, in order, and how far that has come. */
   let sheds: Entry[] = [];
   let nextShed = 0;
+  let goesOn = false;
+  let shedsUnderWay = 0;
+  let lastShedAt = wallNow();
   let counter = 0;
 
   const setStage = (command: LiveCommand, stage: Command['stage']) => {
@@ -179,9 +186,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
 
   function tick(): void {
     // Who still waits to be told is told first: what else is due can wait for that.
-    if (isShedding()) {
+    if (isWaiting()) {
       sendSheds();
-      if (isShedding()) return;
+      if (isWaiting()) return;
     }
     const now = wallNow();
     const less: Entry[] = [];
@@ -194,7 +201,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     sheds = less;
     nextShed = 0;
     sendSheds();
-    // While some wait to be told, nobody is asked how it went.
+    // While some are being told, nobody is asked how it went.
     if (isShedding()) return;
     for (const entry of active) lookAgain(entry, now);
     for (const entry of more) {
@@ -205,7 +212,19 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
 
   /** As many as there are places for; called again as each place becomes free. */
   function sendSheds(): void {
+    if (goesOn) return;
+    let sent = 0;
     for (let entry = sheds[nextShed]; entry !== undefined && lanes.free(shedsInFlight) > 0; entry = sheds[nextShed]) {
+      if (sent === SHEDS_A_TURN) {
+        // Answers come first: a machine that takes several requests is told no later than one that takes one.
+        goesOn = true;
+        setImmediate(() => {
+          goesOn = false;
+          sendSheds();
+        });
+        return;
+      }
+      sent += 1;
       nextShed += 1;
       // Asked again: since the queue was made it may have been told otherwise.
       if (!isDue(entry, wallNow())) continue;
@@ -213,7 +232,9 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       if (entry.passedOver === undefined) send(entry);
     }
   }
-  const isShedding = (): boolean => nextShed < sheds.length;
+  const isWaiting = (): boolean => nextShed < sheds.length;
+  const isShedding = (): boolean =>
+    isWaiting() || (shedsUnderWay > STRAGGLERS && wallNow() - lastShedAt < SHED_TAKES_MS);
 
   /** Lets a machine draw more, if nothing speaks against it; else remembers what does. */
   function raise(entry: Entry, now: WallMs): void {
@@ -300,6 +321,11 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
     setStage(command, 'sent');
     options.made?.(changeOf(entry, desire.mode, seen?.mode?.kind === 'sleep'));
     const leavePlace = lanes.take();
+    const isLess = deltaW(entry) <= 0;
+    if (isLess) {
+      shedsUnderWay += 1;
+      lastShedAt = wallNow();
+    }
     tell(options.trust(target.id), target.handle, desire, seen?.mode?.kind === 'sleep')
       .then(
         () => acknowledge(entry, command),
@@ -310,6 +336,7 @@ export function createReconciler(targets: readonly Target[], options: Reconciler
       )
       .finally(() => {
         leavePlace();
+        if (isLess) shedsUnderWay -= 1;
         sendSheds();
       });
   }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
+import { putOffClosing } from '../drivers/wire/exchange.ts';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
 import type { Target } from '../control/entry.ts';
@@ -353,7 +354,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     readSoon: (id) => fleet.readSoon(id),
     gate: (change) => gates.of(change),
-    made: (change) => gates.made(change),
+    made(change) {
+      gates.made(change);
+      if (reconciler.isShedding()) putOffClosing();
+    },
     outletW: (id) => devices.outletW(id),
     firstLookMs(id, mode) {
       const siteMsLater = curves.firstLookMs(id, mode);

@@ -49,7 +49,6 @@ class Line extends Socket {
   /** How far it came, for the fault that says it went no further. */
   #came = 'no connection';
   #done = false;
-  #isConnecting = true;
 
   constructor(asked: Exchange<unknown>, resolve: (answer: unknown) => void, reject: (fault: Fault) => void) {
     super({ onread: ON_READ });
@@ -68,18 +67,11 @@ class Line extends Socket {
     this.on('connect', this.onConnected);
     this.on('end', this.onEnd);
     this.on('error', this.onError);
-    connecting += 1;
     // One write on each connection: there is nothing that could be delayed behind it.
     this.connect({ host, port });
   }
 
-  #connected(): void {
-    if (this.#isConnecting) connecting -= 1;
-    this.#isConnecting = false;
-  }
-
   onConnected(): void {
-    this.#connected();
     this.#came = 'connected, but no answer';
     this.write(this.#asked.data);
   }
@@ -139,7 +131,6 @@ class Line extends Socket {
 
   #settle(): void {
     this.#done = true;
-    this.#connected();
     clearTimeout(this.#timer);
     if (this.#onAbort !== undefined) this.#asked.signal?.removeEventListener('abort', this.#onAbort);
   }
@@ -153,13 +144,12 @@ const onTimeout = (line: Line): void => line.onLate();
  * more than this. Firmware that keeps the socket may serve one connection at a time, so it must not be kept waiting either.
  */
 const PEER_CLOSES_WITHIN_MS = 20;
-/** While so many connections are being opened, closing waits, for so long at the most: it costs as much as opening, and they are in a hurry. */
-const A_BURST = 128;
-const BURST_LASTS_MS = 500;
+/** Closing costs as much as opening: whoever is in a hurry has it put off, for so long after the last word, and in all. */
+const PUT_OFF_MS = 300;
+const PUT_OFF_AT_MOST_MS = 4_000;
 
-/** Connections that are being opened. */
-let connecting = 0;
-let burstSince: number | undefined;
+let hurriedSince = Number.NEGATIVE_INFINITY;
+let hurriedUntil = Number.NEGATIVE_INFINITY;
 let waiting: Socket[] = [];
 let overdue: Socket[] = [];
 let closing: NodeJS.Timeout | undefined;
@@ -170,9 +160,15 @@ function letGo(socket: Socket): void {
   closing ??= setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
 }
 
+/** Machines are being told to draw less: for a moment no connection is closed that can wait for it. */
+export function putOffClosing(): void {
+  const now = performance.now();
+  if (now > hurriedUntil + PUT_OFF_MS) hurriedSince = now;
+  hurriedUntil = Math.min(now + PUT_OFF_MS, hurriedSince + PUT_OFF_AT_MOST_MS);
+}
+
 function closeOverdue(): void {
-  burstSince = connecting < A_BURST ? undefined : (burstSince ?? performance.now());
-  if (burstSince !== undefined && performance.now() - burstSince < BURST_LASTS_MS) {
+  if (performance.now() < hurriedUntil) {
     closing = setTimeout(closeOverdue, PEER_CLOSES_WITHIN_MS);
     return;
   }
