@@ -77,6 +77,11 @@ export interface ClusterHandle {
   powerDown?(node: string, why: string, signal?: AbortSignal): Promise<void>;
   /** @throws Fault `refused` where it was not Busbar that switched it off */
   powerUp?(node: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Takes a node out of one partition and puts it into another; nothing where it is so already. What runs on it goes on.
+   * @throws Fault `refused` where the scheduler took it and did nothing
+   */
+  moveNode?(node: string, from: string, to: string, signal?: AbortSignal): Promise<void>;
   /** No job starts that would bring the kilowatts of all above it; undefined: no limit. */
   setPowerBudget?(budgetKw: number | undefined, signal?: AbortSignal): Promise<void>;
   close(): void;

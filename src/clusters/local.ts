@@ -354,6 +354,7 @@ function toJob(job: KeptJob, host: string, { gpuModel }: Config, classes: readon
       id: job.id,
       name: job.name,
       state: STATES[job.state],
+      classId: match.id,
       className: match.class,
       customer: job.account,
       gpuModel: gpuModel ?? match.gpu,

@@ -105,6 +105,7 @@ export const slurm = defineCluster({
       },
       ...jobWrites(rest, scontrol),
       ...nodeWrites(rest, scontrol),
+      ...(scontrol !== undefined && { moveNode: partitionMoves(rest, scontrol) }),
       ...(settings.powerLicence === undefined || scontrol === undefined
         ? {}
         : { setPowerBudget: powerBudget(rest, scontrol, settings.powerLicence) }),
@@ -241,6 +242,34 @@ function nodeWrites(rest: Slurmrestd, scontrol: Scontrol | undefined): NodeWrite
 }
 
 const REST_STATES = { drain: 'DRAIN', resume: 'RESUME', powerDown: 'POWER_DOWN', powerUp: 'POWER_UP' } as const;
+
+/**
+ * No release of the REST API changes a partition: scontrol writes its list of nodes anew. First into the new one, so that no crash leaves a
+ * node in none.
+ */
+function partitionMoves(rest: Slurmrestd, scontrol: Scontrol) {
+  return async (node: string, from: string, to: string, signal?: AbortSignal): Promise<void> => {
+    const members = async (partition: string): Promise<readonly string[]> => {
+      const { partitions } = await rest.call({ method: 'GET', path: '/partitions/', shape: partitionsReply, signal });
+      const found = partitions.find(({ name }) => name === partition);
+      if (found === undefined) throw new Fault('refused', `Slurm has no partition ${partition}`);
+      const list = expandHostlist(found.nodes);
+      if (list === undefined)
+        throw new Fault('garbled', `slurmrestd: nodes of partition ${partition}`, { bytes: found.nodes });
+      return list;
+    };
+    async function change(partition: string, wanted: (list: readonly string[]) => readonly string[]): Promise<void> {
+      const before = await members(partition);
+      const then = wanted(before);
+      if (then.length === before.length) return;
+      await scontrol.run('partitionNodes', [partition, then], signal);
+      if ((await members(partition)).includes(node) !== then.includes(node))
+        throw new Fault('refused', `Slurm took the nodes of partition ${partition} and did nothing`);
+    }
+    await change(to, (list) => [...list.filter((name) => name !== node), node]);
+    await change(from, (list) => list.filter((name) => name !== node));
+  };
+}
 
 /**
  * The kilowatts that jobs may have altogether: what is more of the licence is reserved, so that no job starts with it. A

@@ -89,7 +89,7 @@ export interface Problem {
   readonly cohorts: readonly ProblemCohort[];
   readonly work: readonly ProblemWork[];
   readonly leases: readonly ProblemLease[];
-  /** Indices of `work` that share one part's GPUs. */
+  /** Indices of `work` that share the GPUs of one part, and one role where nodes have roles. */
   readonly parts: readonly { readonly gpus: number; readonly work: readonly number[] }[];
   readonly steps: readonly ProblemStep[];
   /** One sentence for each limit that cannot be kept whatever is decided. */
@@ -186,10 +186,14 @@ function pointsOf({ id, points = [], marginalWPerGpu }: WorkFacts): readonly Wor
   return points;
 }
 
+/** Classes of work of one key share GPUs. */
+export const partKey = ({ gpuModel, hallId, roleId }: Pick<WorkFacts, 'gpuModel' | 'hallId' | 'roleId'>): string =>
+  roleId === undefined ? `${gpuModel} ${hallId}` : `${gpuModel} ${hallId} ${roleId}`;
+
 function partsOf(work: readonly ProblemWork[]): Problem['parts'] {
   const parts = new Map<string, { gpus: number; work: number[] }>();
   work.forEach(({ facts }, index) => {
-    const key = `${facts.hallId} ${facts.gpuModel}`;
+    const key = partKey(facts);
     const part = parts.get(key);
     if (part === undefined) parts.set(key, { gpus: facts.partGpus, work: [index] });
     else {

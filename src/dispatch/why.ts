@@ -13,6 +13,7 @@ import {
   type ProblemCohort,
   type ProblemWork,
   undecidedW,
+  partKey,
 } from './problem.ts';
 import { atPoints, type AtPoint, servingGpus } from './work-points.ts';
 
@@ -118,9 +119,10 @@ function limitsOf(
       limit(`lease:${id}`, `of lease ${id}`, 'chip', (serves?.gpusPerChip ?? 0) * perHour('lease:capacity', id)),
     ),
     ...problem.parts.map(({ work }, p) => {
-      const { gpuModel, hallId } = problem.work[work[0]!]!.facts;
-      const where = `of ${gpuModel} in hall ${hallId}`;
-      return limit(`part:${gpuModel} ${hallId}`, where, 'GPU', perHour('work-demand', `part-${p}`));
+      const { facts } = problem.work[work[0]!]!;
+      const role = facts.roleId === undefined ? '' : ` for ${facts.roleId}`;
+      const where = `of ${facts.gpuModel} in hall ${facts.hallId}${role}`;
+      return limit(`part:${partKey(facts)}`, where, 'GPU', perHour('work-demand', `part-${p}`));
     }),
   ];
   for (const { facts } of problem.work)

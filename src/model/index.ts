@@ -24,6 +24,7 @@ export * from './programs.ts';
 export * from './quantity.ts';
 export * from './reason.ts';
 export * from './rehearsal.ts';
+export * from './roles.ts';
 export * from './secret.ts';
 export * from './series.ts';
 export * from './site.ts';

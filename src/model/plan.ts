@@ -34,7 +34,7 @@ export interface PlanWhy {
 }
 
 export interface BindingLimit {
-  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `base-point`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>`, `curtailment:<class>`, `non-preemptible:<class>`, `deadline:<class>`, `ballast:shed`, `ballast:take`, `lease:<id>`. */
+  /** `connection`, `feeder:<id>`, `hall:<id>`, `reserve:<seconds>`, `call:<id>`, `base-point`, `demand`, `wakes:<id>`, `uplink:<id>`, `part:<GPU model> <hall>` and the role where nodes have roles, `curtailment:<class>`, `non-preemptible:<class>`, `deadline:<class>`, `ballast:shed`, `ballast:take`, `lease:<id>`. */
   readonly key: string;
   /** What one `unit` more of it would earn each hour. */
   readonly usdPerHour: number;

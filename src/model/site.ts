@@ -457,12 +457,38 @@ const workClass = z.strictObject({
     ),
 });
 
+/** What nodes of a cluster are used for. */
+const role = z.strictObject({
+  id,
+  partition: z
+    .string()
+    .min(1)
+    .describe('where its nodes are: a partition of Slurm, a value of the label `busbar.dev/role` of Kubernetes'),
+  leastNodes: z.number().int().min(0).default(0).describe('that plans leave it'),
+});
+
+const moves = z.strictObject({
+  drainMinutes: z
+    .number()
+    .min(0)
+    .default(60)
+    .describe('for jobs of a node to end by themselves; then those that may be interrupted are put back in the queue'),
+  minutes: z.number().min(0).default(10).describe('from the end of its last job until a node works in its new role'),
+  usdPerNode: z.number().min(0).default(0).describe('what a move costs beside idle GPUs: images, checks, people'),
+});
+
 const cluster = z.strictObject({
   id,
   driver: z.string(),
   hall: id,
   settings,
   classes: z.array(workClass).min(1),
+  roles: z
+    .array(role)
+    .min(2)
+    .optional()
+    .describe('what nodes can be moved between, by a plan or by hand; absent: they stay what they are'),
+  moves: moves.prefault({}).describe('what it takes to move a node from one role to another'),
 });
 
 const lease = z.strictObject({
@@ -714,6 +740,7 @@ export type Lease = Site['leases'][number];
 export type Meter = Site['meters'][number];
 export type ClusterConfig = Site['clusters'][number];
 export type WorkClass = ClusterConfig['classes'][number];
+export type NodeRole = NonNullable<ClusterConfig['roles']>[number];
 
 function isTimezone(name: string): boolean {
   try {

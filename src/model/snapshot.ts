@@ -193,7 +193,9 @@ export interface WorkFacts {
   readonly runningGpus: number;
   readonly queuedGpus: number;
   readonly heldGpus: number;
-  /** GPUs of this part that answer and could work, shared by all classes of the part. */
+  /** What the nodes of its cluster are used for that it runs on; absent: on every node that has its GPUs. */
+  readonly roleId?: string;
+  /** GPUs of this part and role that answer and could work, shared by all classes of both. */
   readonly partGpus: number;
   readonly committedGpus: number;
   /** What a working GPU draws beyond an idle one, at full power. */

@@ -15,6 +15,8 @@ export interface Job {
   readonly id: string;
   readonly name: string;
   readonly state: JobState;
+  /** The class of work that the site file counts it to; absent: told by its class and its GPUs. */
+  readonly classId?: string;
   readonly className: WorkClassName;
   readonly customer: string;
   /** GPU part the job asks for, as the catalogue names it: `h100`, `a100`, `rtx4090`, `rtxa6000`. */
@@ -30,6 +32,13 @@ export interface Job {
   /** Why it ended or waits, in words, where the scheduler says. */
   readonly why?: string;
 }
+
+/** Two classes of work may be alike in all but where their jobs run. */
+export const isOfClass = (
+  job: Pick<Job, 'classId' | 'className' | 'gpuModel'>,
+  of: { readonly id: string; readonly class: WorkClassName; readonly gpu: string },
+): boolean =>
+  job.classId === undefined ? job.className === of.class && job.gpuModel === of.gpu : job.classId === of.id;
 
 export interface ClusterNode {
   readonly name: string;

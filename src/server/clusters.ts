@@ -2,7 +2,16 @@ import { z } from 'zod';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
-import { asFault, Fault, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
+import {
+  asFault,
+  Fault,
+  gpusOf,
+  isOfClass,
+  usableNodes,
+  type ClusterReading,
+  type Site,
+  type Snapshot,
+} from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
@@ -130,10 +139,10 @@ export function actionsFor(
   if (jobs === undefined || allowed === undefined || cluster.failure !== undefined) return [];
   const mine = work.filter((one) => one.clusterId === cluster.id);
   return mine.flatMap((one) => {
-    const part = mine.filter((other) => other.workClass.gpu === one.workClass.gpu);
+    const part = mine.filter((other) => other.workClass.gpu === one.workClass.gpu && other.role?.id === one.role?.id);
     const wanted = allowed[one.workClass.id];
     if (wanted === undefined) return [];
-    const classJobs = jobs.filter((job) => job.className === one.workClass.class && job.gpuModel === one.workClass.gpu);
+    const classJobs = jobs.filter((job) => isOfClass(job, one.workClass));
     return workActions(
       classJobs,
       spared(one, wanted, snapshot),
@@ -162,12 +171,9 @@ function isRestricted(
   part: readonly WorkPicture[],
   allowed: Readonly<Record<string, number>>,
 ): boolean {
-  const gpuModel = part[0]?.workClass.gpu;
-  const capacity = (cluster.reading?.nodes ?? []).reduce(
-    (sum, node) =>
-      sum + (node.gpuModel === gpuModel && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
-    0,
-  );
+  const [first] = part;
+  const capacity =
+    first === undefined ? 0 : gpusOf(usableNodes(cluster.reading?.nodes ?? [], first.workClass.gpu, first.role));
   const demand = part.reduce((sum, one) => sum + one.runningGpus + one.queuedGpus + one.heldGpus, 0);
   const planned = part.reduce((sum, one) => sum + (allowed[one.workClass.id] ?? 0), 0);
   return planned < Math.min(demand, capacity) - Math.max(8, 0.02 * capacity);

@@ -11,6 +11,8 @@ import {
   MACHINE_STATES,
   modeKey,
   pessimistic,
+  isOfClass,
+  roleOf,
   sumCovered,
   valueAt,
   worstCoolingCurve,
@@ -18,6 +20,7 @@ import {
   type Covered,
   type Hall,
   type MachineState,
+  type NodeRole,
   type SeriesName,
   type Site,
   type SiteClock,
@@ -71,6 +74,8 @@ export interface GroupPicture {
 
 export interface WorkPicture {
   readonly workClass: Commitment;
+  /** What the nodes are used for that it runs on; undefined where nodes have no roles. */
+  readonly role: NodeRole | undefined;
   readonly clusterId: string;
   readonly hallId: string;
   /** False until its scheduler has answered once: its counts are then unknown, not zero. */
@@ -258,7 +263,7 @@ function serverShares({ site, clusters }: PictureSources): Map<string, { ai: num
     const nodes = new Map(reading.nodes.map((node) => [node.name, node]));
     for (const job of reading.jobs) {
       if (job.state !== 'running' || job.nodes.length === 0) continue;
-      const line = config.classes.find((c) => c.gpu === job.gpuModel && c.class === job.className)?.line ?? 'ai';
+      const line = config.classes.find((one) => isOfClass(job, one))?.line ?? 'ai';
       for (const name of job.nodes) {
         const node = nodes.get(name);
         if (node === undefined || node.gpus === 0) continue;
@@ -284,12 +289,13 @@ function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): 
     const jobs = clusters.get(cluster.id)?.reading?.jobs ?? [];
     return cluster.classes.map((asWritten): WorkPicture => {
       const workClass = commitmentsOf(site, asWritten, at);
-      const mine = jobs.filter((job) => job.className === workClass.class && job.gpuModel === workClass.gpu);
+      const mine = jobs.filter((job) => isOfClass(job, workClass));
       const gpus = (state: string) => mine.reduce((sum, job) => sum + (job.state === state ? job.gpus : 0), 0);
       const price = workClass.usdPerGpuHour;
       const quote = typeof price === 'number' ? price : quoteNow(markets, `gpuUsdPerHour.${price.quote}`, at);
       return {
         workClass,
+        role: roleOf(cluster, asWritten),
         clusterId: cluster.id,
         hallId: cluster.hall,
         told: clusters.get(cluster.id)?.reading !== undefined,

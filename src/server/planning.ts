@@ -11,6 +11,7 @@ import { createWantedForecaster, type WantedForecaster } from '../dispatch/wante
 import { type PriceErrors, priceErrors, priceScenarios } from '../dispatch/scenarios.ts';
 import {
   HOUR,
+  isOfClass,
   modeKey,
   type DemandFacts,
   type Forecast,
@@ -236,13 +237,10 @@ export function createPlanning(options: {
   function confirmedHeldGpus(classId: string): number {
     const one = options.picture().work.find(({ workClass }) => workClass.id === classId);
     const cluster = one && options.clusters.byId.get(one.clusterId);
-    const { class: className, gpu } = one?.workClass ?? {};
-    return (cluster?.reading?.jobs ?? []).reduce(
+    if (one === undefined || cluster?.reading === undefined) return 0;
+    return cluster.reading.jobs.reduce(
       (sum, job) =>
-        job.state === 'held' &&
-        job.className === className &&
-        job.gpuModel === gpu &&
-        cluster?.heldAsConfirmed.has(job.id) === true
+        job.state === 'held' && isOfClass(job, one.workClass) && cluster.heldAsConfirmed.has(job.id)
           ? sum + job.gpus
           : sum,
       0,

@@ -58,6 +58,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   programCalls(site, tell);
   leaseTerms(site, tell);
   interruptions(site, tell);
+  nodeRoles(site, tell);
   powerCurves(site, tell);
   addresses(site, tell);
   listening(site, tell);
@@ -212,6 +213,32 @@ function meterDoubles(site: Raw, tell: Tell): void {
     if (what === undefined) continue;
     if (seen.has(what)) tell(['meters', index, 'measures'], `"${String(seen.get(what))}" measures that already`);
     else seen.set(what, entry['id']);
+  }
+}
+
+/** Who moves nodes between roles must know the role of every class and of every partition. */
+function nodeRoles(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'clusters')) {
+    const roles = entries(entry, 'roles');
+    if (roles.length === 0) continue;
+    doubles(entry, 'roles', tell, ['clusters', index, 'roles']);
+    const partitions = new Map<unknown, unknown>();
+    for (const { index: at, entry: one } of roles) {
+      if (partitions.has(one['partition']))
+        tell(
+          ['clusters', index, 'roles', at, 'partition'],
+          `"${String(partitions.get(one['partition']))}" has that partition already`,
+        );
+      else partitions.set(one['partition'], one['id']);
+    }
+    for (const { index: at, entry: one } of entries(entry, 'classes')) {
+      const partition = isRaw(one['match']) ? one['match']['partition'] : undefined;
+      if (typeof partition === 'string' && !partitions.has(partition))
+        tell(
+          ['clusters', index, 'classes', at, 'match', 'partition'],
+          `no role of this cluster has the partition "${partition}"`,
+        );
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   coolingFacts,
   CATALOGUE,
   fitting,
+  gpusOf,
   programCallFacts,
   feederFacts,
   generatorFacts,
@@ -13,6 +14,7 @@ import {
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
+  usableNodes,
   type CohortFacts,
   type Commitment,
   type DeadlineFacts,
@@ -211,19 +213,16 @@ function workFacts(
   one: WorkPicture,
   billed: Billed,
 ): WorkFacts[] {
-  const { workClass, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
+  const { workClass, role, clusterId, hallId, runningGpus, queuedGpus, heldGpus, usdPerGpuHour } = one;
   // Work nobody can price is left alone rather than valued at nothing.
   if (usdPerGpuHour === undefined) return [];
   const nodes = clusters.get(clusterId)?.reading?.nodes ?? [];
-  const partGpus = nodes.reduce(
-    (sum, node) =>
-      sum + (node.gpuModel === workClass.gpu && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
-    0,
-  );
+  const partGpus = gpusOf(usableNodes(nodes, workClass.gpu, role));
   return [
     {
       id: workClass.id,
       hallId,
+      ...(role !== undefined && { roleId: role.id }),
       className: workClass.class,
       line: workClass.line,
       gpuModel: workClass.gpu,

@@ -32,6 +32,7 @@ const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unk
   resume: ['n1'],
   powerDown: ['n1', 'why'],
   powerUp: ['n1'],
+  moveNode: ['n1', 'p', 'q'],
   setPowerBudget: [100],
 };
 

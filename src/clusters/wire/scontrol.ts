@@ -8,6 +8,7 @@ import { Fault, type ProgramPort } from '../../model/index.ts';
 const NODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const JOB = /^\d{1,10}(_\d{1,10})?$/;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
+const PARTITION = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const USER = /^[a-z_][a-z0-9_.-]{0,31}$/;
 
 function checked(value: string, form: RegExp, what: string): string {
@@ -55,6 +56,11 @@ const ACTS = {
     'update',
     `reservationname=${checked(name, NAME, 'reservation')}`,
     `licenses=${checked(licence, NAME, 'licence')}:${whole(reserved)}`,
+  ],
+  partitionNodes: (name: string, nodes: readonly string[]) => [
+    'update',
+    `partitionname=${checked(name, PARTITION, 'partition')}`,
+    `nodes=${nodes.map(nodeName).join(',')}`,
   ],
   deleteReserve: (name: string) => ['delete', `reservationname=${checked(name, NAME, 'reservation')}`],
 } as const;

@@ -192,6 +192,7 @@ export function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClas
       id: String(job.job_id),
       name: job.name,
       state,
+      classId: match.id,
       className: match.class,
       customer: job.account,
       gpuModel: match.gpu,

@@ -1,0 +1,23 @@
+import type { ClusterConfig, NodeRole, WorkClass } from './site.ts';
+import type { ClusterNode } from './work.ts';
+
+/** What the nodes are used for that a class of work runs on; undefined where the cluster has no roles. */
+export const roleOf = ({ roles }: ClusterConfig, { match }: Pick<WorkClass, 'match'>): NodeRole | undefined =>
+  roles?.find(({ partition }) => partition === match.partition);
+
+/** Nodes that answer and start jobs; of one role, where one is given. */
+export const usableNodes = (
+  nodes: readonly ClusterNode[],
+  gpuModel: string,
+  role: Pick<NodeRole, 'partition'> | undefined,
+): ClusterNode[] =>
+  nodes.filter(
+    (node) =>
+      node.gpuModel === gpuModel &&
+      node.state !== 'down' &&
+      node.state !== 'drained' &&
+      (role === undefined || node.partitions.includes(role.partition)),
+  );
+
+/** GPUs of these nodes. */
+export const gpusOf = (nodes: readonly ClusterNode[]): number => nodes.reduce((sum, { gpus }) => sum + gpus, 0);
