@@ -14,6 +14,7 @@ import { guardVerb } from './guard.ts';
 import { gridVerb } from './grid.ts';
 import { historyVerb } from './history.ts';
 import { jobVerb } from './jobs.ts';
+import { nodeVerb } from './nodes.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
@@ -61,6 +62,7 @@ for (const verb of [
   plantVerb,
   adoptVerb,
   jobVerb,
+  nodeVerb,
   historyVerb,
   guardVerb,
   trustVerb,

@@ -31,8 +31,9 @@ export interface Command {
     | 'arm-outage'
     | 'set-power-limit'
     | 'start-plant'
-    | 'let-go-plant';
-  /** Mode key wanted, what shall happen after an outage, or watts, where the action has one. */
+    | 'let-go-plant'
+    | 'move-node';
+  /** Mode key wanted, what shall happen after an outage, watts, or the role of a node, where the action has one. */
   readonly mode: string | undefined;
   readonly who: string;
   readonly why: string;

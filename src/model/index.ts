@@ -16,6 +16,7 @@ export * from './io.ts';
 export * from './jobs-api.ts';
 export * from './leases.ts';
 export * from './machine.ts';
+export * from './nodes-api.ts';
 export * from './orders-api.ts';
 export * from './parts.ts';
 export * from './plan.ts';

@@ -27,7 +27,9 @@ export interface SiteCluster {
   readonly heldByUs: Set<string>;
   /** Of those, the ones that a person confirmed. */
   readonly heldAsConfirmed: Set<string>;
-  /** Keeps both for the next life of the process: a job that nobody knows to be held by us waits for ever. */
+  /** Nodes on their way into another role, and which. */
+  readonly movingTo: Map<string, string>;
+  /** Keeps what is held for the next life of the process: a job that nobody knows to be held by us waits for ever. */
   keep(): void;
 }
 
@@ -77,6 +79,7 @@ export function openClusters(
         failure: known?.failure,
         heldByUs: known?.heldByUs ?? new Set(past[id]?.held),
         heldAsConfirmed: known?.heldAsConfirmed ?? new Set(past[id]?.confirmed),
+        movingTo: known?.movingTo ?? new Map(),
         keep,
       });
     }

@@ -97,7 +97,12 @@ export interface PictureSources {
   readonly uplinks: Uplinks;
   readonly clusters: ReadonlyMap<
     string,
-    { readonly reading: ClusterReading | undefined; readonly failure?: string | undefined }
+    {
+      readonly reading: ClusterReading | undefined;
+      readonly failure?: string | undefined;
+      /** Nodes on their way into another role, and which. */
+      readonly movingTo?: ReadonlyMap<string, string>;
+    }
   >;
   readonly reconciler: Pick<Reconciler, 'desired' | 'commandOf' | 'lastChange'>;
   /** Watts at a hall's meter that nothing known explains. */

@@ -7,6 +7,7 @@ import type { Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Scenario } from '../dispatch/plan.ts';
 import type { Planner } from '../dispatch/planner.ts';
+import { bestRoleMove } from '../dispatch/roles.ts';
 import { createWantedForecaster, type WantedForecaster } from '../dispatch/wanted.ts';
 import { type PriceErrors, priceErrors, priceScenarios } from '../dispatch/scenarios.ts';
 import {
@@ -29,6 +30,7 @@ import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withSt
 import type { CurtailmentOf } from './flow.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
+import type { NodeMoves } from './node-moves.ts';
 import { createPeakWatch } from './peak-outlook.ts';
 import type { JobCommands } from './job-commands.ts';
 import type { Journal } from './journal.ts';
@@ -118,6 +120,7 @@ export function createPlanning(options: {
   readonly curtailment: CurtailmentOf;
   readonly deadline: DeadlineOf;
   readonly wanted: WantedHistory;
+  readonly nodeMoves: Pick<NodeMoves, 'roles' | 'propose'>;
 }): Planning {
   const { sources, clock, store, journal, log, reconciler, trust } = options;
   const facing = createPeakWatch();
@@ -282,6 +285,16 @@ export function createPlanning(options: {
     options.suggestions.tell(round, wanted);
   }
 
+  /** Which nodes another role would earn more with, worked out beside the plan in force; a time that an order bends is no measure of it. */
+  async function lookAtRoles({ plan: made, snapshot }: Planned, forecast: Forecast, scenarios: readonly Scenario[]) {
+    const roles = options.nodeMoves.roles();
+    if (roles.length === 0 || options.orders().length > 0) return;
+    const best = await bestRoleMove(roles, snapshot, made, (facts) =>
+      beside((planner) => planner.plan(facts, forecast, [], scenarios)),
+    );
+    if (plan?.id === made.id) options.nodeMoves.propose(best);
+  }
+
   /** What a plan that may move work wants of each cluster's jobs. */
   function jobsWanted(free: Planned, kept: Plan, snapshot: Snapshot): Suggestion[] {
     return [...options.clusters.byId.values()].flatMap((cluster) => {
@@ -382,9 +395,9 @@ export function createPlanning(options: {
       planned = { plan: made, snapshot };
       await takeOver(planned, because);
       // A site that closes meanwhile suggests nothing.
-      suggest(planned, asked.work, forecast, scenarios).catch((error: unknown) =>
-        log.debug({ err: error }, 'nothing is suggested'),
-      );
+      suggest(planned, asked.work, forecast, scenarios)
+        .then(() => lookAtRoles({ plan: made, snapshot }, forecast, scenarios))
+        .catch((error: unknown) => log.debug({ err: error }, 'nothing is suggested'));
       const limited = withPowerLimits(snapshot, sources.site);
       if (limited !== undefined)
         void beside((planner) => compare(made, planner.plan(limited, forecast, [], scenarios)));

@@ -56,6 +56,7 @@ import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
+import { createNodeMoves, type NodeMoves } from './node-moves.ts';
 import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
@@ -123,6 +124,7 @@ const COOLING_KEY = 'cooling-started';
 const SUGGESTIONS_KEY = 'suggestions';
 /** Jobs that wait because Busbar holds them. */
 const HELD_JOBS_KEY = 'held-jobs';
+const NODE_MOVES_KEY = 'node-moves';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -198,6 +200,8 @@ export interface Runtime {
   readonly curves: ResponseCurves;
   /** What machines and outlets do when their supply comes back. */
   readonly afterOutages: AfterOutages;
+  /** Nodes of clusters on their way from one role to another. */
+  readonly nodeMoves: NodeMoves;
   /** How fast a group of miners answers, as far as that is known. */
   answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
@@ -440,6 +444,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: staleMsOf(readEveryMs),
   };
   const jobCommands = createJobCommands();
+  const nodeMoves: NodeMoves = createNodeMoves({
+    clusters,
+    journal,
+    site: () => site,
+    trust,
+    siteNow: () => clock.now(),
+    before: await store.getMeta(NODE_MOVES_KEY),
+    onMoved: (why) => askPlan(why),
+  });
   const responses = createResponseWatch(
     measurements.responses,
     (id) => fleet.byId(id)?.machine.groupId,
@@ -513,6 +526,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     curtailment: (workClass, at) => books.curtailment(workClass, at),
     deadline: (workClass, at) => books.deadline(workClass, at),
     wanted: books.wanted,
+    nodeMoves,
   });
 
   const ballast = createBallast({
@@ -740,6 +754,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   async function readClusters(): Promise<void> {
     await clusters.readAll();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
+    await nodeMoves.look();
+    journal.commands(nodeMoves.drainChanged());
+    const kept = nodeMoves.kept();
+    if (kept !== undefined) store.setMeta(NODE_MOVES_KEY, kept);
   }
 
   async function saveHistory(): Promise<void> {
@@ -836,6 +854,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     identities,
     curves,
     afterOutages,
+    nodeMoves,
     answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.

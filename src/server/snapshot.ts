@@ -217,7 +217,14 @@ function workFacts(
   // Work nobody can price is left alone rather than valued at nothing.
   if (usdPerGpuHour === undefined) return [];
   const nodes = clusters.get(clusterId)?.reading?.nodes ?? [];
-  const partGpus = gpusOf(usableNodes(nodes, workClass.gpu, role));
+  const movingTo = clusters.get(clusterId)?.movingTo;
+  const there = usableNodes(nodes, workClass.gpu, role).filter(
+    ({ name }) => role === undefined || (movingTo?.get(name) ?? role.id) === role.id,
+  );
+  const coming = nodes.filter(
+    (node) => role !== undefined && movingTo?.get(node.name) === role.id && node.gpuModel === workClass.gpu,
+  );
+  const partGpus = gpusOf([...new Set([...there, ...coming])]);
   return [
     {
       id: workClass.id,

@@ -110,6 +110,24 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await expect(open({ version: 'v0.0.39' }).read()).rejects.toMatchObject({ kind: 'unsupported' });
   });
 
+  test('a node moves from one partition to another and back, and jobs follow', LIMIT, async () => {
+    await cluster.drain!('sim004', 'moves');
+    await cluster.moveNode!('sim004', 'sim', 'infer');
+    await cluster.resume!('sim004');
+    // Slurm takes a node that was given back for silent until it has answered once.
+    await until('it works again', async () => (await nodeOf('sim004')).state === 'idle');
+    expect((await nodeOf('sim004')).partitions).toEqual(['infer']);
+    // Asked again nothing happens.
+    await cluster.moveNode!('sim004', 'sim', 'infer');
+    const id = await cluster.submit!(
+      request('moved', 'exec sleep 0', { partition: 'infer', qos: 'reserved', gpus: 0 }),
+    );
+    await reach(id, 'done');
+    await cluster.moveNode!('sim004', 'infer', 'sim');
+    expect((await nodeOf('sim004')).partitions).toEqual(['sim']);
+    await expect(cluster.moveNode!('sim004', 'sim', 'nowhere')).rejects.toThrow(/no partition nowhere/);
+  });
+
   test('a simulation runs, and its answer is right', LIMIT, async () => {
     const command = `exec ${node} ${site.folder}/bin/heat.mjs > heat.out`;
     const id = await cluster.submit!(request('heat', command, { partition: 'sim', gpus: 0 }));
