@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json]`: measures, and compares with a yardstick in the same run. Never a test. */
 import { backtestBench } from './backtest.ts';
 import { basePointBench } from './base-point.ts';
+import { clustersBench } from './clusters.ts';
 import { discoverBench } from './discover.ts';
 import { eventsBench } from './events.ts';
 import { historyBench } from './history.ts';
@@ -24,6 +25,11 @@ const BENCHES: Readonly<
   poll: {
     about: 'a fast read of 100,000 machines of mixed families against bare loops, and with a tenth dead (minutes)',
     run: pollBench,
+  },
+  clusters: {
+    about:
+      "the real Slurm of Debian: a cycle over 100 nodes and 1,000 jobs, a job's wait, what giving way loses (minutes; --jobs N)",
+    run: clustersBench,
   },
   discover: { about: 'a /16 with one address in twenty live, the others silent (a minute)', run: discoverBench },
   events: { about: 'the event stream: 200 listeners (seconds)', run: eventsBench },
