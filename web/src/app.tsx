@@ -14,6 +14,7 @@ import type { Theme } from './hooks.ts';
 import { explain } from './http.ts';
 import { MachinesSection } from './machines.tsx';
 import { MoneySection } from './money.tsx';
+import { NodesSection } from './nodes.tsx';
 import { OrdersSection } from './orders.tsx';
 import { Skeleton } from './parts.tsx';
 import { PlantSection, PoolsSection } from './plant.tsx';
@@ -98,6 +99,7 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
             <FloorSection overview={overview} />
             <CohortsSection overview={overview} session={session} old={old} />
             <WorkSection overview={overview} />
+            <NodesSection overview={overview} session={session} old={old} />
           </div>
           <div className="column side-column">
             <MoneySection overview={overview} />

@@ -12,6 +12,7 @@ import type {
   intervalPage,
   seriesPage,
 } from '../../src/model/api.ts';
+import type { NodesPage } from '../../src/model/nodes-api.ts';
 import type { OrdersPage } from '../../src/model/orders-api.ts';
 import type { SuggestionsPage } from '../../src/model/trust-api.ts';
 import { ApiError, api } from './http.ts';
@@ -168,6 +169,15 @@ export const useSuggestions = (wanted: boolean) =>
   useQuery({
     queryKey: ['asked', 'suggestions'],
     queryFn: ({ signal }) => api<SuggestionsPage>('/suggestions', { signal }),
+    enabled: wanted,
+    refetchInterval: 2 * FOLLOW_MS,
+  });
+
+/** Nodes of clusters and what they are used for. @param wanted whether the site has any cluster */
+export const useNodes = (wanted: boolean) =>
+  useQuery({
+    queryKey: ['asked', 'nodes'],
+    queryFn: ({ signal }) => api<NodesPage>('/nodes', { signal }),
     enabled: wanted,
     refetchInterval: 2 * FOLLOW_MS,
   });

@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query';
 import { Dialog } from 'radix-ui';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import { queryClient } from './data.ts';
 import { useFocusBack } from './hooks.ts';
 import { explain } from './http.ts';
@@ -18,6 +18,7 @@ export function WhyDialog({
   word,
   act,
   onClose,
+  children,
 }: {
   title: string;
   about: string;
@@ -28,6 +29,8 @@ export function WhyDialog({
   word: string;
   act(why: string): Promise<unknown>;
   onClose: () => void;
+  /** What is chosen before why is asked. */
+  children?: ReactNode;
 }) {
   const focusBack = useFocusBack();
   const [why, setWhy] = useState('');
@@ -53,6 +56,7 @@ export function WhyDialog({
               if (ready) send.mutate();
             }}
           >
+            {children}
             <label htmlFor="why">Why</label>
             <textarea
               id="why"
