@@ -191,8 +191,7 @@ test('whatever fails and whenever: it ends, the node is in one of the two roles,
         for (let minute = 0; minute < 400 && isUnderWay(move); minute += 1) {
           c.faults.clear();
           for (const one of events)
-            if (minute >= one.at && minute < one.at + one.lasts)
-              c.faults.set(one.what, new Fault(one.kind as 'timeout', one.what));
+            if (minute >= one.at && minute < one.at + one.lasts) c.faults.set(one.what, new Fault(one.kind, one.what));
           const hit = troubles.find((one) => minute >= one.at && minute < one.at + one.lasts);
           const before = c.node.state;
           if (hit !== undefined) c.node.state = hit.state as ClusterNode['state'];

@@ -11,7 +11,7 @@ const MINUTE = 60_000;
 /** A cluster of nodes `t1` to `t4` in train and `i1` in infer, that does as it is told. */
 function bench(options: { trust?: Trust; before?: string; handle?: Partial<ClusterHandle> } = {}) {
   let now = siteMs(1_000);
-  let { trust = 'auto' as Trust } = options;
+  let { trust = 'auto' } = options;
   const node = (name: string, partition: string): ClusterNode => ({
     name,
     address: '',
