@@ -2,8 +2,11 @@ import type { ClusterConfig, NodeRole, WorkClass } from './site.ts';
 import type { ClusterNode } from './work.ts';
 
 /** What the nodes are used for that a class of work runs on; undefined where the cluster has no roles. */
-export const roleOf = ({ roles }: ClusterConfig, { match }: Pick<WorkClass, 'match'>): NodeRole | undefined =>
-  roles?.find(({ partition }) => partition === match.partition);
+export const roleOf = (
+  { roles }: ClusterConfig,
+  { match, role }: Pick<WorkClass, 'match' | 'role'>,
+): NodeRole | undefined =>
+  roles?.find(({ id, partition }) => (role === undefined ? partition === match.partition : id === role));
 
 /** Nodes that answer and start jobs; of one role, where one is given. */
 export const usableNodes = (

@@ -414,6 +414,9 @@ const workClass = z.strictObject({
     .describe('what one working GPU moves over the uplink of its hall: inference serves the world, training hardly'),
   gpu: z.string().describe('GPU part, as the catalogue names it'),
   match: z.strictObject({ partition: z.string(), qos: z.string() }),
+  role: id
+    .optional()
+    .describe('role of the nodes that it runs on, where its cluster has roles; absent: the one that has its partition'),
   usdPerGpuHour: z.union([
     z.number().min(0),
     z.strictObject({ quote: z.string(), factor: z.number().positive().default(1) }),

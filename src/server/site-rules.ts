@@ -231,12 +231,17 @@ function nodeRoles(site: Raw, tell: Tell): void {
         );
       else partitions.set(one['partition'], one['id']);
     }
+    const names = [...partitions.values()].map(String);
     for (const { index: at, entry: one } of entries(entry, 'classes')) {
+      const path = ['clusters', index, 'classes', at] as const;
       const partition = isRaw(one['match']) ? one['match']['partition'] : undefined;
-      if (typeof partition === 'string' && !partitions.has(partition))
+      if (typeof one['role'] === 'string') {
+        if (!names.includes(one['role']))
+          tell([...path, 'role'], `no role "${one['role']}" in this cluster, expected one of: ${names.join(', ')}`);
+      } else if (typeof partition === 'string' && !partitions.has(partition))
         tell(
-          ['clusters', index, 'classes', at, 'match', 'partition'],
-          `no role of this cluster has the partition "${partition}"`,
+          [...path, 'match', 'partition'],
+          `no role of this cluster has the partition "${partition}", expected one that has, or role: one of ${names.join(', ')}`,
         );
     }
   }
