@@ -385,16 +385,27 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^clusters\.0\.classes\.0\.match\.partition: no role of this cluster has the partition "\w+", expected one that has, or role: one of train, infer/,
   ],
   [
-    'two roles of one partition, and a class of a role that is none',
+    'two roles of one partition',
+    (raw) =>
+      void Object.assign(raw['clusters']![0]!, {
+        roles: [
+          { id: 'train', partition: 'p' },
+          { id: 'infer', partition: 'p' },
+        ],
+      }),
+    /^clusters\.0\.roles\.1\.partition: "train" has that partition already/,
+  ],
+  [
+    'a class of a role that is none',
     (raw) => {
       const cluster = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[]; roles: unknown };
       cluster.roles = [
         { id: 'train', partition: 'p' },
-        { id: 'infer', partition: 'p' },
+        { id: 'infer', partition: 'q' },
       ];
       for (const one of cluster.classes) one['role'] = 'sim';
     },
-    /roles\.1\.partition: "train" has that partition already[^]*classes\.0\.role: no role "sim" in this cluster, expected one of: train/,
+    /^clusters\.0\.classes\.0\.role: no role "sim" in this cluster, expected one of: train, infer/,
   ],
   [
     'a deadline before its work may begin',

@@ -231,7 +231,7 @@ function nodeRoles(site: Raw, tell: Tell): void {
         );
       else partitions.set(one['partition'], one['id']);
     }
-    const names = [...partitions.values()].map(String);
+    const names = roles.map(({ entry: one }) => String(one['id']));
     for (const { index: at, entry: one } of entries(entry, 'classes')) {
       const path = ['clusters', index, 'classes', at] as const;
       const partition = isRaw(one['match']) ? one['match']['partition'] : undefined;
