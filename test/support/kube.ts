@@ -120,21 +120,35 @@ export const nodeOf = (name: string, over: Partial<KubeObject> = {}): KubeObject
 
 const container = (gpus: number) => ({ name: 'main', resources: { limits: { 'nvidia.com/gpu': String(gpus) } } });
 
-export const jobOf = (name: string, gpus: number, over: { metadata?: object; spec?: object; status?: object } = {}): KubeObject => ({
+export const jobOf = (
+  name: string,
+  gpus: number,
+  over: { metadata?: object; spec?: object; status?: object } = {},
+): KubeObject => ({
   metadata: { name, namespace: 'team-a', ...over.metadata },
   spec: { parallelism: 1, template: { spec: { containers: [container(gpus)] } }, ...over.spec },
   status: { ...over.status },
 });
 
 /** @param owner the object it belongs to, as it is kept */
-export const podOf = (name: string, gpus: number, node: string | undefined, owner?: KubeObject, labels = {}): KubeObject => ({
+export const podOf = (
+  name: string,
+  gpus: number,
+  node: string | undefined,
+  owner?: KubeObject,
+  labels = {},
+): KubeObject => ({
   metadata: {
     name,
     namespace: owner?.metadata.namespace ?? 'team-a',
     labels,
     ...(owner === undefined
       ? {}
-      : { ownerReferences: [{ kind: owner.kind ?? 'Job', name: owner.metadata.name, uid: owner.metadata.uid, controller: true }] }),
+      : {
+          ownerReferences: [
+            { kind: owner.kind ?? 'Job', name: owner.metadata.name, uid: owner.metadata.uid, controller: true },
+          ],
+        }),
   },
   spec: { containers: [container(gpus)], ...(node === undefined ? {} : { nodeName: node }) },
   status: { phase: node === undefined ? 'Pending' : 'Running' },

@@ -65,7 +65,7 @@ const kubeconfigShape = z.object({
       username: text,
       as: text,
       exec: z.object({ command: z.string() }).nullish(),
-      'auth-provider': z.unknown(),
+      'auth-provider': z.unknown().optional(),
     }),
   ),
   contexts: named('context', z.object({ cluster: z.string(), user: z.string().nullish() })),

@@ -8,8 +8,8 @@ import {
   PRIORITY_LABEL,
   QUEUE_LABEL,
   REQUEUES,
+  kubeGone,
   kubeJob,
-  kubeObject,
   kubePod,
   kueueWorkload,
   ownRequeues,
@@ -137,7 +137,7 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
       const path = jobPath(namespace, name);
       // Without it a Job leaves its pods behind (batch/v1 orphans them unless told otherwise).
       const body = { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' };
-      await api.call({ method: 'DELETE', path, body, shape: kubeAnything, signal });
+      await api.call({ method: 'DELETE', path, body, shape: kubeGone, signal });
     },
     async output(id, signal) {
       const { namespace, kind, name } = targetOf(id, settings.namespace);
@@ -158,7 +158,6 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
   };
 }
 
-const kubeAnything = kubeObject.partial();
 const hasEnded = ({ status }: KubeJob): boolean =>
   status.conditions.some(({ type, status: is }) => is === 'True' && (type === 'Complete' || type === 'Failed'));
 const newest = (pods: readonly KubePod[]): KubePod | undefined =>

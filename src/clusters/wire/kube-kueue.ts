@@ -2,7 +2,14 @@ import { Fault, type WallMs } from '../../model/index.ts';
 import type { ClusterIo } from '../cluster.ts';
 import type { KubeApi } from './kube-api.ts';
 import { edit, nameIn } from './kube-edit.ts';
-import { kubeObject, kueueClusterQueue, kueueWorkload, quantity, type KubeMeta, type KueueWorkload } from './kube-shapes.ts';
+import {
+  kubeObject,
+  kueueClusterQueue,
+  kueueWorkload,
+  quantity,
+  type KubeMeta,
+  type KueueWorkload,
+} from './kube-shapes.ts';
 
 const GROUP = 'kueue.x-k8s.io';
 /** Versions whose fields are known here, the newest first. */

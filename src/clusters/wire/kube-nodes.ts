@@ -2,7 +2,7 @@ import { Fault } from '../../model/index.ts';
 import type { ClusterHandle } from '../cluster.ts';
 import { FIELD_MANAGER, wait, type KubeApi } from './kube-api.ts';
 import { edit, nameIn } from './kube-edit.ts';
-import { DRAINED_BY_US, kubeNode, kubeObject, kubePod, podGpus, type KubeNode, type KubePod } from './kube-shapes.ts';
+import { DRAINED_BY_US, kubeGone, kubeNode, kubePod, podGpus, type KubeNode, type KubePod } from './kube-shapes.ts';
 
 export interface KubeDrainSettings {
   readonly gpuResource: string;
@@ -47,7 +47,7 @@ export function nodeActs(api: KubeApi, settings: KubeDrainSettings): KubeNodeAct
       metadata: { name, namespace },
       deleteOptions: { preconditions: { uid } },
     };
-    const asked = { method: 'POST', path, body, shape: kubeObject.partial(), signal } as const;
+    const asked = { method: 'POST', path, body, shape: kubeGone, signal } as const;
     const answer = await api.attempt({ ...asked, expects: [404, 409, 429] });
     if (answer.status !== 429) return undefined;
     const causes = answer.refusal?.details?.causes ?? [];

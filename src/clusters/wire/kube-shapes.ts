@@ -126,7 +126,9 @@ export const kueueClusterQueue = z.object({
         flavors: list(
           z.looseObject({
             name: z.string(),
-            resources: list(z.looseObject({ name: z.string(), nominalQuota: amount, borrowingLimit: amount.nullish() })),
+            resources: list(
+              z.looseObject({ name: z.string(), nominalQuota: amount, borrowingLimit: amount.nullish() }),
+            ),
           }),
         ),
       }),
@@ -134,8 +136,10 @@ export const kueueClusterQueue = z.object({
   }),
 });
 
-/** Any object of which nothing but the name and version matters. */
-export const kubeObject = z.object({ kind: text, metadata: meta });
+/** Any object of which nothing but that it is there matters. */
+export const kubeObject = z.object({ metadata: meta });
+/** What a deletion or an eviction is answered with: a Status, or the object as it was last. */
+export const kubeGone = z.object({ kind: z.string().min(1) });
 
 export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 export const PRIORITY_LABEL = 'kueue.x-k8s.io/priority-class';
