@@ -28,8 +28,8 @@ export interface KubeServer {
   goneAsStatus: boolean;
   /** Watches that say nothing more, and do not end. */
   isSilent: boolean;
-  /** Before anything is answered. */
-  before(): void;
+  /** Before anything is read, and after anything is written: brings the objects up to what they stand for. */
+  sync(): void;
   /** Does to the site what a write means. @returns a refusal; undefined: the write is kept */
   onWrite(write: KubeWrite): KubeRefusal | undefined;
   log(pod: KubeObject): string;
@@ -65,7 +65,7 @@ export function answerKube(server: KubeServer, request: IncomingMessage, body: s
   const method = request.method ?? 'GET';
   if (!isKnown(server, request))
     return refuse(response, { code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
-  server.before();
+  server.sync();
   const group = /^\/apis\/([^/]+)$/.exec(url.pathname)?.[1];
   if (group !== undefined) return groupAnswer(server, group, response);
   const target = targetOf(server, url.pathname);
@@ -257,6 +257,7 @@ function write(server: KubeServer, asked: WriteRequest, response: ServerResponse
   const refusal = server.onWrite({ verb: 'delete', resource, now, next: undefined });
   if (refusal !== undefined) return refuse(response, refusal);
   server.store.remove(resource.plural, namespace, name);
+  server.sync();
   json(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { name } });
 }
 
@@ -291,8 +292,9 @@ function create(server: KubeServer, target: Target, given: Partial<KubeObject>, 
   };
   const refusal = server.onWrite({ verb: 'create', resource, now: undefined, next });
   if (refusal !== undefined) return refuse(response, refusal);
-  const kept = server.store.get(resource.plural, namespace, name) ?? server.store.put(resource.plural, next);
-  json(response, 201, whole(resource, kept));
+  const kept = server.store.put(resource.plural, next);
+  server.sync();
+  json(response, 201, whole(resource, server.store.get(resource.plural, namespace, name) ?? kept));
 }
 
 const invalid = (resource: KubeResource, name: string, why: string): KubeRefusal => ({
@@ -338,6 +340,7 @@ function patch(
   const refusal = server.onWrite({ verb: 'patch', resource, now, next: managed });
   if (refusal !== undefined) return refuse(response, refusal);
   server.store.put(resource.plural, managed);
+  server.sync();
   json(response, 200, whole(resource, server.store.get(resource.plural, namespace, name) ?? managed));
 }
 
@@ -379,6 +382,7 @@ function evict(
   const refusal = budgetRefusal(server, now) ?? server.onWrite({ verb: 'evict', resource, now, next: undefined });
   if (refusal !== undefined) return refuse(response, refusal);
   server.store.remove(resource.plural, namespace, name);
+  server.sync();
   json(response, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
 }
 

@@ -67,7 +67,7 @@ export function bareKubeServer(now: () => number, hasKueue: boolean): KubeServer
     bookmarkMs: 1_000,
     goneAsStatus: false,
     isSilent: false,
-    before() {},
+    sync() {},
     onWrite: () => undefined,
     log: () => '',
   };
@@ -75,17 +75,9 @@ export function bareKubeServer(now: () => number, hasKueue: boolean): KubeServer
 
 /** How soon a change of the site is told to those who watch, in wall ms. */
 const SYNC_MS = 100;
-const sites = new WeakMap<World, Map<string, KubeServer>>();
-
-/** The API server that plays a cluster of the site; for tests that set it up. */
-export function kubeServerOf(host: Pick<Host, 'world'>, clusterId: string): KubeServer | undefined {
-  return sites.get(host.world)?.get(clusterId);
-}
-
 export function kubernetesServer(host: Host): Server {
   const { world } = host;
   const servers = new Map<string, KubeServer>();
-  sites.set(world, servers);
   for (const { id, driver } of world.site.clusters) if (driver === 'kubernetes') servers.set(id, siteServer(host, id));
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const endpoint = endpointOf(world, request.socket);
@@ -105,7 +97,7 @@ export function kubernetesServer(host: Host): Server {
   server.on('connection', (socket: Socket) => {
     if (endpointOf(world, socket) === undefined) socket.resetAndDestroy();
   });
-  const timer = setInterval(() => servers.forEach((one) => one.before()), SYNC_MS).unref();
+  const timer = setInterval(() => servers.forEach((one) => one.sync()), SYNC_MS).unref();
   server.on('close', () => clearInterval(timer));
   return server;
 }
@@ -153,14 +145,12 @@ function siteServer(host: Host, clusterId: string): KubeServer {
     );
   sync();
   return Object.assign(server, {
-    before: sync,
+    sync,
     onWrite(write: KubeWrite) {
       const endpoint = world.endpoints.find(({ id, kind }) => kind === 'kubernetes' && id === clusterId)!;
       if (host.faults.onWrite(endpoint) === 'refused')
         return { code: 500, reason: 'InternalError', message: 'etcdserver: request timed out' };
-      const refusal = carryOut(site, write);
-      sync();
-      return refusal;
+      return carryOut(site, write);
     },
     log: (pod: KubeObject) => `${pod.metadata.name} of the emulated site\n`,
   });

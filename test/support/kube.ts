@@ -43,9 +43,8 @@ export async function kubeBench({ hasKueue = false, tls, io: over }: KubeBenchOp
     const given = instead.shift()?.(request.url ?? '');
     if (given !== undefined) {
       request.resume();
-      return void response.writeHead(given.status, { 'retry-after': '1' }).end(given.body);
-    }
-    collect(request, (body) => answerKube(server, request, body, response));
+      response.writeHead(given.status, { 'retry-after': '1' }).end(given.body);
+    } else collect(request, (body) => answerKube(server, request, body, response));
   };
   const listening =
     tls === undefined

@@ -74,7 +74,10 @@ test('a kubeconfig: what it holds itself, and files from where it lies', async (
 
 test('a context by name; one that is not there is told with those that are', async () => {
   const two = kubeconfig(CLUSTER, { token: 'abc' }, { 'current-context': 'gone' });
-  await expect(open(two).get()).rejects.toMatchObject({ kind: 'unauthorised', message: /no context "gone".*are main/ });
+  await expect(open(two).get()).rejects.toMatchObject({
+    kind: 'unauthorised',
+    message: expect.stringMatching(/no context "gone".*are main/),
+  });
   expect(await open(two, {}, 'main').get()).toMatchObject({ token: 'abc' });
 });
 
@@ -86,14 +89,25 @@ test.each([
   [{ server: 'https://h', 'insecure-skip-tls-verify': true }, { token: 'x' }, /hand the token to anybody/],
   [{ ...CLUSTER, 'proxy-url': 'http://proxy' }, { token: 'x' }, /proxy/],
 ])('what is asked for and not done is said: %#', async (cluster, user, words) => {
-  await expect(open(kubeconfig(cluster, user)).get()).rejects.toMatchObject({ kind: 'unsupported', message: words });
+  await expect(open(kubeconfig(cluster, user)).get()).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringMatching(words),
+  });
 });
 
 test('what is no kubeconfig is said with its place', async () => {
-  await expect(open('- [').get()).rejects.toMatchObject({ kind: 'unauthorised', message: /etc\/kube.yaml is no YAML/ });
-  await expect(open('clusters: 3').get()).rejects.toMatchObject({ message: /is no kubeconfig: clusters/ });
+  await expect(open('- [').get()).rejects.toMatchObject({
+    kind: 'unauthorised',
+    message: expect.stringMatching(/etc\/kube.yaml is no YAML/),
+  });
+  await expect(open('clusters: 3').get()).rejects.toMatchObject({
+    message: expect.stringMatching(/is no kubeconfig: clusters/),
+  });
   const missing = kubeAccess({ kubeconfig: 'none', inCluster: false }, host({}));
-  await expect(missing.get()).rejects.toMatchObject({ kind: 'unreachable', message: /none: no such file/ });
+  await expect(missing.get()).rejects.toMatchObject({
+    kind: 'unreachable',
+    message: expect.stringMatching(/none: no such file/),
+  });
 });
 
 test('no credentials go over plain http beyond this host', async () => {
@@ -145,7 +159,7 @@ test('over TLS with an authority of its own and a certificate of the client; a s
   files[path] = kubeconfig(trusting(other.certificate), user);
   await expect(bench.open({ kubeconfig: path }).read()).rejects.toMatchObject({
     kind: 'unauthorised',
-    message: /not trusted/,
+    message: expect.stringMatching(/not trusted/),
   });
   files[path] = kubeconfig(trusting(server.certificate), { token: 'abc' });
   await expect(bench.open({ kubeconfig: path }).read()).rejects.toMatchObject({ name: 'Fault' });

@@ -67,8 +67,6 @@ export interface KubeApi {
 }
 
 export const MERGE_PATCH = 'application/merge-patch+json';
-/** For lists that are merged by a key of their own; only built-in kinds know it, and no custom resource. */
-export const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
 /** Who is named as the one that wrote a field (`metadata.managedFields`). */
 export const FIELD_MANAGER = 'busbar';
