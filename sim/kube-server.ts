@@ -18,8 +18,8 @@ export interface KubeServer {
   readonly store: KubeStore;
   /** Bearer tokens that are let in; undefined: everybody is. */
   tokens: ReadonlySet<string> | undefined;
-  /** Rights taken away, as `patch nodes`. */
-  readonly forbidden: Set<string>;
+  /** Rights, by verb and resource with its subresource: `create`, `pods/eviction`. */
+  forbids: (verb: string, resource: string) => boolean;
   readonly resources: readonly KubeResource[];
   /** API groups besides the built-in ones, with their versions. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
@@ -73,7 +73,7 @@ export function answerKube(server: KubeServer, request: IncomingMessage, body: s
   const isWatch = /^(1|true)$/.test(url.searchParams.get('watch') ?? '');
   const verb = verbOf(method, target, isWatch);
   const { resource } = target;
-  if (server.forbidden.has(`${verb} ${resource.plural}`)) return refuse(response, forbidden(verb, target));
+  if (server.forbids(verb, resourceText(target))) return refuse(response, forbidden(verb, target));
   if (method === 'GET' && target.name !== '') return one(server, target, response);
   if (method === 'GET') return isWatch ? watch(server, target, url, response) : list(server, target, url, response);
   return write(server, { method, target, body, type: request.headers['content-type'] ?? '', url }, response);
@@ -84,17 +84,21 @@ function isKnown({ tokens }: KubeServer, request: IncomingMessage): boolean {
 }
 
 function verbOf(method: string, { name }: Target, isWatch: boolean): string {
+  if (method === 'PUT') return 'update';
   if (method === 'GET') return name !== '' ? 'get' : isWatch ? 'watch' : 'list';
   return method === 'POST' ? 'create' : method === 'DELETE' ? 'delete' : 'patch';
 }
 
+const resourceText = ({ resource, sub }: Target): string =>
+  sub === '' ? resource.plural : `${resource.plural}/${sub}`;
 const groupOf = ({ root }: KubeResource): string => /^\/apis\/([^/]+)/.exec(root)?.[1] ?? '';
 const fullName = (resource: KubeResource): string =>
   [resource.plural, groupOf(resource)].filter((one) => one !== '').join('.');
 
-function forbidden(verb: string, { resource, namespace }: Target): KubeRefusal {
+function forbidden(verb: string, target: Target): KubeRefusal {
+  const { resource, namespace } = target;
   const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
-  const what = `cannot ${verb} resource "${resource.plural}" in API group "${groupOf(resource)}" ${where}`;
+  const what = `cannot ${verb} resource "${resourceText(target)}" in API group "${groupOf(resource)}" ${where}`;
   const message = `${fullName(resource)} is forbidden: User "system:serviceaccount:busbar:busbar" ${what}`;
   return { code: 403, reason: 'Forbidden', message };
 }

@@ -57,7 +57,7 @@ export function bareKubeServer(now: () => number, hasKueue: boolean): KubeServer
   return {
     store: createKubeStore(now),
     tokens: undefined,
-    forbidden: new Set(),
+    forbids: () => false,
     resources: hasKueue ? [...KUBE_RESOURCES, ...KUEUE_RESOURCES] : KUBE_RESOURCES,
     groups: new Map<string, readonly string[]>([
       ['batch', ['v1']],

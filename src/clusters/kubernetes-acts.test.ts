@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../sim/kube-store.ts';
 import { jobOf, kubeBench, nodeOf, podOf, workClass, type KubeBench } from '../../test/support/kube.ts';
 import { Fault } from '../model/index.ts';
@@ -455,5 +457,59 @@ describe('a power budget', () => {
     bench = await kubeBench();
     await expect(bench.open(power).setPowerBudget!(1)).rejects.toMatchObject({ kind: 'unsupported' });
     expect(bench.open().setPowerBudget).toBeUndefined();
+  });
+});
+
+describe('the rights of examples/kubernetes/rbac.yaml', () => {
+  const file = readFileSync(new URL('../../examples/kubernetes/rbac.yaml', import.meta.url), 'utf8');
+  const documents = parseAllDocuments(file).map((one) => one.toJS() as Record<string, unknown>);
+  const rules = documents.find(({ kind }) => kind === 'ClusterRole')!['rules'] as {
+    resources: string[];
+    verbs: string[];
+  }[];
+  const granted = new Set(
+    rules.flatMap(({ resources, verbs }) => resources.flatMap((of) => verbs.map((verb) => `${verb} ${of}`))),
+  );
+
+  test('are all that everything takes, and no more', async () => {
+    const used = new Set<string>();
+    bench = await kubeBench({ hasKueue: true });
+    bench.server.forbids = (verb, resource) => {
+      used.add(`${verb} ${resource}`);
+      return !granted.has(`${verb} ${resource}`);
+    };
+    put('nodes', nodeOf('a'));
+    const owner = { ...put('jobs', jobOf('train', 8)), kind: 'Job' };
+    put('pods', podOf('t-0', 8, 'a', owner));
+    const queued = put('jobs', jobOf('queued', 8, { metadata: { labels: { 'kueue.x-k8s.io/queue-name': 'gold' } } }));
+    put('workloads', {
+      metadata: {
+        name: 'w',
+        namespace: 'team-a',
+        ownerReferences: [{ kind: 'Job', name: 'queued', uid: queued.metadata.uid }],
+      },
+      spec: { queueName: 'gold' },
+    });
+    const quota = { name: 'busbar/watts', nominalQuota: '1' };
+    put('clusterqueues', {
+      metadata: { name: 'main' },
+      spec: { resourceGroups: [{ flavors: [{ name: 'f', resources: [quota] }] }] },
+    });
+    const cluster = bench.open({ image: 'busybox', powerQuota: { clusterQueue: 'main' } });
+    await cluster.read();
+    await until('it watches', () => used.has('watch workloads') && used.has('watch jobs'));
+    const partition = 'team-a/gold';
+    const job = { name: 'x', script: 'x', partition, qos: 'high', account: 'acme', gpus: 1, timeLimitMinutes: 1 };
+    await cluster.submit!(job);
+    for (const id of ['team-a.train', 'team-a.queued']) {
+      await cluster.hold!(id);
+      await cluster.release!(id);
+    }
+    await cluster.output!('team-a.train');
+    await cluster.drain!('a', 'a test');
+    await cluster.resume!('a');
+    await cluster.setPowerBudget!(1);
+    await cluster.cancel!('team-a.train');
+    expect([...used].sort()).toEqual([...granted].sort());
   });
 });

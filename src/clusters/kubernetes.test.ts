@@ -255,7 +255,7 @@ describe('what is refused', () => {
       kind: 'refused',
       message: expect.stringMatching(/nodes "n" not found/),
     });
-    bench.server.forbidden.add('list pods');
+    bench.server.forbids = (verb, resource) => verb === 'list' && resource === 'pods';
     const forbidden = /User "system:serviceaccount:busbar:busbar" cannot list resource "pods".*rbac.yaml/;
     await expect(cluster.read()).rejects.toMatchObject({
       kind: 'unauthorised',

@@ -191,7 +191,7 @@ export function submitJob(api: KubeApi, kueue: Kueue, settings: KubeJobSettings,
     const labels = {
       ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }),
       ...(isKueues ? { [PRIORITY_LABEL]: qos } : {}),
-      ...(settings.customerLabel === undefined ? {} : { [settings.customerLabel]: slug(job.account) }),
+      ...(settings.customerLabel === undefined ? {} : { [settings.customerLabel]: labelValue(job.account) }),
     };
     const priorityClassName = isKueues ? undefined : qos;
     const body = manifest(job, { name, labels, priorityClassName, isQueued: queue !== undefined, image, settings });
@@ -260,6 +260,13 @@ function manifest(
 
 /** Kubernetes reads `$(NAME)` in a value, and `$$` as one dollar. */
 const literal = (text: string): string => text.replaceAll('$', '$$$$');
+
+/** What a label may hold: 63 letters, digits, dashes, dots and underscores. */
+const labelValue = (text: string): string =>
+  text
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 63)
+    .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
 
 /** @returns a name of at most 50 letters, digits and dashes */
 function slug(text: string): string {

@@ -162,6 +162,9 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS_CERT/;
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
+const hasAuthority = ({ certificate }: HttpRequest): boolean =>
+  typeof certificate === 'object' && !('sha256' in certificate);
+
 /** The body as text, given up as soon as it is longer than anybody asked for. */
 async function textOf(body: AsyncIterable<Buffer> & { destroy(): unknown }, request: HttpRequest): Promise<string> {
   const most = request.maxBytes ?? MAX_BYTES;
