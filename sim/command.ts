@@ -35,6 +35,7 @@ export type SimCommand =
   | { readonly op: 'gpu-limit'; readonly n: number; readonly gpus: readonly number[]; readonly watts: number }
   /** Highest clock the GPUs may run at; 0 lets them go. */
   | { readonly op: 'gpu-clock'; readonly n: number; readonly gpus: readonly number[]; readonly mhz: number }
+  | { readonly op: 'node-cordon'; readonly n: number; readonly on: boolean }
   | { readonly op: 'job-submit'; readonly job: Submission }
   | { readonly op: 'job-hold'; readonly id: number; readonly held: boolean }
   | { readonly op: 'job-change'; readonly id: number; readonly comment?: string; readonly timeLimitMinutes?: number }

@@ -54,6 +54,8 @@ export interface JobsState {
   readonly sequence: Sequence;
   readonly nextArrival: number[];
   nextId: number;
+  /** Servers that are given no more jobs, by index. */
+  readonly cordoned: Set<number>;
 }
 
 const RANK: readonly string[] = WORK_CLASSES;
@@ -97,7 +99,13 @@ export function createJobs(site: Site, config: SimConfig, servers: Servers, seed
     partitions,
     utcOffsetHours: utcOffsetHours(site.timezone),
     version: 1,
-    state: { list: new Map(), sequence: { state: seed ^ 0x51a7 }, nextArrival: streams.map(() => 0), nextId: 1001 },
+    state: {
+      list: new Map(),
+      sequence: { state: seed ^ 0x51a7 },
+      nextArrival: streams.map(() => 0),
+      nextId: 1001,
+      cordoned: new Set(),
+    },
   };
 }
 

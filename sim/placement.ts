@@ -13,7 +13,9 @@ const wholeServers = (gpus: number): number => Math.ceil(gpus / GPUS);
 
 /** Gives a job its GPUs if it fits; false leaves everything as it was. @param t undefined: take every server as up */
 export function allocate(jobs: Jobs, servers: Servers, job: SimJob, t?: number): boolean {
-  const members = (jobs.partitions.get(job.partition) ?? []).filter((n) => t === undefined || serverUp(servers, n, t));
+  const members = (jobs.partitions.get(job.partition) ?? []).filter(
+    (n) => !jobs.state.cordoned.has(n) && (t === undefined || serverUp(servers, n, t)),
+  );
   const slots: number[] = [];
   if (job.gpus >= GPUS) {
     for (const n of members) {
@@ -63,7 +65,7 @@ export function preemptFor(jobs: Jobs, servers: Servers, job: SimJob, t: number)
   const need = Math.min(job.gpus, GPUS);
   const candidates: { n: number; taken: number; startedAt: number; victims: Set<number> }[] = [];
   for (const n of jobs.partitions.get(job.partition) ?? []) {
-    if (!serverUp(servers, n, t)) continue;
+    if (!serverUp(servers, n, t) || jobs.state.cordoned.has(n)) continue;
     const victims = new Set<number>();
     let room = 0;
     let taken = 0;

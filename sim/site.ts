@@ -15,6 +15,7 @@ import type { SimCommand } from './command.ts';
 import { openCoolingAgents } from './cooling.ts';
 import { REQUEST_FAULTS, createFaults, type RequestFault } from './faults.ts';
 import { dcgmServer, zeusdServer } from './gpu.ts';
+import { kubernetesServer } from './kubernetes.ts';
 import { minerServer } from './miner-ports.ts';
 import { modbusServer } from './modbus.ts';
 import { listen, type Host } from './net.ts';
@@ -186,6 +187,7 @@ const LISTENERS: Partial<Readonly<Record<keyof SimPorts, (host: Host, port: numb
   zeusd: zeusdServer,
   modbus: modbusServer,
   slurm: slurmServer,
+  kubernetes: kubernetesServer,
   redfish: redfishServer,
   tpu: tpuServer,
   stratum: stratumServer,

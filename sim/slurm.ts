@@ -195,8 +195,32 @@ function parse(body: string): Record<string, unknown> | undefined {
   }
 }
 
-const allNodes = (world: World): object[] => Array.from({ length: world.servers.count }, (_, n) => node(world, n));
-const allJobs = (world: World): object[] => [...world.jobs.state.list.values()].map((job) => jobRow(world, job));
+/** What a Kubernetes of the site has is not in its Slurm. */
+const othersPartitions = ({ site }: World): Set<string> =>
+  new Set(
+    site.clusters
+      .filter(({ driver }) => driver === 'kubernetes')
+      .flatMap(({ classes }) => classes.map(({ match }) => match.partition)),
+  );
+
+function allNodes(world: World): object[] {
+  const others = othersPartitions(world);
+  const partitions = [...world.jobs.partitions];
+  const isOthers = (n: number): boolean =>
+    partitions.some(([name, members]) => others.has(name) && members.includes(n)) &&
+    !partitions.some(([name, members]) => !others.has(name) && members.includes(n));
+  return Array.from({ length: world.servers.count }, (_, n) => n)
+    .filter((n) => others.size === 0 || !isOthers(n))
+    .map((n) => node(world, n));
+}
+
+function allJobs(world: World): object[] {
+  const others = othersPartitions(world);
+  return [...world.jobs.state.list.values()]
+    .filter(({ partition: name }) => !others.has(name))
+    .map((job) => jobRow(world, job));
+}
+
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 
 function node(world: World, n: number): object {

@@ -23,7 +23,7 @@ import type { Weather } from './weather.ts';
 
 /** A place on the network. `index` counts miners, servers or meters, by kind. */
 export interface Endpoint {
-  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'uplink' | 'pdu' | 'cooling' | 'pool';
+  readonly kind: 'miner' | 'server' | 'meter' | 'slurm' | 'kubernetes' | 'uplink' | 'pdu' | 'cooling' | 'pool';
   readonly id: string;
   readonly groupId: string;
   /** Which driver the site file has for it: what else a real one speaks, it speaks at another address. */
@@ -174,7 +174,7 @@ function createMachines(
 
 function listEndpoints(site: Site): Endpoint[] {
   const endpoints: Endpoint[] = [];
-  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, uplink: 0, pdu: 0, cooling: 0, pool: 0 };
+  const counts = { miner: 0, server: 0, meter: 0, slurm: 0, kubernetes: 0, uplink: 0, pdu: 0, cooling: 0, pool: 0 };
   const hallIndex = new Map(site.halls.map((hall, index) => [hall.id, index]));
   const add = (kind: Endpoint['kind'], id: string, groupId: string, driver: string, address: string, hall: number) => {
     endpoints.push({ kind, id, groupId, driver, address, index: counts[kind]++, hall, number: endpoints.length });
@@ -192,7 +192,8 @@ function listEndpoints(site: Site): Endpoint[] {
   for (const cluster of site.clusters) {
     const url = cluster.settings['url'];
     if (typeof url === 'string') {
-      add('slurm', cluster.id, cluster.id, cluster.driver, new URL(url).hostname, hallIndex.get(cluster.hall)!);
+      const kind = cluster.driver === 'kubernetes' ? 'kubernetes' : 'slurm';
+      add(kind, cluster.id, cluster.id, cluster.driver, new URL(url).hostname, hallIndex.get(cluster.hall)!);
     }
   }
   for (const one of site.plant) add(one.kind, one.id, one.id, one.driver, one.address, hallIndex.get(one.hall)!);
@@ -337,6 +338,11 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       const breaker = command.hall < 0 ? world.state.feeder.breaker : world.halls[command.hall]!.state.breaker;
       return openBreaker(breaker, at, world.config.breakers.recloseMinutes);
     }
+    case 'node-cordon':
+      if (command.on) jobs.state.cordoned.add(command.n);
+      else jobs.state.cordoned.delete(command.n);
+      jobs.version += 1;
+      return;
     case 'job-submit':
       submitJob(jobs, command.job, at);
       return;

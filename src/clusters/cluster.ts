@@ -24,6 +24,8 @@ export interface ClusterIo {
   };
   siteNow(): SiteMs;
   wallNow(): WallMs;
+  /** A file of this host as text; relative paths start at the site file. @throws Fault `unreachable` */
+  readFile(path: string): Promise<string>;
   /** The credential behind a reference. @throws Fault `unauthorised` naming the place when there is none. */
   secret(ref: SecretRef): string;
 }
@@ -69,7 +71,10 @@ export interface ClusterHandle {
   output?(jobId: string, signal?: AbortSignal): Promise<string>;
   /** What the accounting has on jobs that ran since then. */
   usage?(since: SiteMs, signal?: AbortSignal): Promise<readonly JobUsage[]>;
-  /** The node starts no more jobs; what runs on it ends first. Nothing where it is drained already. */
+  /**
+   * The node starts no more jobs. What runs on it ends first, or is moved away where the scheduler can; nothing where
+   * somebody else drained it. @throws Fault `timeout` where something on it may not be moved yet: asked again, it goes on
+   */
   drain?(node: string, why: string, signal?: AbortSignal): Promise<void>;
   /** Gives a node back. @throws Fault `refused` where it was not Busbar that drained it */
   resume?(node: string, signal?: AbortSignal): Promise<void>;

@@ -27,6 +27,24 @@ export interface TcpRequest<T> {
 
 export interface HttpPort {
   ask(request: HttpRequest): Promise<HttpReply>;
+  /** A reply that has no end of its own, as it comes; absent where the transport can hand on whole replies only. */
+  open?(request: HttpRequest): Promise<HttpStream>;
+}
+
+export interface HttpStream {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes cut anywhere. @throws Fault `timeout` where nothing came for `timeoutMs`, `unreachable` where the connection broke */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** What a client trusts and shows in a TLS connection, each in PEM; no `ca`: the authorities of the system. */
+export interface TlsTrust {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Name the certificate must have, where it is not the one of the address. */
+  readonly serverName?: string | undefined;
 }
 
 export interface HttpRequest {
@@ -38,7 +56,7 @@ export interface HttpRequest {
   /** What a recording calls the answer; absent: worked out from the path (`/api/v1/miner/details` is `miner_details`). */
   readonly name?: string;
   /** For https: how the machine's certificate is judged. Default `verify`; a BMC's own is pinned by its SHA-256. */
-  readonly certificate?: 'verify' | 'any' | { readonly sha256: string };
+  readonly certificate?: 'verify' | 'any' | { readonly sha256: string } | TlsTrust;
   /** A longer reply is `garbled` and is not read to its end. Default 16 MiB. */
   readonly maxBytes?: number;
   /** Digest credentials: the challenge is answered, and the nonce kept for the next request. */

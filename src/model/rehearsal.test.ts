@@ -57,6 +57,29 @@ test('credentials stay at home, wherever they stand; every other setting comes a
   expect(played!.settings).toEqual({ points: { supply: 'analog-input,1' }, port: EMULATED_PORTS.bacnet });
 });
 
+test('no real Kubernetes is spoken to, however the site file says where it is', () => {
+  const work = { class: 'batch', line: 'hpc', gpu: 'h100', match: { partition: 'a', qos: '*' }, usdPerGpuHour: 1 };
+  const cluster = (id: string, settings: object) => ({
+    id,
+    driver: 'kubernetes',
+    hall: 'a',
+    settings: { namespace: 'jobs', ...settings },
+    classes: [{ id: `${id}-batch`, ...work }],
+  });
+  const clusters = [
+    cluster('file', { kubeconfig: 'kube.yaml', context: 'prod' }),
+    cluster('pod', { inCluster: true }),
+    cluster('url', { url: 'https://10.3.0.1:6443', token: { file: 't' }, ca: 'ca.crt' }),
+  ];
+  const played = rehearsedSite(siteSchema.parse({ ...site, clusters }), undefined).clusters;
+  const emulated = { namespace: 'jobs', inCluster: false, watchS: 1 };
+  expect(played.map(({ settings }) => settings)).toEqual([
+    { ...emulated, url: `http://127.255.254.1:${EMULATED_PORTS.kubernetes}` },
+    { ...emulated, url: `http://127.255.254.1:${EMULATED_PORTS.kubernetes}` },
+    { ...emulated, url: `http://127.3.0.1:${EMULATED_PORTS.kubernetes}` },
+  ]);
+});
+
 test('a server that a program of this host would reach is played over the network, and that is said', () => {
   const server = { kind: 'gpu-server', model: 'gpu-8x-h100', hall: 'a' };
   const bmc = { ...server, id: 'bmc', driver: 'ipmi', addresses: '10.2.0.1-10.2.0.4', settings: { cipherSuite: 17 } };

@@ -21,6 +21,7 @@ export const EMULATED_PORTS = {
   zeusd: 4938,
   modbus: 1502,
   slurm: 6820,
+  kubernetes: 6444,
   snmp: 1161,
   redfish: 8443,
   tpu: 2113,
@@ -32,6 +33,7 @@ export const EMULATED_PORTS = {
 export const STANDARD_PORTS: Readonly<Record<keyof typeof EMULATED_PORTS, number>> = {
   ...EMULATED_PORTS,
   web: 80,
+  kubernetes: 6443,
   webToo: 8080,
   grpc: 50_051,
   modbus: 502,
@@ -185,8 +187,18 @@ const emulated = ({ driver, settings }: Device): Record<string, unknown> => ({
   ...PORT_SETTINGS[driver],
 });
 
-function emulatedCluster({ settings }: Device): Record<string, unknown> {
+/** Where an API server has no address of its own in the site file: no other cluster is played there. */
+const KUBERNETES_HOST = '127.255.254.1';
+
+function emulatedCluster({ driver, settings }: Device): Record<string, unknown> {
   const { url, ...rest } = withoutCredentials(settings);
+  if (driver === 'kubernetes') {
+    const { kubeconfig: _, context: __, ca: ___, ...kept } = rest;
+    const hostname = typeof url === 'string' ? new URL(url).hostname : '';
+    const host = /^\d+\.\d+\.\d+\.\d+$/.test(hostname) ? onLoopback(hostname) : KUBERNETES_HOST;
+    // Site time runs fast: what is known ages fast, too.
+    return { ...kept, inCluster: false, watchS: 1, url: `http://${host}:${EMULATED_PORTS.kubernetes}` };
+  }
   if (typeof url !== 'string') return rest;
   const { hostname } = new URL(url);
   const host = /^\d+\.\d+\.\d+\.\d+$/.test(hostname) ? onLoopback(hostname) : '127.0.0.1';

@@ -52,6 +52,7 @@ export function openWorld(clock: SiteClock, folder: string, secrets: Secrets, po
       program: programPort(),
       siteNow,
       wallNow,
+      readFile: (path) => fromDisk(path, () => readFile(at(path), 'utf8')),
       secret,
     },
     async close() {

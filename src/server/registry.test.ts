@@ -408,6 +408,20 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^clusters\.0\.classes\.0\.role: no role "sim" in this cluster, expected one of: train, infer/,
   ],
   [
+    'a partition that no Kubernetes has',
+    (raw) => {
+      const cluster = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };
+      Object.assign(cluster, { driver: 'kubernetes', settings: { inCluster: true } });
+      cluster.classes[0]!['match'] = { partition: 'Team A/gpu/2', qos: '*' };
+    },
+    /^clusters\.0\.classes\.0\.match\.partition: "Team A\/gpu\/2" is nowhere in a Kubernetes/,
+  ],
+  [
+    'a Kubernetes that is nowhere',
+    (raw) => void Object.assign(raw['clusters']![0]!, { driver: 'kubernetes', settings: {} }),
+    /^clusters\.0\.settings\.kubeconfig: expected one of kubeconfig, inCluster: true, or url/,
+  ],
+  [
     'a deadline before its work may begin',
     (raw) => {
       const { classes } = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };

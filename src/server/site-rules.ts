@@ -59,6 +59,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   leaseTerms(site, tell);
   interruptions(site, tell);
   nodeRoles(site, tell);
+  kubernetesClasses(site, tell);
   powerCurves(site, tell);
   addresses(site, tell);
   listening(site, tell);
@@ -256,6 +257,22 @@ function interruptions(site: Raw, tell: Tell): void {
           ['clusters', index, 'classes', at, 'preemptible'],
           'work of class preemptible gives way, expected true, or a class of reserved, on-demand or batch',
         );
+}
+
+/** What a class matches in a Kubernetes: a name there, or `*`. */
+const NAMESPACE_OR_QUEUE = /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)(\/(\*|[a-z0-9]([-a-z0-9.]*[a-z0-9])?))?$/;
+
+function kubernetesClasses(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'clusters'))
+    for (const { index: at, entry: one } of entry['driver'] === 'kubernetes' ? entries(entry, 'classes') : []) {
+      const match = isRaw(one['match']) ? one['match'] : {};
+      const { partition } = match;
+      if (typeof partition === 'string' && !NAMESPACE_OR_QUEUE.test(partition))
+        tell(
+          ['clusters', index, 'classes', at, 'match', 'partition'],
+          `"${partition}" is nowhere in a Kubernetes, expected NAMESPACE or NAMESPACE/QUEUE, with * for any`,
+        );
+    }
 }
 
 /** Classes of work with a curve or terms for one. */

@@ -8,6 +8,7 @@ import { bareHost } from '../support/cluster-io.ts';
 
 /** A config each cluster can be opened with; a new cluster needs one here before it passes. */
 const CONFIGS: Readonly<Record<string, unknown>> = {
+  kubernetes: { url: 'https://kubernetes.example:6443', image: 'busybox', powerQuota: { clusterQueue: 'main' } },
   local: { cpus: 2, gpus: 1 },
   slurm: { url: 'http://slurm.example:6820', version: 'v0.0.38', scontrol: {}, powerLicence: 'site_kw' },
 };

@@ -13,6 +13,7 @@ export function bareHost(): Omit<ClusterIo, 'http' | 'secret'> {
       get: async (key) => kept.get(key),
       set: async (key, text) => void kept.set(key, text),
     },
+    readFile: (path) => Promise.reject(new Fault('unreachable', `${path}: no such file or folder`)),
     siteNow: () => siteMs(1),
     wallNow: () => wallMs(1),
   };

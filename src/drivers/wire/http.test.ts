@@ -240,6 +240,50 @@ describe.each([
   });
 });
 
+describe('a reply that has no end', () => {
+  const open = async (url: string, more: Partial<HttpRequest> = {}) => {
+    const port = httpPort();
+    closers.push(() => port.close());
+    return port.open({ method: 'GET', url, timeoutMs: 2000, ...more });
+  };
+  async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+    const parts: Uint8Array[] = [];
+    for await (const part of body) parts.push(part);
+    return Buffer.concat(parts).toString();
+  }
+
+  test('is handed on as it comes, however many there are at once', async () => {
+    const waiting: ServerResponse[] = [];
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { 'x-from': 'here' });
+      response.write('first');
+      waiting.push(response);
+    });
+    const streams = await Promise.all(Array.from({ length: 6 }, () => open(url)));
+    expect(streams[0]).toMatchObject({ status: 200, headers: { 'x-from': 'here' } });
+    const readers = streams.map(({ body }) => body[Symbol.asyncIterator]());
+    for (const one of readers) expect(Buffer.from((await one.next()).value as Uint8Array).toString()).toBe('first');
+    waiting.forEach((response) => response.end('last'));
+    for (const one of readers) expect(Buffer.from((await one.next()).value as Uint8Array).toString()).toBe('last');
+    for (const one of readers) expect(await one.next()).toMatchObject({ done: true });
+  });
+
+  test('is given up when nothing more comes, when it breaks, and when nobody wants it any more', async () => {
+    const silent = await serve((_request, response) => void response.write('x'));
+    await expect(textOf((await open(silent, { timeoutMs: 1000 })).body)).rejects.toMatchObject({ kind: 'timeout' });
+    const torn = await serve((_request, response) => {
+      response.write('x');
+      setTimeout(() => response.destroy(), 50);
+    });
+    await expect(textOf((await open(torn)).body)).rejects.toMatchObject({ kind: 'unreachable' });
+    const patience = new AbortController();
+    const { body } = await open(silent, { signal: patience.signal });
+    setTimeout(() => patience.abort(), 50);
+    await expect(textOf(body)).rejects.toMatchObject({ name: 'Fault', kind: 'timeout' });
+    await expect(open('http://127.0.0.1:1')).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+});
+
 const reply = (status: number, body = '') => ({ status, headers: {}, body });
 
 test.each([

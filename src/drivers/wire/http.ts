@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { Agent, buildConnector, request as undiciRequest } from 'undici';
-import { Fault, type HttpPort, type HttpReply, type HttpRequest } from '../../model/index.ts';
+import { Fault, type HttpPort, type HttpReply, type HttpRequest, type HttpStream } from '../../model/index.ts';
 import { answerChallenge, parseChallenge, type DigestChallenge } from './digest.ts';
 import type { Fields } from './fields.ts';
 import { exchangeHttp } from './http1.ts';
@@ -16,14 +17,14 @@ interface KnownNonce {
  * @param options.oneShot plain http on a connection of its own for each request, without a pool: for machines, of which
  *   there are many and each is asked seldom
  */
-export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {}): HttpPort & {
+export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {}): Required<HttpPort> & {
   close(): Promise<void>;
 } {
   /** One pool of connections for each way of judging certificates: what one trusts, another must not use. */
   const agents = new Map<string, Agent>();
-  const agentFor = (certificate: HttpRequest['certificate']): Agent => {
-    const key = typeof certificate === 'object' ? fingerprint(certificate.sha256) : (certificate ?? 'verify');
-    const agent = agents.get(key) ?? new Agent({ ...POOL, connect: connectorFor(certificate) });
+  const agentFor = (certificate: HttpRequest['certificate'], pool: 'POOL' | 'STREAMS' = 'POOL'): Agent => {
+    const key = `${pool} ${keyOf(certificate)}`;
+    const agent = agents.get(key) ?? new Agent({ ...POOLS[pool], connect: connectorFor(certificate) });
     agents.set(key, agent);
     return agent;
   };
@@ -53,6 +54,24 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
     }
   }
 
+  async function open(request: HttpRequest): Promise<HttpStream> {
+    const { method, url, headers, timeoutMs, signal } = request;
+    try {
+      const reply = await undiciRequest(url, {
+        method,
+        headers: { ...headers },
+        dispatcher: agentFor(request.certificate, 'STREAMS'),
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        ...(signal === undefined ? {} : { signal }),
+        ...(request.body === undefined ? {} : { body: request.body }),
+      });
+      return { status: reply.statusCode, headers: flatten(reply.headers), body: streamed(reply.body, request) };
+    } catch (error) {
+      throw toFault(error, request, false);
+    }
+  }
+
   const ask = (request: HttpRequest): Promise<HttpReply> =>
     request.digest === undefined ? send(request, undefined) : askDigest(request, request.digest);
 
@@ -79,11 +98,28 @@ export function httpPort({ oneShot = false }: { readonly oneShot?: boolean } = {
     return second;
   }
 
-  return { ask, close: async () => void (await Promise.all([...agents.values()].map((agent) => agent.destroy()))) };
+  return {
+    ask,
+    open,
+    close: async () => void (await Promise.all([...agents.values()].map((agent) => agent.destroy()))),
+  };
 }
 
-const POOL = { connections: 2, pipelining: 1, keepAliveTimeout: 4_000 } as const;
+/** A stream keeps its connection for itself. */
+const POOLS = {
+  POOL: { connections: 2, pipelining: 1, keepAliveTimeout: 4_000 },
+  STREAMS: { connections: 32, pipelining: 1, keepAliveTimeout: 4_000 },
+} as const;
 const CONNECT = { timeout: 3_000, allowH2: false } as const;
+
+const keyOf = (certificate: HttpRequest['certificate']): string => {
+  if (typeof certificate !== 'object') return certificate ?? 'verify';
+  if ('sha256' in certificate) return fingerprint(certificate.sha256);
+  const { ca, cert, key, serverName } = certificate;
+  return createHash('sha256')
+    .update(JSON.stringify([ca, cert, key, serverName]))
+    .digest('hex');
+};
 
 /** As `AB:CD:...`, which is how Node tells a certificate's own. */
 const fingerprint = (sha256: string): string =>
@@ -100,6 +136,12 @@ const fingerprint = (sha256: string): string =>
  */
 function connectorFor(certificate: HttpRequest['certificate']): buildConnector.connector {
   if (certificate === undefined || certificate === 'verify') return buildConnector(CONNECT);
+  if (typeof certificate === 'object' && !('sha256' in certificate)) {
+    const { ca, cert, key, serverName } = certificate;
+    const shown = cert === undefined || key === undefined ? {} : { cert, key };
+    const named = serverName === undefined ? {} : { servername: serverName };
+    return buildConnector({ ...CONNECT, ...shown, ...named, ...(ca === undefined ? {} : { ca }) });
+  }
   const connect = buildConnector({ ...CONNECT, rejectUnauthorized: false, maxCachedSessions: 0 });
   if (certificate === 'any') return connect;
   const pinned = fingerprint(certificate.sha256);
@@ -114,10 +156,14 @@ function connectorFor(certificate: HttpRequest['certificate']): buildConnector.c
 }
 
 const WRONG_PIN = 'BUSBAR_WRONG_PIN';
+const SILENT: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
 /** What OpenSSL calls the ways a certificate can fail (verify(1)). */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS_CERT/;
 
 const MAX_BYTES = 16 * 1024 * 1024;
+
+const hasAuthority = ({ certificate }: HttpRequest): boolean =>
+  typeof certificate === 'object' && !('sha256' in certificate);
 
 /** The body as text, given up as soon as it is longer than anybody asked for. */
 async function textOf(body: AsyncIterable<Buffer> & { destroy(): unknown }, request: HttpRequest): Promise<string> {
@@ -135,6 +181,14 @@ async function textOf(body: AsyncIterable<Buffer> & { destroy(): unknown }, requ
   return Buffer.concat(parts).toString('utf8');
 }
 
+async function* streamed(body: AsyncIterable<Buffer>, request: HttpRequest): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw toFault(error, request, false);
+  }
+}
+
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
@@ -147,7 +201,7 @@ function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault
   if (error instanceof Fault) return error;
   const where = `${request.method} ${request.url}`;
   const { code, name } = error as { code?: unknown; name?: unknown };
-  if (timedOut || code === 'UND_ERR_CONNECT_TIMEOUT') {
+  if (timedOut || (typeof code === 'string' && SILENT.includes(code))) {
     return new Fault('timeout', `${where}: no answer within ${request.timeoutMs} ms`, { cause: error });
   }
   if (request.signal?.aborted === true) return new Fault('timeout', `${where}: given up`, { cause: error });

@@ -1,4 +1,4 @@
-import type { HttpPort, SecretRef, SiteMs, WallMs } from '../../model/index.ts';
+import type { HttpPort, HttpRequest, SecretRef, SiteMs, WallMs } from '../../model/index.ts';
 import type { DriverIo } from '../driver.ts';
 import { bacnetPort } from './bacnet.ts';
 import { httpPort } from './http.ts';
@@ -70,5 +70,9 @@ export function movedHttp(http: HttpPort, portOffset: number): HttpPort {
     parsed.port = String(Number(parsed.port || (parsed.protocol === 'https:' ? 443 : 80)) + portOffset);
     return parsed.href;
   };
-  return { ask: (request) => http.ask({ ...request, url: shifted(request.url) }) };
+  const { open } = http;
+  return {
+    ask: (request) => http.ask({ ...request, url: shifted(request.url) }),
+    ...(open === undefined ? {} : { open: (request: HttpRequest) => open({ ...request, url: shifted(request.url) }) }),
+  };
 }
