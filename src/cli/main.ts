@@ -13,7 +13,7 @@ import { driverVerb } from './driver.ts';
 import { guardVerb } from './guard.ts';
 import { gridVerb } from './grid.ts';
 import { historyVerb } from './history.ts';
-import { jobVerb } from './jobs.ts';
+import { jobVerb, repairedVerb } from './jobs.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
 import { CliError } from './output.ts';
@@ -61,6 +61,7 @@ for (const verb of [
   plantVerb,
   adoptVerb,
   jobVerb,
+  repairedVerb,
   historyVerb,
   guardVerb,
   trustVerb,

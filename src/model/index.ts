@@ -31,3 +31,4 @@ export * from './snapshot.ts';
 export * from './trust.ts';
 export * from './trust-api.ts';
 export * from './work.ts';
+export * from './xid.ts';

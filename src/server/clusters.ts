@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
-import { asFault, Fault, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
+import { asFault, Fault, takesJobs, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
@@ -32,12 +32,16 @@ export interface SiteClusters {
 
 const kept = z.record(z.string(), z.object({ held: z.array(z.string()), confirmed: z.array(z.string()) }));
 
-/** @param before what was kept last in an earlier life */
+/**
+ * @param before what was kept last in an earlier life
+ * @param isFaulty whether a node, by its address, is out of the plan
+ */
 export function openClusters(
   site: Site,
   io: ClusterIo,
   keepText: (text: string) => void,
   before?: string,
+  isFaulty: (address: string) => boolean = () => false,
 ): SiteClusters {
   const byId = new Map<string, SiteCluster>();
   const past = before === undefined ? {} : kept.parse(JSON.parse(before));
@@ -76,7 +80,7 @@ export function openClusters(
   return {
     byId,
     async readAll() {
-      await Promise.all([...byId.values()].map(readCluster));
+      await Promise.all([...byId.values()].map((cluster) => readCluster(cluster, isFaulty)));
     },
     reload,
     close,
@@ -99,11 +103,16 @@ export function keptIn(store: Pick<Store, 'getMeta' | 'setMeta' | 'flush'>): Clu
   };
 }
 
-export async function readCluster(cluster: SiteCluster): Promise<void> {
+export async function readCluster(
+  cluster: SiteCluster,
+  isFaulty: (address: string) => boolean = () => false,
+): Promise<void> {
   // What is told to wait while it is read may not show in what comes.
   const before = [...cluster.heldByUs];
   try {
-    cluster.reading = await cluster.handle.read();
+    const read = await cluster.handle.read();
+    const nodes = read.nodes.map((node) => (isFaulty(node.address) ? { ...node, isFaulty: true } : node));
+    cluster.reading = { ...read, nodes };
     cluster.failure = undefined;
     const held = new Set(cluster.reading.jobs.filter((job) => job.state === 'held').map((job) => job.id));
     // A job that somebody else released or cancelled is no longer ours to release.
@@ -164,8 +173,7 @@ function isRestricted(
 ): boolean {
   const gpuModel = part[0]?.workClass.gpu;
   const capacity = (cluster.reading?.nodes ?? []).reduce(
-    (sum, node) =>
-      sum + (node.gpuModel === gpuModel && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
+    (sum, node) => sum + (node.gpuModel === gpuModel && takesJobs(node) ? node.gpus : 0),
     0,
   );
   const demand = part.reduce((sum, one) => sum + one.runningGpus + one.queuedGpus + one.heldGpus, 0);

@@ -13,6 +13,7 @@ import {
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
+  takesJobs,
   type CohortFacts,
   type Commitment,
   type DeadlineFacts,
@@ -216,8 +217,7 @@ function workFacts(
   if (usdPerGpuHour === undefined) return [];
   const nodes = clusters.get(clusterId)?.reading?.nodes ?? [];
   const partGpus = nodes.reduce(
-    (sum, node) =>
-      sum + (node.gpuModel === workClass.gpu && node.state !== 'down' && node.state !== 'drained' ? node.gpus : 0),
+    (sum, node) => sum + (node.gpuModel === workClass.gpu && takesJobs(node) ? node.gpus : 0),
     0,
   );
   return [
