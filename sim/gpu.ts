@@ -81,7 +81,7 @@ const GAUGES: readonly Gauge[] = [
     kind: 'gauge',
     help: 'GPU utilization (in %).',
     value: (world, g) =>
-      String(world.servers.job[g] === 0 ? 0 : Math.min(100, Math.round(88 + 12 * world.servers.intensity[g]!))),
+      String(world.servers.intensity[g] === 0 ? 0 : Math.min(100, Math.round(88 + 12 * world.servers.intensity[g]!))),
   },
   {
     name: 'DCGM_FI_DEV_FB_USED',
@@ -109,7 +109,7 @@ const GAUGES: readonly Gauge[] = [
     name: 'DCGM_FI_DEV_XID_ERRORS',
     kind: 'gauge',
     help: 'Value of the last XID error encountered.',
-    value: () => '0',
+    value: (world, g) => String(world.servers.state.gpuXid[g]),
   },
   {
     name: 'DCGM_FI_PROF_PIPE_TENSOR_ACTIVE',

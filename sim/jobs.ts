@@ -15,7 +15,7 @@ export interface SimJob {
   readonly gpus: number;
   /** Seconds of work at full speed. */
   readonly workS: number;
-  readonly intensity: number;
+  intensity: number;
   submittedAt: number;
   timeLimitMinutes: number;
   comment: string;

@@ -27,6 +27,8 @@ export interface ServerState {
   readonly gpuLimitW: Float32Array;
   /** Highest clock somebody locked a GPU to; 0 where it is free. */
   readonly gpuClockMhz: Float32Array;
+  /** Last fault the GPU's driver reports. */
+  readonly gpuXid: Uint16Array;
   readonly gpuW: Float32Array;
   readonly gpuC: Float32Array;
   /** Counter since the driver was loaded. */
@@ -70,6 +72,7 @@ export function createServers(
       serverW: new Float32Array(n),
       gpuLimitW: Float32Array.from({ length: gpus }, (_, g) => models[model[Math.floor(g / GPUS)]!]!.gpuTdpW),
       gpuClockMhz: new Float32Array(gpus),
+      gpuXid: new Uint16Array(gpus),
       gpuW: new Float32Array(gpus),
       gpuC: new Float32Array(gpus).fill(35),
       gpuEnergyMj: Float64Array.from({ length: gpus }, (_, g) => Math.floor(2e12 * unitAt(seed, PURPOSE.gpu, g, 1))),

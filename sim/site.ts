@@ -70,6 +70,8 @@ export interface Sim {
   inject(injection: Injection): number;
   /** Opens a hall's breaker (or the feeder's, hall `connection`). */
   trip(hall: string): void;
+  /** Anything else that happens to a site: a GPU that fails, a job that hangs. */
+  send(command: SimCommand): void;
   /** Brings the site to the present moment; the timer does so by itself. */
   advance(): void;
   close(): Promise<void>;
@@ -139,6 +141,7 @@ export async function startSim(options: SimOptions): Promise<Sim> {
       if (index < 0 && hall !== 'connection') throw new Error(`no hall ${hall}`);
       host.send({ op: 'trip', hall: index });
     },
+    send: (command) => host.send(command),
     advance: () => catchUp(world, clock.now()),
     async close() {
       for (const timer of timers) clearInterval(timer);

@@ -286,6 +286,7 @@ function jobRow(world: World, job: SimJob): object {
     last_sched_evaluation: seconds(world.state.t),
     name: job.name,
     nodes: hostlist(names),
+    gres_detail: job.state === 'RUNNING' ? gresDetail(world, job) : [],
     partition: job.partition,
     priority: job.held ? 0 : 4_294_901_000 - job.id,
     hold: job.held,
@@ -302,6 +303,15 @@ function jobRow(world: World, job: SimJob): object {
     tres_alloc_str: job.state === 'RUNNING' ? tres : '',
     user_name: job.user,
   };
+}
+
+/** GPUs of each node of a job, as `scontrol --details` has them: `gpu:h100:2(IDX:0-1)`. */
+function gresDetail({ servers }: World, job: SimJob): string[] {
+  const byNode = Map.groupBy(job.slots, (slot) => Math.floor(slot / GPUS));
+  return [...byNode].map(([n, slots]) => {
+    const indexes = slots.map((slot) => slot % GPUS).join(',');
+    return `gpu:${servers.models[servers.model[n]!]!.gpuModel}:${slots.length}(IDX:${indexes})`;
+  });
 }
 
 function partition(world: World, name: string, members: readonly number[]): object {

@@ -334,6 +334,16 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
     case 'gpu-clock':
       for (const g of command.gpus) servers.state.gpuClockMhz[command.n * GPUS + g] = command.mhz;
       return;
+    case 'gpu-xid':
+      servers.state.gpuXid[command.n * GPUS + command.gpu] = command.xid;
+      return;
+    case 'job-intensity': {
+      const job = jobs.state.list.get(command.id);
+      if (job === undefined) return;
+      job.intensity = command.intensity;
+      if (job.state === 'RUNNING') occupy(servers, job);
+      return;
+    }
     case 'trip': {
       const breaker = command.hall < 0 ? world.state.feeder.breaker : world.halls[command.hall]!.state.breaker;
       return openBreaker(breaker, at, world.config.breakers.recloseMinutes);

@@ -131,6 +131,36 @@ export const ALARMS = {
     meaning:
       'The site file says what these do when their supply comes back, and they are not set to it. They will do as they are set: the message says why, busbar machines says which.',
   },
+  'gpu-fault': {
+    severity: 'critical',
+    title: 'GPU failed',
+    meaning:
+      'Its driver reports a fault after which it must be restarted or exchanged. Its node is out of the plan, and drained where Busbar may tell its scheduler so. It comes back when the driver reports it clean, or with busbar repaired MACHINE.',
+  },
+  'gpu-throttled': {
+    severity: 'warning',
+    title: 'GPUs slow themselves down',
+    meaning:
+      'By heat, or because the board or the supply demands it: they draw nearly as much and do less. Check coolant or air, and the power supplies of the server.',
+  },
+  'gpus-idle': {
+    severity: 'info',
+    title: 'Jobs hold GPUs that stand still',
+    meaning:
+      'For ten minutes they did nothing, and nobody else can have them. Ask the owner of the job whether it waits for data, or asked for too many.',
+  },
+  'jobs-stuck': {
+    severity: 'warning',
+    title: 'Jobs run and do nothing',
+    meaning:
+      'For ten minutes all GPUs of the job drew no more than idle ones do. It may wait for a rank that is gone: look at its output (busbar job logs).',
+  },
+  'draw-without-job': {
+    severity: 'warning',
+    title: 'GPU servers work without a job',
+    meaning:
+      'Their scheduler has no job on them, and their GPUs work or draw more than idle ones. A process was left behind, or somebody works past the scheduler.',
+  },
   'machines-silent': {
     severity: 'warning',
     title: 'Machines do not answer',

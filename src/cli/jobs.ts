@@ -3,7 +3,8 @@ import { basename } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import * as shapes from '../model/jobs-api.ts';
 import { ask, defaultServer, send } from './client.ts';
-import { CliError, count, print, printJson, table, unknownText } from './output.ts';
+import { jobText, pageText } from './job-text.ts';
+import { CliError, print, printJson } from './output.ts';
 
 interface Common {
   readonly server: string;
@@ -24,7 +25,7 @@ interface Submit extends Common {
 }
 
 export function jobVerb(program: Command): void {
-  const verb = program.command('job').description('jobs of the clusters: submit, list, logs, cancel');
+  const verb = program.command('job').description('jobs of the clusters: submit, list, show, logs, cancel');
   verb
     .command('submit')
     .description('send a script to the cluster of a class of work')
@@ -62,6 +63,20 @@ export function jobVerb(program: Command): void {
       print(pageText(page, all === true));
     });
   verb
+    .command('show')
+    .description('what is known of one job: what it draws, what it has used, what stopping it would release')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', 'the job as GET /api/v1/jobs gives it')
+    .action(async (name: string, { server, json }: Common) => {
+      pathOf(name);
+      const { jobs } = await ask(server, '/api/v1/jobs', shapes.jobsPage);
+      const job = jobs.find(({ cluster, id }) => `${cluster}/${id}` === name);
+      if (job === undefined) throw new CliError(`there is no job ${name}`, 'busbar job list --all shows them');
+      if (json === true) return printJson(job);
+      print(jobText(job));
+    });
+  verb
     .command('logs')
     .description('what a job has written, its last megabyte')
     .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
@@ -86,6 +101,21 @@ export function jobVerb(program: Command): void {
     });
 }
 
+export function repairedVerb(program: Command): void {
+  program
+    .command('repaired')
+    .description('take a server whose GPU failed back into the plan')
+    .argument('<machine>', 'as busbar machines lists it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ machine }')
+    .action(async (machine: string, { server, why, json }: Common & { why: string }) => {
+      await send(server, 'POST', `/api/v1/machines/${encodeURIComponent(machine)}/repaired`, { why });
+      if (json === true) return printJson({ machine });
+      print(`${machine}: back in the plan.`);
+    });
+}
+
 function whole(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
@@ -104,30 +134,4 @@ function pathOf(job: string): string {
   if (cluster === '' || id === '' || more !== undefined)
     throw new CliError(`"${job}" names no job`, 'expected CLUSTER/ID, as busbar job list shows it');
   return `/api/v1/jobs/${encodeURIComponent(cluster)}/${encodeURIComponent(id)}`;
-}
-
-const ENDED: readonly string[] = ['done', 'failed', 'cancelled'];
-
-function pageText({ clusters, jobs }: shapes.JobsPage, all: boolean): string {
-  if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
-  const shown = jobs.filter(({ state }) => all || !ENDED.includes(state));
-  const rows = shown.map((job) => [
-    `${job.cluster}/${job.id}`,
-    job.name,
-    job.state + (job.heldByBusbar ? ' by the plan' : ''),
-    job.class,
-    job.customer,
-    count(job.gpus),
-    job.nodes.join(',') || '-',
-    job.submittedAt ?? unknownText,
-    job.why ?? '',
-  ]);
-  const lines = [
-    table(['job', 'name', 'state', 'class', 'customer', 'GPUs', 'nodes', 'submitted', ''], rows, [5]),
-    ...(shown.length === 0 ? ['No job runs or waits.'] : []),
-  ];
-  for (const { id, failure } of clusters) if (failure !== null) lines.push(`${id} does not answer: ${failure}`);
-  const ended = jobs.length - shown.length;
-  if (ended > 0) lines.push(`${count(ended)} have ended (--all shows them).`);
-  return lines.join('\n');
 }

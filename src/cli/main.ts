@@ -13,7 +13,7 @@ import { driverVerb } from './driver.ts';
 import { guardVerb } from './guard.ts';
 import { gridVerb } from './grid.ts';
 import { historyVerb } from './history.ts';
-import { jobVerb } from './jobs.ts';
+import { jobVerb, repairedVerb } from './jobs.ts';
 import { nodeVerb } from './nodes.ts';
 import { loginVerb } from './login.ts';
 import { machinesVerb } from './machines.ts';
@@ -63,6 +63,7 @@ for (const verb of [
   adoptVerb,
   jobVerb,
   nodeVerb,
+  repairedVerb,
   historyVerb,
   guardVerb,
   trustVerb,

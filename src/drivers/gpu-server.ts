@@ -5,11 +5,11 @@ import { amount, fields, max, num, text } from './wire/fields.ts';
 import {
   estimatedPower,
   gpuErrors,
-  isThermal,
   missingGpus,
   modelOfParts,
   serverModel,
   shareOfLimit,
+  throttlesOf,
   withHost,
 } from './wire/gpus.ts';
 import { asFields, expectOk } from './wire/http.ts';
@@ -182,6 +182,8 @@ function toGpu(index: number, { values, jobs, labels }: Found): GpuFacts {
   const free = mib(dev('FB_FREE'));
   const tensorActive = double(values.get('DCGM_FI_PROF_PIPE_TENSOR_ACTIVE'));
   const xid = int(dev('XID_ERRORS'));
+  // Renamed in DCGM 3.3; older exporters have the first name.
+  const throttledBy = throttlesOf(int(dev('CLOCK_THROTTLE_REASONS')) ?? int(dev('CLOCKS_EVENT_REASONS')));
   const gpu: GpuReading = {
     index,
     powerW: double(dev('POWER_USAGE')),
@@ -197,11 +199,11 @@ function toGpu(index: number, { values, jobs, labels }: Found): GpuFacts {
     memoryTotalBytes: used === undefined || free === undefined ? undefined : used + free,
     tensorActive: tensorActive !== undefined && tensorActive <= 1 ? tensorActive : undefined,
     xid,
+    throttledBy,
     job: jobs.size === 0 ? undefined : [...jobs].join(','),
   };
-  // Renamed in DCGM 3.3; older exporters have the first name.
-  const reasons = int(dev('CLOCK_THROTTLE_REASONS')) ?? int(dev('CLOCKS_EVENT_REASONS'));
-  return { gpu, hostname: text(labels['Hostname']), errors: gpuErrors(index, xid, isThermal(reasons)) };
+  const errors = gpuErrors(index, xid, throttledBy?.includes('heat') === true);
+  return { gpu, hostname: text(labels['Hostname']), errors };
 }
 
 /** DCGM marks what it does not know with these numbers and those just after them (`DCGM_*_BLANK`, dcgm_structs.h). */

@@ -33,3 +33,4 @@ export * from './snapshot.ts';
 export * from './trust.ts';
 export * from './trust-api.ts';
 export * from './work.ts';
+export * from './xid.ts';

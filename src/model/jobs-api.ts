@@ -6,6 +6,22 @@ import { WORK_CLASSES } from './work.ts';
 
 const siteTime = z.iso.datetime().describe('site clock, UTC');
 
+const measured = z.number().nullable();
+
+/** What the GPUs of a running job tell themselves. */
+export const jobTruth = z.object({
+  powerW: measured.describe('of its GPUs, without their hosts; null: one of its servers tells nothing'),
+  isEstimated: z.boolean().describe('it shares a server and nobody says which GPUs are its own: its part is by number'),
+  utilisationPct: measured,
+  energyWh: measured.describe('over all its starts, as far as covered'),
+  energyBasis: z.enum(['counters', 'readings', 'both']).nullable(),
+  energyCoveragePct: measured.describe('part of the running time of its GPUs that the energy is of'),
+  floorW: measured.describe('what its GPUs draw idle, as seen on these servers; null: not seen often enough'),
+  flexibleW: measured.describe('what stopping it would release: measured draw less measured floor'),
+  idleGpus: measured.describe('GPUs it holds that have done nothing for ten minutes; null: not known'),
+  isStuck: z.boolean().nullable().describe('for ten minutes it drew no more than its GPUs do idle'),
+});
+
 export const clusterJob = z.object({
   cluster: z.string(),
   id: z.string(),
@@ -23,6 +39,7 @@ export const clusterJob = z.object({
   timeLimitS: z.number().nullable(),
   requeues: z.number().int(),
   why: z.string().nullable().describe('why it ended or waits, where its cluster says'),
+  measured: jobTruth,
 });
 export type ClusterJobView = z.infer<typeof clusterJob>;
 
@@ -36,6 +53,20 @@ export const jobsPage = z.object({
     }),
   ),
   jobs: z.array(clusterJob),
+  gpuFaults: z
+    .array(
+      z.object({
+        machine: z.string(),
+        gpu: z.number().int(),
+        xid: z.number().int(),
+        what: z.string(),
+        since: siteTime,
+      }),
+    )
+    .describe('GPUs that failed for good: their nodes are out of the plan'),
+  withoutJob: z
+    .array(z.object({ cluster: z.string(), machine: z.string(), powerW: z.number() }))
+    .describe('servers that draw or work though their scheduler has no job on them'),
 });
 export type JobsPage = z.infer<typeof jobsPage>;
 

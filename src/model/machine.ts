@@ -16,6 +16,8 @@ export interface ModePoint {
   readonly hashrateThs: number;
 }
 
+export type GpuThrottle = 'heat' | 'hardware' | 'power-brake';
+
 export interface GpuReading {
   readonly index: number;
   readonly powerW: number | undefined;
@@ -33,6 +35,8 @@ export interface GpuReading {
   readonly tensorActive?: number | undefined;
   /** NVIDIA's number of the last fault the driver reported; 0 where it reported none. */
   readonly xid?: number | undefined;
+  /** Why it slows itself down against its will; empty: it does not; absent: it does not tell. */
+  readonly throttledBy?: readonly GpuThrottle[] | undefined;
   /** The scheduler's job that holds it, as the exporter labels it. */
   readonly job?: string | undefined;
 }

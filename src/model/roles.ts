@@ -1,5 +1,5 @@
 import type { ClusterConfig, NodeRole, WorkClass } from './site.ts';
-import type { ClusterNode } from './work.ts';
+import { takesJobs, type ClusterNode } from './work.ts';
 
 /** What the nodes are used for that a class of work runs on; undefined where the cluster has no roles. */
 export const roleOf = (
@@ -16,10 +16,7 @@ export const usableNodes = (
 ): ClusterNode[] =>
   nodes.filter(
     (node) =>
-      node.gpuModel === gpuModel &&
-      node.state !== 'down' &&
-      node.state !== 'drained' &&
-      (role === undefined || node.partitions.includes(role.partition)),
+      node.gpuModel === gpuModel && takesJobs(node) && (role === undefined || node.partitions.includes(role.partition)),
   );
 
 /** GPUs of these nodes. */

@@ -23,6 +23,8 @@ export interface Job {
   readonly gpuModel: string;
   readonly gpus: number;
   readonly nodes: readonly string[];
+  /** Which GPUs it has of each of its nodes, in their order, where the scheduler says. */
+  readonly gpuIndexes?: readonly (readonly number[])[] | undefined;
   readonly submittedAt: SiteMs | undefined;
   readonly startedAt: SiteMs | undefined;
   readonly endedAt: SiteMs | undefined;
@@ -51,7 +53,13 @@ export interface ClusterNode {
   readonly gpusUsed: number;
   readonly partitions: readonly string[];
   readonly reason: string | undefined;
+  /** Taken out of the plan here: a part of it failed for good. */
+  readonly isFaulty?: boolean;
 }
+
+/** Can the node be given work? */
+export const takesJobs = ({ state, isFaulty }: ClusterNode): boolean =>
+  state !== 'down' && state !== 'drained' && isFaulty !== true;
 
 export interface ClusterReading {
   readonly at: SiteMs;

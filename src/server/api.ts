@@ -30,7 +30,7 @@ import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
-import { jobRoutes } from './job-routes.ts';
+import { jobRoutes, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { siteRoutes } from './site-routes.ts';
@@ -93,6 +93,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     orderRoutes(app, runtime);
     jobRoutes(app, runtime);
     nodeRoutes(app, runtime);
+    repairedRoute(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
     gridRoutes(app, runtime, access.limits);

@@ -43,12 +43,16 @@ export interface SiteClusters {
 
 const kept = z.record(z.string(), z.object({ held: z.array(z.string()), confirmed: z.array(z.string()) }));
 
-/** @param before what was kept last in an earlier life */
+/**
+ * @param before what was kept last in an earlier life
+ * @param isFaulty whether a node, by its address, is out of the plan
+ */
 export function openClusters(
   site: Site,
   io: ClusterIo,
   keepText: (text: string) => void,
   before?: string,
+  isFaulty: (address: string) => boolean = () => false,
 ): SiteClusters {
   const byId = new Map<string, SiteCluster>();
   const past = before === undefined ? {} : kept.parse(JSON.parse(before));
@@ -88,7 +92,7 @@ export function openClusters(
   return {
     byId,
     async readAll() {
-      await Promise.all([...byId.values()].map(readCluster));
+      await Promise.all([...byId.values()].map((cluster) => readCluster(cluster, isFaulty)));
     },
     reload,
     close,
@@ -111,11 +115,16 @@ export function keptIn(store: Pick<Store, 'getMeta' | 'setMeta' | 'flush'>): Clu
   };
 }
 
-export async function readCluster(cluster: SiteCluster): Promise<void> {
+export async function readCluster(
+  cluster: SiteCluster,
+  isFaulty: (address: string) => boolean = () => false,
+): Promise<void> {
   // What is told to wait while it is read may not show in what comes.
   const before = [...cluster.heldByUs];
   try {
-    cluster.reading = await cluster.handle.read();
+    const read = await cluster.handle.read();
+    const nodes = read.nodes.map((node) => (isFaulty(node.address) ? { ...node, isFaulty: true } : node));
+    cluster.reading = { ...read, nodes };
     cluster.failure = undefined;
     const held = new Set(cluster.reading.jobs.filter((job) => job.state === 'held').map((job) => job.id));
     // A job that somebody else released or cancelled is no longer ours to release.

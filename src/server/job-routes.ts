@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { mustAct } from '../control/trust.ts';
-import { Fault, isoUtc, type Job, type SiteMs } from '../model/index.ts';
+import { Fault, isoUtc, xidWords, type Job, type SiteMs } from '../model/index.ts';
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import type { SiteCluster } from './clusters.ts';
 import { ApiProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
+import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
 
 const jobAddress = z.object({ cluster: z.string(), id: z.string() });
@@ -98,6 +99,30 @@ export function jobRoutes(app: App, runtime: Runtime): void {
   );
 }
 
+/** What a person says of a GPU that failed. */
+export function repairedRoute(app: App, runtime: Runtime): void {
+  app.post(
+    '/api/v1/machines/:id/repaired',
+    {
+      onError: refusalsOnRecord(runtime, 'take a repaired server back'),
+      config: { needs: 'operator' },
+      schema: {
+        tags: ['machines'],
+        summary: 'Take a server whose GPU failed back into the plan, whatever its driver still tells of the fault',
+        params: z.object({ id: z.string() }),
+        body: shapes.jobChangeRequest,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      if (runtime.fleet.byId(id) === undefined) throw new ApiProblem(404, 'Not found', `no machine "${id}"`);
+      if (!runtime.gpus.faults.clear(id, actorOf(personOf(request)), request.body.why))
+        throw new ApiProblem(409, 'Nothing to take back', `no GPU of ${id} is out of the plan`);
+      return reply.code(204).send();
+    },
+  );
+}
+
 const classesText = ({ site }: Runtime): string => {
   const ids = site.clusters.flatMap(({ classes }) => classes.map(({ id }) => id));
   return ids.length === 0 ? ': the site file names no cluster' : `; there are ${ids.join(', ')}`;
@@ -148,13 +173,42 @@ function pageOf(runtime: Runtime): shapes.JobsPage {
       readAt: time(reading?.at),
       failure: failure ?? null,
     })),
-    jobs: known.flatMap((cluster) => (cluster.reading?.jobs ?? []).map((job) => jobView(cluster, job))),
+    jobs: known.flatMap((cluster) => (cluster.reading?.jobs ?? []).map((job) => jobView(runtime, cluster, job))),
+    gpuFaults: runtime.gpus.faults.list().map(({ machineId, gpu, xid, since }) => ({
+      machine: machineId,
+      gpu,
+      xid,
+      what: xidWords(xid),
+      since: isoUtc(since),
+    })),
+    withoutJob: runtime.gpus.truth
+      .unaccounted()
+      .map(({ clusterId, machineId, powerW }) => ({ cluster: clusterId, machine: machineId, powerW })),
   };
 }
 
 const time = (at: SiteMs | undefined): string | null => (at === undefined ? null : isoUtc(at));
 
-function jobView({ id: cluster, heldByUs }: SiteCluster, job: Job): shapes.ClusterJobView {
+function truthView(told: JobTruth): shapes.ClusterJobView['measured'] {
+  return {
+    powerW: told.powerW ?? null,
+    isEstimated: told.isEstimated,
+    utilisationPct: told.utilisationPct ?? null,
+    energyWh: told.energyWh ?? null,
+    energyBasis: told.energyBasis ?? null,
+    energyCoveragePct: told.energyCoveragePct ?? null,
+    floorW: told.floorW ?? null,
+    flexibleW: told.flexibleW ?? null,
+    idleGpus: told.idleGpus ?? null,
+    isStuck: told.isStuck ?? null,
+  };
+}
+
+function jobView(
+  { gpus: { truth } }: Runtime,
+  { id: cluster, heldByUs }: SiteCluster,
+  job: Job,
+): shapes.ClusterJobView {
   const { id, name, state, className, customer, gpuModel, gpus, nodes, timeLimitS, requeues, why } = job;
   return {
     cluster,
@@ -173,5 +227,6 @@ function jobView({ id: cluster, heldByUs }: SiteCluster, job: Job): shapes.Clust
     timeLimitS: timeLimitS ?? null,
     requeues,
     why: why ?? null,
+    measured: truthView(truth.job(cluster, job)),
   };
 }

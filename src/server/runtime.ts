@@ -39,6 +39,7 @@ import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
+import { openGpus, type Gpus } from './gpu/gpus.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -170,6 +171,8 @@ export interface Runtime {
   readonly plant: Plant;
   readonly markets: Markets;
   readonly clusters: SiteClusters;
+  /** What GPUs draw and do, by job, and which failed. */
+  readonly gpus: Gpus;
   readonly uplinks: Uplinks;
   readonly history: History;
   readonly telemetry: Telemetry;
@@ -231,7 +234,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     (text) => store.setMeta(HELD_JOBS_KEY, text),
     await store.getMeta(HELD_JOBS_KEY),
+    (address) => gpus.faults.isFaulty(address),
   );
+  const gpus: Gpus = await openGpus(store, {
+    clusters: () => clusters.byId.values(),
+    siteNow: () => clock.now(),
+    wallNow,
+    staleMs: () => staleMsOf(readEveryMs) * clock.speed,
+    trust: () => trust(),
+    recordAct: (act) => journal.act(act),
+    askPlan,
+  });
   const uplinks: Uplinks = openUplinks(site, world.drivers);
   const history: History = openHistory(join(dirname(options.storeFile), 'history'), {
     rawDays: site.history.rawDays,
@@ -327,6 +340,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       identities.observe(member);
       pools.observe(member);
       outages.observe(member);
+      gpus.observe(member);
     },
   });
   const curves: ResponseCurves = createResponseCurves(
@@ -723,6 +737,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...afterOutages.alarms(),
         ...outages.alarms(),
         ...cooling.alarms(),
+        ...gpus.alarms(),
       ],
       picture.at,
     );
@@ -753,6 +768,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function readClusters(): Promise<void> {
     await clusters.readAll();
+    await gpus.look();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
     await nodeMoves.look();
     journal.commands(nodeMoves.drainChanged());
@@ -762,6 +778,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function saveHistory(): Promise<void> {
     historyFailure = await telemetry.save(clock.now());
+    gpus.keep();
   }
 
   function keepResults(): void {
@@ -829,6 +846,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     plant,
     markets,
     clusters,
+    gpus,
     uplinks,
     history,
     telemetry,
@@ -866,6 +884,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.commands(reconciler.drainChanged());
       journal.settle(true);
       books.checkpoint();
+      gpus.keep();
       await planner.close();
       await previewer?.close();
       telemetry.handOver();

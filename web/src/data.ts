@@ -13,6 +13,7 @@ import type {
   seriesPage,
 } from '../../src/model/api.ts';
 import type { NodesPage } from '../../src/model/nodes-api.ts';
+import type { JobsPage } from '../../src/model/jobs-api.ts';
 import type { OrdersPage } from '../../src/model/orders-api.ts';
 import type { SuggestionsPage } from '../../src/model/trust-api.ts';
 import { ApiError, api } from './http.ts';
@@ -180,6 +181,15 @@ export const useNodes = (wanted: boolean) =>
     queryFn: ({ signal }) => api<NodesPage>('/nodes', { signal }),
     enabled: wanted,
     refetchInterval: 2 * FOLLOW_MS,
+  });
+
+/** What GPUs of running jobs draw and do: read by the server twice a minute. */
+export const useJobs = (wanted: boolean) =>
+  useQuery({
+    queryKey: ['asked', 'jobs'],
+    queryFn: ({ signal }) => api<JobsPage>('/jobs', { signal }),
+    enabled: wanted,
+    refetchInterval: 10_000,
   });
 
 /** Past prices move once a quarter-hour: asked for again when an interval has been booked. */

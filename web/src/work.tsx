@@ -2,6 +2,7 @@ import type { Overview } from '../../src/model/api.ts';
 import { known, money, moneyPerHour, number } from './format.ts';
 import { Card, Empty, Figure, LINE_WORDS, Swatch } from './parts.tsx';
 import { plural } from './verdict.ts';
+import { MeasuredJobs } from './work-jobs.tsx';
 
 type Work = Overview['work'][number];
 
@@ -115,6 +116,7 @@ export function WorkSection({ overview: { work, leases } }: { overview: Overview
           </tbody>
         </table>
       )}
+      <MeasuredJobs wanted={work.length > 0} />
       {leases.map((lease) => (
         <div className="lease" key={lease.id}>
           <p>

@@ -80,6 +80,7 @@ const slurmJob = z.object({
   nodes: words,
   tres_req_str: words,
   tres_alloc_str: words,
+  gres_detail: z.array(z.string()).nullish(),
   submit_time: count,
   start_time: count,
   end_time: count,
@@ -123,6 +124,29 @@ export const reservationsReply = z.object({ errors, reservations: z.array(z.obje
 function gpusOf(gres: string): { model: string | undefined; count: number } {
   const match = /(?:^|,)gpu(?::([\w.-]+))?:(\d+)(?=$|[,(])/i.exec(gres);
   return match === null ? { model: undefined, count: 0 } : { model: match[1]?.toLowerCase(), count: Number(match[2]) };
+}
+
+/**
+ * `gpu:h100:4(IDX:0-2,5)` of each node, in the order of its nodes. Undefined where Slurm leaves one out, or a GPU type has a part of its own:
+ * half an answer would give one job the watts of another.
+ */
+function indexesOf(details: readonly string[], nodes: number): number[][] | undefined {
+  const found = details.map((detail) => {
+    const [list, more] = [...detail.matchAll(/(?:^|,)gpu(?::[\w.-]+)?:\d+\(IDX:([\d,-]+)\)/gi)].map(([, one]) => one!);
+    return list === undefined || more !== undefined ? undefined : numbersOf(list);
+  });
+  const known = found.filter((one) => one !== undefined);
+  return nodes > 0 && known.length === nodes ? known : undefined;
+}
+
+/** `0-2,5` -> 0, 1, 2, 5. */
+function numbersOf(list: string): number[] | undefined {
+  const parts = list.split(',').map((part) => /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part));
+  if (parts.some((part) => part === null)) return undefined;
+  return parts.flatMap((part) => {
+    const from = Number(part![1]);
+    return Array.from({ length: Math.max(0, Number(part![2] ?? from) - from + 1) }, (_, i) => from + i);
+  });
 }
 
 /** State and flags in upper case, however the release writes them. */
@@ -198,6 +222,7 @@ export function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClas
       gpuModel: match.gpu,
       gpus,
       nodes,
+      gpuIndexes: indexesOf(job.gres_detail ?? [], nodes.length),
       submittedAt: seconds(job.submit_time),
       // Slurm writes the start it expects of a waiting job, and the latest end of a running one.
       startedAt: waits ? undefined : seconds(job.start_time),

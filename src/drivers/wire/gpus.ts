@@ -1,4 +1,12 @@
-import { CATALOGUE, Fault, type GpuReading, type GpuServerModel, type Reading } from '../../model/index.ts';
+import {
+  CATALOGUE,
+  Fault,
+  xidWords,
+  type GpuReading,
+  type GpuServerModel,
+  type GpuThrottle,
+  type Reading,
+} from '../../model/index.ts';
 
 /** What the drivers of GPU servers have in common, whichever way they read the GPUs. */
 
@@ -71,36 +79,24 @@ export function shareOfLimit(
   return perGpuW;
 }
 
-/** NVIDIA's "XID Errors" catalogue, the numbers met in practice; what they ask of a person, in plain words. */
-const XIDS: Readonly<Record<number, string>> = {
-  13: 'a program made an illegal access (graphics engine exception)',
-  31: 'a program touched memory it does not own (page fault)',
-  43: 'a program was stopped by its own fault',
-  45: 'a program was ended while it ran',
-  48: 'memory error that could not be corrected: restart the GPU',
-  62: 'its controller halted: restart the GPU',
-  63: 'a worn memory row is to be replaced at the next restart',
-  64: 'a worn memory row could not be replaced: exchange the GPU',
-  74: 'NVLink error: check the bridge and its neighbour',
-  79: 'fell off the bus: restart the server, then check power and seat',
-  92: 'many corrected memory errors',
-  94: 'memory error, kept to one program',
-  95: 'memory error, not kept to one program: restart the GPU',
-  119: 'its controller does not answer: restart the GPU',
-  120: 'its controller failed: restart the GPU',
-};
-
 /** @param thermal true where the part slows itself for its heat */
 export function gpuErrors(gpu: number, xid: number | undefined, thermal: boolean): string[] {
   const errors: string[] = [];
-  if (xid !== undefined && xid !== 0)
-    errors.push(`GPU ${gpu}: ${XIDS[xid] ?? "the driver reported a fault; look it up in NVIDIA's list"} (XID ${xid})`);
+  if (xid !== undefined && xid !== 0) errors.push(`GPU ${gpu}: ${xidWords(xid)}`);
   if (thermal) errors.push(`GPU ${gpu}: slowed down because it is too hot`);
   return errors;
 }
 
-/** NVML's `nvmlClocksEventReasons` (nvml.h): software and hardware thermal slowdown. */
-const THERMAL_BITS = 0x20 | 0x40;
+/** Bits of NVML's `nvmlClocksEventReasons` (nvml.h) that mean trouble: slowed by heat, by the board, by the supply. */
+const THROTTLES: readonly (readonly [number, GpuThrottle])[] = [
+  [0x08, 'hardware'],
+  [0x20, 'heat'],
+  [0x40, 'heat'],
+  [0x80, 'power-brake'],
+];
 
-export const isThermal = (reasons: number | undefined): boolean =>
-  reasons !== undefined && Number.isSafeInteger(reasons) && reasons < 2 ** 31 && (reasons & THERMAL_BITS) !== 0;
+/** Why a GPU slows itself down against its will; undefined where nothing is told of it. A limit of power is no trouble. */
+export function throttlesOf(reasons: number | undefined): GpuThrottle[] | undefined {
+  if (reasons === undefined || !Number.isSafeInteger(reasons) || reasons >= 2 ** 31) return undefined;
+  return [...new Set(THROTTLES.flatMap(([bit, what]) => ((reasons & bit) === 0 ? [] : [what])))];
+}

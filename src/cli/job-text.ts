@@ -1,0 +1,81 @@
+import type * as shapes from '../model/jobs-api.ts';
+import { count, table, unknownText, watts } from './output.ts';
+
+/** Jobs in words, for `busbar job`. */
+
+const ENDED: readonly string[] = ['done', 'failed', 'cancelled'];
+const percent = (value: number | null): string => (value === null ? unknownText : `${value.toFixed(0)} %`);
+
+/** What is odd about it, in a word. */
+function marks({ measured: { idleGpus, isStuck } }: shapes.ClusterJobView): string[] {
+  if (isStuck === true) return ['stuck: it draws no more than idle GPUs'];
+  return idleGpus !== null && idleGpus > 0 ? [`${count(idleGpus)} GPUs idle`] : [];
+}
+
+export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsPage, all: boolean): string {
+  if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
+  const shown = jobs.filter(({ state }) => all || !ENDED.includes(state));
+  const rows = shown.map((job) => {
+    const { powerW, isEstimated, utilisationPct } = job.measured;
+    const runs = job.state === 'running';
+    return [
+      `${job.cluster}/${job.id}`,
+      job.name,
+      job.state + (job.heldByBusbar ? ' by the plan' : ''),
+      job.class,
+      job.customer,
+      count(job.gpus),
+      runs ? (isEstimated && powerW !== null ? '~' : '') + watts(powerW) : '-',
+      runs ? percent(utilisationPct) : '-',
+      job.nodes.join(',') || '-',
+      job.submittedAt ?? unknownText,
+      [...marks(job), ...(job.why === null ? [] : [job.why])].join('; '),
+    ];
+  });
+  const head = ['job', 'name', 'state', 'class', 'customer', 'GPUs', 'draws', 'works', 'nodes', 'submitted', ''];
+  const lines = [table(head, rows, [5, 6, 7]), ...(shown.length === 0 ? ['No job runs or waits.'] : [])];
+  if (shown.some(({ measured }) => measured.isEstimated))
+    lines.push('~ shares a server, and nobody says which GPUs are its own: its part is by their number.');
+  for (const { machine, gpu, what, since } of gpuFaults)
+    lines.push(`${machine} is out of the plan since ${since}: GPU ${gpu}: ${what}`);
+  for (const { cluster, machine, powerW } of withoutJob)
+    lines.push(`${machine} draws ${watts(powerW)} though ${cluster} has no job on it.`);
+  for (const { id, failure } of clusters) if (failure !== null) lines.push(`${id} does not answer: ${failure}`);
+  const ended = jobs.length - shown.length;
+  if (ended > 0) lines.push(`${count(ended)} have ended (--all shows them).`);
+  return lines.join('\n');
+}
+
+const BASIS = {
+  counters: 'by the counters of the GPUs',
+  readings: 'summed from readings',
+  both: 'counters and readings',
+};
+
+/** Everything that is known of one job. */
+export function jobText(job: shapes.ClusterJobView): string {
+  const { powerW, isEstimated, utilisationPct, energyWh, energyBasis, energyCoveragePct, floorW, flexibleW } =
+    job.measured;
+  const energy =
+    energyWh === null
+      ? unknownText
+      : `${(energyWh / 1000).toFixed(2)} kWh, ${BASIS[energyBasis!]}, of ${percent(energyCoveragePct)} of its running time`;
+  const lines: [string, string][] = [
+    ['job', `${job.cluster}/${job.id} ${job.name}`],
+    ['state', job.state + (job.heldByBusbar ? ' by the plan' : '')],
+    ['class', `${job.class}, for ${job.customer}`],
+    ['GPUs', `${count(job.gpus)} of ${job.gpuModel}`],
+    ['nodes', job.nodes.join(', ') || '-'],
+    ['submitted', job.submittedAt ?? unknownText],
+    ['started', job.startedAt ?? '-'],
+    ['draws', watts(powerW) + (isEstimated ? ', estimated: it shares a server by number of GPUs' : '')],
+    ['draws idle', floorW === null ? 'unknown: these servers were not seen idle yet' : watts(floorW)],
+    ['would release', flexibleW === null ? unknownText : watts(flexibleW)],
+    ['works', percent(utilisationPct)],
+    ['energy', energy],
+    ['put back', `${count(job.requeues)} times`],
+  ];
+  for (const mark of marks(job)) lines.push(['look at it', mark]);
+  if (job.why !== null) lines.push(['why', job.why]);
+  return lines.map(([what, told]) => `${what.padEnd(14)}${told}`).join('\n');
+}
