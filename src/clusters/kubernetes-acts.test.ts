@@ -309,6 +309,20 @@ describe('nodes', () => {
     await cluster.resume!('a');
   });
 
+  test('a node changes its role by its label, and only from the role it is in', async () => {
+    bench = await kubeBench();
+    put('nodes', nodeOf('a', { metadata: { name: 'a', labels: { 'busbar/role': 'train' } } }));
+    const cluster = bench.open();
+    expect((await cluster.read()).nodes[0]).toMatchObject({ partitions: ['train'] });
+    await cluster.moveNode!('a', 'train', 'infer');
+    await cluster.moveNode!('a', 'train', 'infer');
+    expect(node().metadata.labels).toMatchObject({ 'busbar/role': 'infer' });
+    await expect(cluster.moveNode!('a', 'sim', 'train')).rejects.toMatchObject({
+      kind: 'refused',
+      message: 'a has busbar/role infer, and not sim',
+    });
+  });
+
   test('what somebody else cordoned stays theirs, also where our mark was left on it', async () => {
     bench = await kubeBench();
     put('nodes', nodeOf('a', { spec: { unschedulable: true } }));

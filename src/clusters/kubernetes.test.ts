@@ -113,6 +113,7 @@ describe('a reading', () => {
     expect(Object.keys(byName).sort()).toEqual(['done', 'ending', 'failed', 'held', 'running', 'waiting']);
     expect(byName['running']).toEqual({
       id: 'team-a.running',
+      classId: 'batch-team-a',
       name: 'running',
       state: 'running',
       className: 'batch',

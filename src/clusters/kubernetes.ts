@@ -37,6 +37,9 @@ const config = z
       .record(z.string(), z.string())
       .default({})
       .describe('GPU part, as the catalogue names it, by what the label says; absent: worked out of the label'),
+    roleLabel: label
+      .default('busbar/role')
+      .describe('label of a node that names its role; a node is moved by changing it'),
     customerLabel: label.optional().describe('label of a job that names its customer; absent: its namespace does'),
     image: z
       .string()
@@ -109,7 +112,7 @@ export const kubernetes = defineCluster({
 });
 
 function reader(
-  { watchS, gpuResource, gpuLabel, gpuModels, customerLabel }: Config,
+  { watchS, gpuResource, gpuLabel, gpuModels, roleLabel, customerLabel }: Config,
   classes: readonly WorkClass[],
   io: ClusterIo,
   api: ReturnType<typeof openKubeApi>,
@@ -149,7 +152,7 @@ function reader(
         jobs: [...jobsNow.items.values()],
         workloads: queued === undefined ? undefined : [...queued.items.values()],
       };
-      return toReading(view, { gpuResource, gpuLabel, gpuModels, customerLabel, waitsFor }, classes, at);
+      return toReading(view, { gpuResource, gpuLabel, gpuModels, roleLabel, customerLabel, waitsFor }, classes, at);
     },
     close() {
       isClosed = true;

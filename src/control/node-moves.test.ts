@@ -168,6 +168,9 @@ test('taken back before it moved, the node is given back; after that it is moved
   const draining = await c.run(MOVE, 2);
   expect(await cancel(draining, c.port(), c.now())).toMatchObject({ stage: 'cancelled' });
   expect(c.node.state).toBe('idle');
+  const begun = cluster({ state: 'drained', reason: 'busbar: moves' });
+  expect(await cancel(MOVE, begun.port(), begun.now())).toMatchObject({ stage: 'cancelled' });
+  expect(begun.acts).toEqual(['resume']);
   await expect(cancel({ ...MOVE, stage: 'verifying' }, c.port(), c.now())).rejects.toMatchObject({ kind: 'refused' });
 });
 

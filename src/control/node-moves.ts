@@ -139,9 +139,11 @@ const STEPS: Readonly<Record<MoveStage, Step>> = {
 
 /** A person takes it back: the node starts jobs again in the role it came from. */
 export async function cancel(move: NodeMove, port: MoverPort, now: SiteMs): Promise<NodeMove> {
-  if (move.stage === 'asked') return at(move, 'cancelled', now, undefined);
-  if (move.stage === 'draining') {
-    await port.resume(move.node);
+  if (move.stage === 'asked' || move.stage === 'draining') {
+    // A drain that was asked for may have begun without an answer.
+    const node = port.reading?.nodes.find(({ name }) => name === move.node);
+    if (move.stage === 'draining' || (node?.state === 'drained' && OURS.test(node.reason ?? '')))
+      await port.resume(move.node);
     return at(move, 'cancelled', now, undefined);
   }
   throw new Fault('refused', `${move.node} has been moved already: move it back`);

@@ -6,13 +6,14 @@ import { DRAINED_BY_US, kubeGone, kubeNode, kubePod, podGpus, type KubeNode, typ
 
 export interface KubeDrainSettings {
   readonly gpuResource: string;
+  readonly roleLabel: string;
   /** False: what runs on a node that is drained ends by itself. */
   readonly evicts: boolean;
   /** How long one call goes on asking. */
   readonly evictS: number;
 }
 
-export interface KubeNodeActs extends Pick<Required<ClusterHandle>, 'drain' | 'resume'> {
+export interface KubeNodeActs extends Pick<Required<ClusterHandle>, 'drain' | 'resume' | 'moveNode'> {
   /** What a drained node still waits for, in words. */
   waitsFor(node: string): string | undefined;
 }
@@ -113,6 +114,24 @@ export function nodeActs(api: KubeApi, settings: KubeDrainSettings): KubeNodeAct
       waits.delete(name);
       if (after.spec.unschedulable === true)
         throw new Fault('refused', `Kubernetes took the uncordon of ${name} and did not keep it`);
+    },
+    async moveNode(name, from, to, signal) {
+      const { roleLabel } = settings;
+      const after = await edit(
+        api,
+        nodePath(name),
+        kubeNode,
+        ({ metadata: { labels } }) => {
+          const is = labels[roleLabel];
+          if (is === to) return undefined;
+          if (is !== from)
+            throw new Fault('refused', `${name} has ${roleLabel} ${is ?? 'not at all'}, and not ${from}`);
+          return { metadata: { labels: { [roleLabel]: to } } };
+        },
+        signal,
+      );
+      if (after.metadata.labels[roleLabel] !== to)
+        throw new Fault('refused', `Kubernetes took ${roleLabel} of ${name} and did not keep it`);
     },
     waitsFor: (node) => waits.get(node),
   };

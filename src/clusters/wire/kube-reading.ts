@@ -40,6 +40,8 @@ export interface KubeWords {
   readonly gpuLabel: string;
   /** GPU part by what the label says, where the usual reading of it is not the right one. */
   readonly gpuModels: Readonly<Record<string, string>>;
+  /** Label of a node that names its role. */
+  readonly roleLabel: string;
   readonly customerLabel: string | undefined;
   /** What waits on a node that is being drained, in words. */
   waitsFor(node: string): string | undefined;
@@ -76,6 +78,7 @@ function toNode(node: KubeNode, gpusUsed: number, words: KubeWords): ClusterNode
   const { metadata, spec, status } = node;
   const gpus = gpusIn(status.allocatable, words.gpuResource);
   const product = metadata.labels[words.gpuLabel];
+  const role = metadata.labels[words.roleLabel];
   const gpuModel = product === undefined ? undefined : (words.gpuModels[product] ?? gpuPart(product));
   const address = status.addresses.find(({ type }) => type === 'InternalIP') ?? status.addresses[0];
   const isReady = isTrue(status.conditions, 'Ready') !== undefined;
@@ -89,7 +92,7 @@ function toNode(node: KubeNode, gpusUsed: number, words: KubeWords): ClusterNode
     gpuModel,
     gpus,
     gpusUsed,
-    partitions: [],
+    partitions: role === undefined || role === '' ? [] : [role],
     reason: reasonOf(node, isReady, isCordoned, gpusUsed > 0 ? words.waitsFor(metadata.name) : undefined),
   };
 }
@@ -190,6 +193,7 @@ function asJob(work: Work, words: KubeWords, classes: readonly WorkClass[]): Job
       id: work.id,
       name: metadata.name,
       state,
+      classId: match.id,
       className: match.class,
       customer: (label === undefined ? undefined : metadata.labels[label]) ?? metadata.namespace,
       gpuModel: match.gpu,
