@@ -72,7 +72,6 @@ export function answerKube(server: KubeServer, request: IncomingMessage, body: s
   if (target === undefined) return text(response, 404, '404 page not found\n');
   const isWatch = /^(1|true)$/.test(url.searchParams.get('watch') ?? '');
   const verb = verbOf(method, target, isWatch);
-  const { resource } = target;
   if (server.forbids(verb, resourceText(target))) return refuse(response, forbidden(verb, target));
   if (method === 'GET' && target.name !== '') return one(server, target, response);
   if (method === 'GET') return isWatch ? watch(server, target, url, response) : list(server, target, url, response);

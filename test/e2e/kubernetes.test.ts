@@ -40,7 +40,7 @@ test(
     const simulation = () => sim.truth().jobs.gpus['labs/gpu/batch']!;
     const kube = () => runtime.clusters.byId.get('kube')!;
     await until('a first plan', () => site.plans[0]);
-    const { nodes } = (await until('a first reading', () => kube().reading))!;
+    const { nodes } = await until('a first reading', () => kube().reading);
     expect(nodes.map(({ name, gpuModel }) => [name, gpuModel])).toEqual(
       [1, 2, 3].map((n) => [`rtx4090-000${n}`, 'rtx4090']),
     );

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.js';
 import { Fault } from '../../model/index.ts';
 import type { ClusterHandle, JobRequest } from '../cluster.ts';
 import { wait, type KubeApi } from './kube-api.ts';
@@ -217,7 +218,7 @@ function manifest(
     readonly image: string;
     readonly settings: KubeJobSettings;
   },
-): object {
+): KubernetesJob {
   const { gpuResource } = how.settings;
   const script = job.script.startsWith('#!') ? job.script : `#!/bin/sh\n${job.script}`;
   const limits = {

@@ -1,3 +1,4 @@
+import type { Eviction } from 'kubernetes-types/policy/v1.js';
 import { Fault } from '../../model/index.ts';
 import type { ClusterHandle } from '../cluster.ts';
 import { FIELD_MANAGER, wait, type KubeApi } from './kube-api.ts';
@@ -47,7 +48,7 @@ export function nodeActs(api: KubeApi, settings: KubeDrainSettings): KubeNodeAct
       kind: 'Eviction',
       metadata: { name, namespace },
       deleteOptions: { preconditions: { uid } },
-    };
+    } satisfies Eviction;
     const asked = { method: 'POST', path, body, shape: kubeGone, signal } as const;
     const answer = await api.attempt({ ...asked, expects: [404, 409, 429] });
     if (answer.status !== 429) return undefined;

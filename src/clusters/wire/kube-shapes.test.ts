@@ -1,6 +1,9 @@
 import fc from 'fast-check';
+import type { Job } from 'kubernetes-types/batch/v1.js';
+import type { Node, Pod } from 'kubernetes-types/core/v1.js';
 import { expect, test } from 'vitest';
-import { gpuPart, gpusIn, podGpus, quantity, type KubePodSpec } from './kube-shapes.ts';
+import type { z } from 'zod';
+import { gpuPart, gpusIn, kubeJob, kubeNode, kubePod, podGpus, quantity, type KubePodSpec } from './kube-shapes.ts';
 
 test.each([
   ['1', 1],
@@ -80,3 +83,33 @@ test.each([
   ['NVIDIA-L40S-SHARED', 'l40s-shared'],
   ['', undefined],
 ])('%s is the part %s', (product, part) => expect(gpuPart(product)).toBe(part));
+
+/** Whatever the OpenAPI of Kubernetes lets a server write, the shapes read: the compiler checks it. */
+type Written<T> = T & { readonly metadata: { readonly name: string } };
+const READS = {
+  node: (node: Written<Node>): z.input<typeof kubeNode> => node,
+  pod: (pod: Written<Pod> & { readonly spec: object }): z.input<typeof kubePod> => pod,
+  job: (
+    job: Written<Job> & { readonly spec: { readonly template: { readonly spec: object } } },
+  ): z.input<typeof kubeJob> => job,
+};
+
+test('objects as Kubernetes types them are read', () => {
+  const metadata = {
+    name: 'a',
+    namespace: 'n',
+    uid: 'u',
+    labels: { l: '1' },
+    creationTimestamp: '2026-03-24T12:00:00Z',
+  };
+  const containers = [{ name: 'c', resources: { limits: { [GPU]: '4' } } }];
+  const node = READS.node({
+    metadata,
+    spec: { unschedulable: true, taints: [{ key: 'k', effect: 'NoSchedule' }] },
+    status: {},
+  });
+  expect(kubeNode.parse(node)).toMatchObject({ spec: { unschedulable: true } });
+  expect(podGpus(kubePod.parse(READS.pod({ metadata, spec: { containers } })).spec, GPU)).toBe(4);
+  const job = READS.job({ metadata, spec: { suspend: true, template: { spec: { containers } } } });
+  expect(kubeJob.parse(job).spec).toMatchObject({ suspend: true });
+});

@@ -212,9 +212,13 @@ function toFault(error: unknown, request: HttpRequest, timedOut: boolean): Fault
       { cause: error },
     );
   if (typeof code === 'string' && UNTRUSTED.test(code))
-    return new Fault('unauthorised', `${where}: its certificate is not trusted (${code}); pin its SHA-256`, {
-      cause: error,
-    });
+    return new Fault(
+      'unauthorised',
+      `${where}: its certificate is not trusted (${code}); ${hasAuthority(request) ? 'its authority is none of those named' : 'pin its SHA-256'}`,
+      {
+        cause: error,
+      },
+    );
   // The parser gives a code to some of what is no HTTP and none to the rest; its name is always the same.
   if (name === 'HTTPParserError') {
     return new Fault('garbled', `${where}: not HTTP (${String(code ?? error)})`, { cause: error });
