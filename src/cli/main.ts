@@ -29,6 +29,7 @@ import { restoreVerb } from './restore.ts';
 import { schemaVerb } from './schema.ts';
 import { secretsVerb } from './secrets.ts';
 import { statusVerb } from './status.ts';
+import { tenantVerb, usageVerb } from './tenants.ts';
 import { tokensVerb } from './tokens.ts';
 import { confirmVerb, suggestionsVerb, trustVerb } from './trust.ts';
 import { upVerb } from './up.ts';
@@ -61,6 +62,8 @@ for (const verb of [
   plantVerb,
   adoptVerb,
   jobVerb,
+  tenantVerb,
+  usageVerb,
   historyVerb,
   guardVerb,
   trustVerb,

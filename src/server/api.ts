@@ -32,6 +32,7 @@ import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { jobRoutes } from './job-routes.ts';
 import { orderRoutes } from './order-routes.ts';
+import { tenantRoutes } from './tenants/routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { trustRoutes } from './trust/routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
@@ -91,6 +92,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     plantRoutes(app, runtime);
     orderRoutes(app, runtime);
     jobRoutes(app, runtime);
+    tenantRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
     gridRoutes(app, runtime, access.limits);
