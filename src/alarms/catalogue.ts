@@ -238,6 +238,12 @@ export const ALARMS = {
     meaning:
       'Readings are kept in memory and tried again every minute; the ledger is not concerned. Is the disk full or read-only?',
   },
+  'budget-spent': {
+    severity: 'warning',
+    title: "Part of a project's budget is spent",
+    meaning:
+      "The month's use of a tenant's project reached a percentage its budget names. With onExceeded: refuse no job is taken beyond the whole of it; else it is for the tenant to know. Ends with the month.",
+  },
   'history-full': {
     severity: 'info',
     title: 'History is at its disk budget',

@@ -12,7 +12,8 @@ interface Common {
 }
 interface Submit extends Common {
   readonly class: string;
-  readonly customer: string;
+  readonly customer?: string;
+  readonly project?: string;
   readonly gpus: number;
   readonly minutes: number;
   readonly name?: string;
@@ -31,7 +32,8 @@ export function jobVerb(program: Command): void {
     .description('send a script to the cluster of a class of work')
     .argument('<script>', 'file whose first line begins with #!')
     .requiredOption('--class <id>', 'class of work in the site file')
-    .requiredOption('--customer <account>', 'account it is booked to')
+    .option('--customer <account>', 'account it is booked to; a customer names its project')
+    .option('--project <id>', 'as a customer: one of your projects; default: your only one')
     .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
     .option('--gpus <n>', 'GPUs it needs', whole, 0)
     .option('--minutes <n>', 'limit of time', whole, 60)

@@ -30,6 +30,7 @@ import { restoreVerb } from './restore.ts';
 import { schemaVerb } from './schema.ts';
 import { secretsVerb } from './secrets.ts';
 import { statusVerb } from './status.ts';
+import { tenantVerb, usageVerb } from './tenants.ts';
 import { tokensVerb } from './tokens.ts';
 import { confirmVerb, suggestionsVerb, trustVerb } from './trust.ts';
 import { upVerb } from './up.ts';
@@ -64,6 +65,8 @@ for (const verb of [
   jobVerb,
   nodeVerb,
   repairedVerb,
+  tenantVerb,
+  usageVerb,
   historyVerb,
   guardVerb,
   trustVerb,

@@ -9,6 +9,7 @@ interface Options {
   readonly server: string;
   readonly json?: boolean;
   readonly role: string;
+  readonly tenant?: string;
   readonly why?: string;
   readonly passwordStdin?: boolean;
 }
@@ -29,6 +30,7 @@ export function usersVerb(program: Command): void {
   verb('list', 'all accounts').action(list);
   why(verb('add <name>', 'add an account; asks for its password'))
     .requiredOption('--role <role>', ROLES.join(', '))
+    .option('--tenant <id>', 'of the site file: whose customer it is')
     .option('--password-stdin', 'read the password from standard input')
     .action(add);
   why(verb('passwd [name]', 'change your own password, or, as an admin, set that of another'))
@@ -36,7 +38,10 @@ export function usersVerb(program: Command): void {
     .action(passwd);
   why(verb('role <name>', 'what an account may do; ends its sessions'))
     .addArgument(role())
-    .action((name: string, to: UserRow['role'], options: Options) => change(name, { role: to }, options));
+    .option('--tenant <id>', 'of the site file: whose customer it becomes')
+    .action((name: string, to: UserRow['role'], options: Options) =>
+      change(name, { role: to, ...ofTenant(options) }, options),
+    );
   const simple: Readonly<Record<string, readonly [string, UserChange]>> = {
     disable: ['keep an account from signing in, and end its sessions; its tokens rest', { disabled: true }],
     enable: ['let it sign in again', { disabled: false }],
@@ -53,6 +58,7 @@ function done({ json }: Options, text: string): void {
   else print(text);
 }
 
+const ofTenant = ({ tenant }: Options) => (tenant === undefined ? {} : { tenant });
 const because = ({ why }: Options) => (why === undefined ? {} : { why });
 
 async function list({ server, json }: Options): Promise<void> {
@@ -62,7 +68,7 @@ async function list({ server, json }: Options): Promise<void> {
   const head = ['name', 'role', 'state', 'last sign-in', 'failures', 'sessions', 'tokens'];
   const rows = view.users.map((user) => [
     user.name,
-    user.role,
+    user.tenant === null ? user.role : `${user.role} of ${user.tenant}`,
     user.disabled ? 'disabled' : user.lockedUntil === null ? 'good' : `locked until ${user.lockedUntil}`,
     user.signedInAt ?? 'never',
     String(user.failures),
@@ -74,9 +80,9 @@ async function list({ server, json }: Options): Promise<void> {
 
 async function add(name: string, options: Options): Promise<void> {
   const password = await newPassword(options.passwordStdin === true, name);
-  const body = { name, role: options.role, password, ...because(options) };
+  const body = { name, role: options.role, ...ofTenant(options), password, ...because(options) };
   await send(options.server, 'POST', '/api/v1/users', body);
-  done(options, `${name} can sign in as ${options.role}`);
+  done(options, `${name} can sign in as ${options.role}${options.tenant === undefined ? '' : ` of ${options.tenant}`}`);
 }
 
 async function passwd(name: string | undefined, options: Options): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   JobUsage,
   ProcessPort,
   ProgramPort,
+  RunAs,
   SecretRef,
   SiteMs,
   WallMs,
@@ -56,6 +57,8 @@ export interface JobRequest {
 export interface ClusterHandle {
   read(signal?: AbortSignal): Promise<ClusterReading>;
   submit?(job: JobRequest, signal?: AbortSignal): Promise<string>;
+  /** The same as another user than the site's own. @throws Fault `unsupported` where what is told of the user is not what the cluster takes */
+  submitAs?(as: RunAs, job: JobRequest, signal?: AbortSignal): Promise<string>;
   /** A pending job waits until it is released. */
   hold?(jobId: string, signal?: AbortSignal): Promise<void>;
   release?(jobId: string, signal?: AbortSignal): Promise<void>;

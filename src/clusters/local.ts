@@ -61,6 +61,8 @@ const keptJob = z.object({
   pausedAtAgeS: z.number().optional(),
   pausedS: z.number(),
   killAtAgeS: z.number().optional(),
+  /** Absent: that of the settings. */
+  userId: z.number().optional(),
 });
 type KeptJob = z.output<typeof keptJob>;
 const keptQueue = z.object({ nextId: z.number(), jobs: z.array(keptJob) });
@@ -115,6 +117,15 @@ export const local = defineCluster({
         await act(job, all);
         await startNext(id, all, settings, io);
       });
+    const submit = (request: JobRequest, userId: number | undefined): Promise<string> =>
+      inTurn(async (all) => {
+        demandRoom(request, all, settings, classes);
+        const job = { ...toKept(String(all.nextId), request, io.siteNow()), userId };
+        all.nextId += 1;
+        all.jobs.push(job);
+        await startNext(id, all, settings, io);
+        return job.id;
+      });
     const signal = (job: KeptJob, which: Parameters<ProcessPort['signal']>[1]) =>
       io.processes.signal(folderOf(id, job), which);
 
@@ -125,15 +136,12 @@ export const local = defineCluster({
           nodes: [nodeOf(id, settings, jobs)],
           jobs: jobs.flatMap((job) => toJob(job, id, settings, classes)),
         })),
-      submit: (request) =>
-        inTurn(async (all) => {
-          demandRoom(request, all, settings, classes);
-          const job = toKept(String(all.nextId), request, io.siteNow());
-          all.nextId += 1;
-          all.jobs.push(job);
-          await startNext(id, all, settings, io);
-          return job.id;
-        }),
+      submit: (request) => submit(request, undefined),
+      async submitAs({ userId }, request) {
+        if (userId === undefined)
+          throw new Fault('unsupported', `${id} runs jobs as a user of this host: name its userId`);
+        return submit(request, userId);
+      },
       hold: (jobId) =>
         onJob(jobId, (job) => {
           if (job.state === 'pending') job.state = 'held';
@@ -307,7 +315,7 @@ async function startNext(cluster: string, all: KeptQueue, settings: Config, io: 
         mostOutputBytes: Math.round(settings.mostOutputMb * 1e6),
         memoryMb: job.memoryMb,
         cpus: cpuNumbers,
-        userId: settings.userId,
+        userId: job.userId ?? settings.userId,
       });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Fault, secretRef } from '../model/index.ts';
-import { defineCluster, type ClusterHandle } from './cluster.ts';
+import { Fault, secretRef, type SecretRef } from '../model/index.ts';
+import { defineCluster, type ClusterHandle, type JobRequest } from './cluster.ts';
 import { expandHostlist } from './hostlist.ts';
 import { jobNumber, nodeName, openScontrol, plainReason, type Scontrol } from './wire/scontrol.ts';
 import {
@@ -79,7 +79,15 @@ export const slurm = defineCluster({
     const urls = typeof settings.url === 'string' ? [settings.url] : settings.url;
     const version = settings.version === undefined ? undefined : Number(settings.version.split('.')[2]);
     const tokens = tokenSource(settings, io, () => scontrol);
-    const rest = openSlurmrestd({ urls, user: settings.user, version, timeoutMs: settings.timeoutMs }, tokens, io);
+    const { timeoutMs } = settings;
+    const rest = openSlurmrestd({ urls, user: settings.user, version, timeoutMs }, tokens, io);
+    /** The token of the user says who it is: Slurm takes no other name beside it. */
+    const restAs = (user: string, token: SecretRef): Slurmrestd =>
+      openSlurmrestd(
+        { urls, user, version, timeoutMs },
+        tokenSource({ user, token }, io, () => undefined),
+        io,
+      );
     const scontrol: Scontrol | undefined =
       settings.scontrol === undefined
         ? undefined
@@ -103,7 +111,7 @@ export const slurm = defineCluster({
         const { jobs } = await rest.call({ api: 'slurmdb', method: 'GET', path, shape: recordsReply, signal });
         return toUsage(jobs);
       },
-      ...jobWrites(rest, scontrol),
+      ...jobWrites(rest, scontrol, restAs),
       ...nodeWrites(rest, scontrol),
       ...(scontrol !== undefined && { moveNode: partitionMoves(rest, scontrol) }),
       ...(settings.powerLicence === undefined || scontrol === undefined
@@ -125,20 +133,23 @@ async function withPartitions(rest: Slurmrestd, nodes: readonly SlurmNode[], sig
   }));
 }
 
-type JobWrites = Pick<Required<ClusterHandle>, 'submit' | 'hold' | 'release' | 'requeue' | 'cancel'>;
+type JobWrites = Pick<Required<ClusterHandle>, 'submit' | 'submitAs' | 'hold' | 'release' | 'requeue' | 'cancel'>;
 
-function jobWrites(rest: Slurmrestd, scontrol: Scontrol | undefined): JobWrites {
+function jobWrites(
+  rest: Slurmrestd,
+  scontrol: Scontrol | undefined,
+  restAs: (user: string, token: SecretRef) => Slurmrestd,
+): JobWrites {
   const update = async (id: string, body: object, signal: AbortSignal | undefined): Promise<void> => {
     const path = `/job/${jobNumber(id)}`;
     await rest.call({ method: 'POST', path, shape: plainReply, body: () => body, signal });
   };
   return {
-    async submit(job, signal) {
-      const body = (version: number): object => submission(job, version);
-      const call = { method: 'POST', path: '/job/submit', shape: submitReply, body, signal, once: true } as const;
-      const { job_id } = await rest.call(call);
-      if (job_id === undefined) throw new Fault('garbled', 'slurmrestd: submitted, but no job id came back');
-      return String(job_id);
+    submit: (job, signal) => submit(rest, job, signal),
+    async submitAs({ cluster, user, token }, job, signal) {
+      if (user === undefined || token === undefined)
+        throw new Fault('unsupported', `${cluster} runs jobs as a user of Slurm: name its user and token`);
+      return submit(restAs(user, token), job, signal);
     },
     hold: (id, signal) => update(id, { hold: true }, signal),
     release: (id, signal) => update(id, { hold: false }, signal),
@@ -159,9 +170,17 @@ function jobWrites(rest: Slurmrestd, scontrol: Scontrol | undefined): JobWrites 
   };
 }
 
+async function submit(rest: Slurmrestd, job: JobRequest, signal: AbortSignal | undefined): Promise<string> {
+  const body = (version: number): object => submission(job, version);
+  const call = { method: 'POST', path: '/job/submit', shape: submitReply, body, signal, once: true } as const;
+  const { job_id } = await rest.call(call);
+  if (job_id === undefined) throw new Fault('garbled', 'slurmrestd: submitted, but no job id came back');
+  return String(job_id);
+}
+
 const PATH = '/bin:/usr/bin:/usr/local/bin';
 
-function submission(job: Parameters<JobWrites['submit']>[0], version: number): object {
+function submission(job: JobRequest, version: number): object {
   const { name, partition, qos, account, gpus, timeLimitMinutes, script, licences, folder } = job;
   const asked = {
     name,

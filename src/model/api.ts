@@ -406,7 +406,8 @@ export const seriesPage = z.object({
 });
 
 /** Each may do what those before it may. */
-export const ROLES = ['viewer', 'operator', 'admin'] as const;
+/** From the least on. A customer may use what is open to customers by name, and there what is their tenant's own. */
+export const ROLES = ['customer', 'viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 const role = z.enum(ROLES);
 
@@ -418,6 +419,7 @@ export const session = z.object({
     .enum(['session', 'token', 'link'])
     .nullable()
     .describe('link: by possession of the machine that runs the server, which is an admin without an account'),
+  tenant: z.string().nullable().describe('of the site file, for a customer'),
   expiresAt: z.iso.datetime().nullable().describe('when the credential ends at the latest; wall clock'),
   readsNeedSignIn: z.boolean().describe('false on the emulated demo, where anybody on this machine may look'),
   accounts: z.boolean().describe('whether anybody can sign in by name and password yet'),
@@ -576,6 +578,7 @@ export type TokenMade = z.infer<typeof tokenMade>;
 export const userRow = z.object({
   name: z.string(),
   role,
+  tenant: z.string().nullable().describe('whose the account is, for a customer'),
   disabled: z.boolean(),
   createdAt: wallTime,
   passwordAt: wallTime.describe('when the password was set'),
@@ -587,10 +590,21 @@ export const userRow = z.object({
 });
 export const userList = z.object({ users: z.array(userRow) });
 export type UserRow = z.infer<typeof userRow>;
-export const userAdd = z.strictObject({ name: accountName, role, password: anyPassword, why: because });
+const ofTenant = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('id of a tenant of the site file: for a customer, and for nobody else');
+export const userAdd = z.strictObject({
+  name: accountName,
+  role,
+  tenant: ofTenant,
+  password: anyPassword,
+  why: because,
+});
 /** One change at a time, so that each stands in the record by itself. */
 export const userChange = z.union([
-  z.strictObject({ role, why: because }),
+  z.strictObject({ role, tenant: ofTenant, why: because }),
   z.strictObject({ disabled: z.boolean(), why: because }),
   z.strictObject({ password: anyPassword, why: because }),
   z.strictObject({ unlock: z.literal(true), why: because }),

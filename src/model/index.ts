@@ -30,6 +30,8 @@ export * from './secret.ts';
 export * from './series.ts';
 export * from './site.ts';
 export * from './snapshot.ts';
+export * from './tenants.ts';
+export * from './tenants-api.ts';
 export * from './trust.ts';
 export * from './trust-api.ts';
 export * from './work.ts';

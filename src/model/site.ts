@@ -5,6 +5,7 @@ import { AFTER_OUTAGE } from './machine.ts';
 import { secretRef } from './secret.ts';
 import { SERIES } from './series.ts';
 import type { BallastFacts } from './snapshot.ts';
+import { tenant } from './tenants.ts';
 import { TRUST } from './trust.ts';
 import { WORK_CLASSES } from './work.ts';
 
@@ -691,6 +692,10 @@ export const siteSchema = z.strictObject({
       hottestC: z.number().min(20).max(150).optional().describe('a machine hotter than this raises an alarm'),
     })
     .prefault({}),
+  tenants: z
+    .array(tenant)
+    .default([])
+    .describe('customers with an account of their own here, each of whom sees and runs what is theirs alone'),
   owners: z.array(z.strictObject({ id, name: z.string().min(1) })).default([]),
   halls: z.array(hall).min(1),
   feeders: z

@@ -15,7 +15,7 @@ import type { App } from './routes.ts';
 
 const nobody = { needs: 'public' } as const;
 /** One's own passwords, sessions and tokens. */
-const own = { needs: 'viewer', credentials: true } as const;
+const own = { needs: 'viewer', credentials: true, customers: true } as const;
 const admins = { needs: 'admin', credentials: true } as const;
 
 const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : isoUtc(ms));
@@ -69,6 +69,7 @@ export function signInRoutes(app: App, access: Access): void {
       signedIn: signed !== undefined,
       who: signed?.person.name ?? null,
       role: signed?.person.role ?? null,
+      tenant: signed?.person.tenant ?? null,
       via: signed?.person.via ?? null,
       expiresAt: isoOrNull(signed?.expiresMs),
       readsNeedSignIn: !access.openReads,
@@ -238,6 +239,8 @@ export function tokenRoutes(app: App, access: Access): void {
       const mine = personOf(request).role;
       if (lesser(mine, role) !== role)
         throw new ApiProblem(403, 'Not allowed', `your role is ${mine}: a token cannot be ${role}`);
+      if (role === 'customer' && personOf(request).tenant === undefined)
+        throw new ApiProblem(400, 'Not of a tenant', 'a token for a customer is made by an account of the tenant');
       const made = await access.tokens.make({ account, name, role, tags: tags ?? undefined, days });
       if (made === undefined) throw new ApiProblem(409, 'Taken', `you have a token "${name}" already: revoke it first`);
       const scope = tags === null ? 'all routes' : tags.join(', ');
@@ -327,6 +330,7 @@ const noAccount = () =>
 const userRow = (one: AccountSummary, nowMs: number): shapes.UserRow => ({
   name: one.name,
   role: one.role,
+  tenant: one.tenant ?? null,
   disabled: one.disabled,
   createdAt: isoUtc(one.createdMs),
   passwordAt: isoUtc(one.passwordMs),

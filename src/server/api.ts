@@ -33,6 +33,7 @@ import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { jobRoutes, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
+import { tenantRoutes } from './tenants/routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { trustRoutes } from './trust/routes.ts';
 import { activityView, intervalView, overviewOf, planView, todayOf, type Today } from './view.ts';
@@ -94,6 +95,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     jobRoutes(app, runtime);
     nodeRoutes(app, runtime);
     repairedRoute(app, runtime);
+    tenantRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
     gridRoutes(app, runtime, access.limits);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { mustAct } from '../control/trust.ts';
-import { Fault, isoUtc, xidWords, type Job, type SiteMs } from '../model/index.ts';
+import { Fault, isoUtc, visibleAccounts, xidWords, type Job, type SiteMs } from '../model/index.ts';
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import type { SiteCluster } from './clusters.ts';
@@ -10,6 +11,8 @@ import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
+import { askerOf, type Asker } from './tenants/routes.ts';
+import { accountFor, runAsOf, withinQuota } from './tenants/submit.ts';
 
 const jobAddress = z.object({ cluster: z.string(), id: z.string() });
 
@@ -18,21 +21,21 @@ export function jobRoutes(app: App, runtime: Runtime): void {
   app.get(
     '/api/v1/jobs',
     {
-      config: { needs: 'viewer' },
+      config: { needs: 'viewer', customers: true },
       schema: {
         tags: ['control'],
         summary: 'Jobs of every cluster, as it told them last',
         response: { 200: shapes.jobsPage },
       },
     },
-    () => pageOf(runtime),
+    (request) => pageOf(runtime, askerOf(runtime.site, request)),
   );
   app.post(
     '/api/v1/jobs',
     {
       onError: refusalsOnRecord(runtime, 'submit a job'),
-      // A script runs as the user that jobs have there: no less than what an admin may do.
-      config: { needs: 'admin' },
+      // A script runs as the user that jobs have there: no less than what an admin may do. A customer's runs as the tenant's own user.
+      config: { needs: 'admin', customers: true },
       schema: {
         tags: ['control'],
         summary: 'Submit a job to the cluster of a class of work',
@@ -41,26 +44,32 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       },
     },
     async (request, reply) => {
-      const { why, class: classId, ...job } = request.body;
+      const { why, class: classId, customer: bookedTo, project, ...job } = request.body;
       const config = runtime.site.clusters.find(({ classes }) => classes.some(({ id }) => id === classId));
       const work = config?.classes.find(({ id }) => id === classId);
       if (config === undefined || work === undefined)
         throw new ApiProblem(404, 'Not found', `there is no class of work "${classId}"${classesText(runtime)}`);
       const { handle } = clusterOf(runtime, config.id);
-      const id = await carryOut(runtime, `submit job ${job.name}`, () => {
-        const submit = demand(handle.submit, `${config.id} takes no jobs from here`);
-        const { customer: account, ...rest } = job;
-        return submit({ ...rest, account, partition: work.match.partition, qos: work.match.qos });
-      });
-      const what = `submit job ${config.id}/${id} (${job.name}, ${job.gpus} GPUs, ${classId}, for ${job.customer})`;
-      record(runtime, actorOf(personOf(request)), what, why);
+      const asker = askerOf(runtime.site, request);
+      const customer = accountFor(asker, { customer: bookedTo, project });
+      const as = asker && runAsOf(asker, config);
+      const wanted = { ...job, account: customer, partition: work.match.partition, qos: work.match.qos };
+      const send = () =>
+        as === undefined
+          ? demand(handle.submit, `${config.id} takes no jobs from here`)(wanted)
+          : demand(handle.submitAs, `${config.id} runs no jobs as a user of a tenant`)(as, wanted);
+      const id = await withinQuota(runtime, { config, work, customer, ...job }, () =>
+        carryOut(runtime, asker, `submit job ${job.name}`, send),
+      );
+      const what = `submit job ${config.id}/${id} (${job.name}, ${job.gpus} GPUs, ${classId}, for ${customer})`;
+      record(runtime, whoOf(request), what, why);
       return reply.code(201).send({ cluster: config.id, id });
     },
   );
   app.get(
     '/api/v1/jobs/:cluster/:id/output',
     {
-      config: { needs: 'operator' },
+      config: { needs: 'operator', customers: true },
       schema: {
         tags: ['control'],
         summary: 'The end of what a job has written, one megabyte of it at the most',
@@ -68,17 +77,19 @@ export function jobRoutes(app: App, runtime: Runtime): void {
         response: { 200: shapes.jobOutput },
       },
     },
-    async ({ params: { cluster, id } }) => {
+    async (request) => {
+      const { cluster, id } = request.params;
+      const asker = mustBeTheirs(runtime, request, cluster, id);
       const { handle } = clusterOf(runtime, cluster);
       const elsewhere = `the output of jobs of ${cluster} lies on its own file system: look there`;
-      return { cluster, id, output: await asked(() => demand(handle.output, elsewhere)(id)) };
+      return { cluster, id, output: await asked(asker, () => demand(handle.output, elsewhere)(id)) };
     },
   );
   app.post(
     '/api/v1/jobs/:cluster/:id/cancel',
     {
       onError: refusalsOnRecord(runtime, 'cancel a job'),
-      config: { needs: 'operator' },
+      config: { needs: 'operator', customers: true },
       schema: {
         tags: ['control'],
         summary: 'End a job, whether it waits or runs',
@@ -89,11 +100,12 @@ export function jobRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const { cluster, id } = request.params;
+      const asker = mustBeTheirs(runtime, request, cluster, id);
       const { handle } = clusterOf(runtime, cluster);
-      await carryOut(runtime, `cancel job ${cluster}/${id}`, () =>
+      await carryOut(runtime, asker, `cancel job ${cluster}/${id}`, () =>
         demand(handle.cancel, `${cluster} cancels no jobs from here`)(id),
       );
-      record(runtime, actorOf(personOf(request)), `cancel job ${cluster}/${id}`, request.body.why);
+      record(runtime, whoOf(request), `cancel job ${cluster}/${id}`, request.body.why);
       return reply.code(202).send({ cluster, id });
     },
   );
@@ -140,14 +152,14 @@ function demand<T>(method: T | undefined, otherwise: string): T {
 }
 
 /** A person asked for it: what is in suggest follows, what is in shadow writes to nothing. */
-const carryOut = <T>(runtime: Runtime, what: string, act: () => Promise<T>): Promise<T> =>
-  asked(() => {
+const carryOut = <T>(runtime: Runtime, asker: Asker | undefined, what: string, act: () => Promise<T>): Promise<T> =>
+  asked(asker, () => {
     mustAct(runtime.people.trust(), what, true);
     return act();
   });
 
 /** What a cluster cannot or will not do is the caller's to know; what it does not answer is nobody's fault here. */
-async function asked<T>(act: () => Promise<T>): Promise<T> {
+async function asked<T>(asker: Asker | undefined, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
@@ -155,35 +167,68 @@ async function asked<T>(act: () => Promise<T>): Promise<T> {
     const { kind, message } = error;
     if (kind === 'refused') throw new ApiProblem(409, 'The cluster refused', message);
     if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
-    throw new ApiProblem(502, 'The cluster does not answer', message);
+    // What is wrong with it names addresses of the site.
+    throw new ApiProblem(502, 'The cluster does not answer', asker === undefined ? message : NO_ANSWER);
   }
+}
+
+const NO_ANSWER = 'it does not answer at the moment; what runs there goes on';
+
+/** A customer stands in the record with its tenant. */
+function whoOf(request: FastifyRequest): string {
+  const person = personOf(request);
+  return person.tenant === undefined ? actorOf(person) : `${actorOf(person)} of ${person.tenant}`;
+}
+
+/** To a customer there are no jobs but its own. @throws ApiProblem 404 */
+function mustBeTheirs(runtime: Runtime, request: FastifyRequest, cluster: string, id: string): Asker | undefined {
+  const asker = askerOf(runtime.site, request);
+  if (asker === undefined) return undefined;
+  const accounts = visibleAccounts(asker.tenant, asker.account);
+  const jobs = runtime.clusters.byId.get(cluster)?.reading?.jobs ?? [];
+  const isTheirs =
+    jobs.some((job) => job.id === id && accounts.has(job.customer)) || runtime.customers.isTaken(cluster, id, accounts);
+  if (!isTheirs) throw new ApiProblem(404, 'Not found', `you have no job ${cluster}/${id}`);
+  return asker;
 }
 
 function record(runtime: Runtime, who: string, what: string, why: string): void {
   runtime.journal.act({ id: `job-${randomUUID()}`, at: runtime.clock.now(), who, what, why });
 }
 
-function pageOf(runtime: Runtime): shapes.JobsPage {
+function pageOf(runtime: Runtime, asker: Asker | undefined): shapes.JobsPage {
   const known = [...runtime.clusters.byId.values()];
+  const accounts = asker && visibleAccounts(asker.tenant, asker.account);
   const drivers = new Map(runtime.site.clusters.map(({ id, driver }) => [id, driver]));
   return {
     clusters: known.map(({ id, reading, failure }) => ({
       id,
       driver: drivers.get(id) ?? '',
       readAt: time(reading?.at),
-      failure: failure ?? null,
+      failure: failure === undefined ? null : asker === undefined ? failure : NO_ANSWER,
     })),
-    jobs: known.flatMap((cluster) => (cluster.reading?.jobs ?? []).map((job) => jobView(runtime, cluster, job))),
-    gpuFaults: runtime.gpus.faults.list().map(({ machineId, gpu, xid, since }) => ({
-      machine: machineId,
-      gpu,
-      xid,
-      what: xidWords(xid),
-      since: isoUtc(since),
-    })),
-    withoutJob: runtime.gpus.truth
-      .unaccounted()
-      .map(({ clusterId, machineId, powerW }) => ({ cluster: clusterId, machine: machineId, powerW })),
+    jobs: known.flatMap((cluster) =>
+      (cluster.reading?.jobs ?? [])
+        .filter((job) => accounts === undefined || accounts.has(job.customer))
+        .map((job) => jobView(runtime, cluster, job)),
+    ),
+    // What stands in a rack and failed there is the site's to know.
+    gpuFaults:
+      asker !== undefined
+        ? []
+        : runtime.gpus.faults.list().map(({ machineId, gpu, xid, since }) => ({
+            machine: machineId,
+            gpu,
+            xid,
+            what: xidWords(xid),
+            since: isoUtc(since),
+          })),
+    withoutJob:
+      asker !== undefined
+        ? []
+        : runtime.gpus.truth
+            .unaccounted()
+            .map(({ clusterId, machineId, powerW }) => ({ cluster: clusterId, machine: machineId, powerW })),
   };
 }
 

@@ -45,6 +45,7 @@ import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
 import { createOutages, type Outages } from './outages.ts';
 import { openMarkets, type Markets } from './markets.ts';
+import { createCustomerMeter, type CustomerMeter } from './tenants/meter.ts';
 import { createIdentities, type Identities } from './identities.ts';
 import { createPeople, type People } from './people.ts';
 import { createPools, type Pools } from './pools/pools.ts';
@@ -107,6 +108,8 @@ const CONTROL_MS = 400;
 /** How old the picture may become while machines are told to draw less. */
 const SHED_WAITS_MS = 4_000;
 const CHECKPOINT_MS = 5_000;
+/** The accounting of a cluster is a long answer, and of a month. */
+const ENERGY_MS = 300_000;
 /** A kill loses at most this much of the gauges; energy is counted by the meters. */
 const HISTORY_MS = 60_000;
 const ACTIVITY_MS = 1_000;
@@ -200,6 +203,8 @@ export interface Runtime {
   readonly guard: SiteGuard | undefined;
   readonly journal: Journal;
   readonly identities: Identities;
+  /** What tenants use and spend. */
+  readonly customers: CustomerMeter;
   readonly curves: ResponseCurves;
   /** What machines and outlets do when their supply comes back. */
   readonly afterOutages: AfterOutages;
@@ -303,6 +308,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     stopNow: (order) => planning.stop(order),
   });
   const identities = await createIdentities({ store, journal, siteNow: () => clock.now() });
+  const customers = await createCustomerMeter({
+    store,
+    journal,
+    clusters,
+    site: () => site,
+    siteNow: () => clock.now(),
+    curtailment: (workClass, at) => books.curtailment(workClass, at),
+  });
   const grid = await createGrid({
     store,
     journal,
@@ -665,6 +678,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     suggestions.look();
     picture = takePicture(sources);
     books.look(picture, planning.planned(), swept);
+    customers.look(picture);
     raiseAlarms();
     witness.examine(picture, reconciler);
     if (trust() !== 'shadow' && planning.plan() !== undefined) ballast.look(picture);
@@ -732,6 +746,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...raised,
         ...pools.alarms(),
         ...identities.alarms(),
+        ...customers.alarms(),
         ...devices.alarms(),
         ...grid.alarms(),
         ...afterOutages.alarms(),
@@ -824,7 +839,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('activity', ACTIVITY_MS, () => journal.tell(), log),
     loop('results', RESULTS_MS, keepResults, log),
     controlLoop,
-    loop('checkpoint', CHECKPOINT_MS, () => books.checkpoint(), log),
+    loop(
+      'checkpoint',
+      CHECKPOINT_MS,
+      () => {
+        books.checkpoint();
+        customers.checkpoint();
+      },
+      log,
+    ),
+    loop('customers', ENERGY_MS, () => customers.readEnergy(), log),
     loop(
       'prune',
       PRUNE_MS,
@@ -870,6 +894,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     guard,
     journal,
     identities,
+    customers,
     curves,
     afterOutages,
     nodeMoves,
@@ -885,6 +910,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       gpus.keep();
+      customers.checkpoint();
       await planner.close();
       await previewer?.close();
       telemetry.handOver();

@@ -1,6 +1,7 @@
 import { drivers } from '../drivers/index.ts';
 import { AFTER_OUTAGE, addressesOf, type AfterOutage, CATALOGUE, concaveHull, siteParts } from '../model/index.ts';
 import type { SiteIssue } from './registry.ts';
+import { tenantRules } from './tenants/rules.ts';
 
 /**
  * What only the whole of a site file shows: references, doubles, overlaps. Works on the file as it was read, so that
@@ -38,6 +39,7 @@ const LISTS = [
   'leases',
   'feeds',
   'owners',
+  'tenants',
 ] as const;
 
 export function crossIssues(site: unknown): SiteIssue[] {
@@ -64,6 +66,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   addresses(site, tell);
   listening(site, tell);
   gridSources(site, tell);
+  tenantRules(site, tell);
   return issues;
 }
 

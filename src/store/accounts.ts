@@ -7,6 +7,8 @@ export interface Account {
   /** Folded: lower case. */
   readonly name: string;
   readonly role: Role;
+  /** Of a customer, and of nobody else. */
+  readonly tenant: string | undefined;
   /** An argon2id hash in PHC form. */
   readonly passwordHash: string;
   readonly disabled: boolean;
@@ -58,13 +60,15 @@ export interface AccountStore {
   list(nowMs: number): Promise<readonly AccountSummary[]>;
   find(name: string): Promise<Account | undefined>;
   /** False where the name is taken. */
-  add(account: Pick<Account, 'name' | 'role' | 'passwordHash' | 'createdMs'>): Promise<boolean>;
+  add(
+    account: Pick<Account, 'name' | 'role' | 'passwordHash' | 'createdMs'> & { readonly tenant?: string | undefined },
+  ): Promise<boolean>;
   /** Also ends all sessions of the account, and opens its lock. False where there is no such account. */
   setPassword(name: string, passwordHash: string, nowMs: number): Promise<boolean>;
   /** The same password under newer parameters: ends nothing. Only where `oldHash` is still the one kept. */
   rehash(name: string, oldHash: string, passwordHash: string): Promise<void>;
   /** Ends all sessions of the account. The last admin that can sign in stays one. */
-  setRole(name: string, role: Role): Promise<AccountChange>;
+  setRole(name: string, role: Role, tenant?: string): Promise<AccountChange>;
   /** Disabling ends all sessions; tokens rest until the account is enabled again. */
   setDisabled(name: string, disabled: boolean): Promise<AccountChange>;
   /** With its sessions and tokens. */
@@ -105,6 +109,7 @@ const orUndefined = <T>(value: T | null): T | undefined => value ?? undefined;
 const toAccount = (row: Tables['account']): Account => ({
   name: row.name,
   role: row.role as Role,
+  tenant: orUndefined(row.tenant),
   passwordHash: row.password_hash,
   disabled: row.disabled === 1,
   createdMs: row.created_ms,
@@ -191,13 +196,13 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
       const row = byName(name);
       return row === undefined ? undefined : toAccount(row);
     },
-    add({ name, role, passwordHash, createdMs }: Parameters<AccountStore['add']>[0]) {
+    add({ name, role, tenant, passwordHash, createdMs }: Parameters<AccountStore['add']>[0]) {
       const { changes } = database
         .prepare(
-          `insert into account (name, role, password_hash, disabled, created_ms, password_ms, failures)
-           values (?, ?, ?, 0, ?, ?, 0) on conflict (name) do nothing`,
+          `insert into account (name, role, tenant, password_hash, disabled, created_ms, password_ms, failures)
+           values (?, ?, ?, ?, 0, ?, ?, 0) on conflict (name) do nothing`,
         )
-        .run(name, role, passwordHash, createdMs, createdMs);
+        .run(name, role, tenant ?? null, passwordHash, createdMs, createdMs);
       return changes === 1;
     },
     setPassword: (name: string, passwordHash: string, nowMs: number) =>
@@ -215,9 +220,9 @@ function peopleStore(database: DatabaseSync, transaction: Transaction) {
         .prepare('update account set password_hash = ? where name = ? and password_hash = ?')
         .run(passwordHash, name, oldHash);
     },
-    setRole: (name: string, role: Role) =>
+    setRole: (name: string, role: Role, tenant?: string) =>
       change(name, role !== 'admin', () => {
-        database.prepare('update account set role = ? where name = ?').run(role, name);
+        database.prepare('update account set role = ?, tenant = ? where name = ?').run(role, tenant ?? null, name);
         endSessions.run(name);
       }),
     setDisabled: (name: string, disabled: boolean) =>

@@ -58,6 +58,7 @@ export interface Tables {
     failed_ms: number | null;
     locked_until_ms: number | null;
     signed_in_ms: number | null;
+    tenant: string | null;
   };
   access_session: {
     id: string;
@@ -211,5 +212,54 @@ export const MIGRATIONS: readonly string[] = [
     coverage real not null check (coverage > 0 and coverage <= 1),
     primary key (start_ms, work_class)
   ) strict, without rowid;
+  `,
+  // Customers. A check cannot be changed in place; children go before their parent, so that nothing cascades.
+  `
+  create table account_of_2 (
+    name text primary key check (name = lower(name) and name <> ''),
+    role text not null check (role in ('customer', 'viewer', 'operator', 'admin')),
+    password_hash text not null,
+    disabled integer not null check (disabled in (0, 1)),
+    created_ms integer not null,
+    password_ms integer not null,
+    failures integer not null check (failures >= 0),
+    failed_ms integer,
+    locked_until_ms integer,
+    signed_in_ms integer,
+    tenant text,
+    check ((role = 'customer') = (tenant is not null))
+  ) strict;
+  insert into account_of_2 select *, null from account;
+  create table access_session_of_2 (
+    id text primary key,
+    digest text not null unique,
+    account text references account_of_2 (name) on delete cascade,
+    created_ms integer not null,
+    used_ms integer not null,
+    expires_ms integer not null,
+    address text not null,
+    agent text not null
+  ) strict;
+  insert into access_session_of_2 select * from access_session;
+  create table api_token_of_2 (
+    id text primary key,
+    digest text not null unique,
+    account text not null references account_of_2 (name) on delete cascade,
+    name text not null,
+    role text not null check (role in ('customer', 'viewer', 'operator', 'admin')),
+    tags text,
+    created_ms integer not null,
+    expires_ms integer not null,
+    used_ms integer,
+    unique (account, name)
+  ) strict;
+  insert into api_token_of_2 select * from api_token;
+  drop table access_session;
+  drop table api_token;
+  drop table account;
+  alter table account_of_2 rename to account;
+  alter table access_session_of_2 rename to access_session;
+  alter table api_token_of_2 rename to api_token;
+  create index access_session_by_account on access_session (account);
   `,
 ];

@@ -6,7 +6,7 @@ import { createApi, type Api } from '../../src/server/api.ts';
 import { digestOf, newApiToken, newId } from '../../src/server/access/credentials.ts';
 import type { RoutePolicy } from '../../src/server/access/policy.ts';
 import { createSessions } from '../../src/server/access/sessions.ts';
-import { freePort, startSmall, type Small } from '../support/site/small.ts';
+import { freePort, startSmall, type RawSite, type Small } from '../support/site/small.ts';
 
 /**
  * Every route of the real server, as it registered them, tried as everybody: a route that is added is tried without
@@ -21,7 +21,9 @@ let openApi: Api;
 const DAY = 86_400_000;
 
 beforeAll(async () => {
-  site = await startSmall({ offset: 11_420, from: '2026-03-24T00:31:00Z', speed: 60 });
+  const tenants = [{ id: 'acme', name: 'Acme', projects: [{ id: 'all', account: 'acme' }] }];
+  const adjust = (raw: RawSite) => void (raw.tenants = tenants);
+  site = await startSmall({ offset: 11_420, from: '2026-03-24T00:31:00Z', speed: 60, adjust });
   port = await freePort();
   const common = { runtime: site.runtime, host: '127.0.0.1', names: [], tls: undefined, tokenFile: undefined };
   const about = { pages: undefined, version: '0.0.0-test', log: pino({ level: 'silent' }) };
@@ -30,7 +32,7 @@ beforeAll(async () => {
   openApi = await createApi({ ...common, ...about, port, openReads: true });
   const { accounts } = site.runtime.store;
   const made = { passwordHash: 'no password opens this', createdMs: 0 };
-  for (const role of ROLES) await accounts.add({ name: role, role, ...made });
+  for (const role of ROLES) await accounts.add({ name: role, role, tenant: tenantOf(role), ...made });
   await accounts.add({ name: 'spare-admin', role: 'admin', ...made });
   await accounts.add({ name: 'gone', role: 'admin', ...made });
 });
@@ -38,6 +40,8 @@ afterAll(async () => {
   await api?.close();
   await site?.close();
 });
+
+const tenantOf = (role: Role) => (role === 'customer' ? 'acme' : undefined);
 
 interface TokenWish {
   readonly owner?: string;
@@ -68,6 +72,8 @@ interface Somebody {
   readonly role: Role | undefined;
   readonly via: 'session' | 'token' | 'nobody';
   readonly tags?: readonly string[];
+  /** A customer's role without a tenant: an admin's token cut down to it. */
+  readonly ofNoTenant?: boolean;
   /** Credentials that were sent and are not good: refused where anything is needed. */
   readonly bad?: boolean;
   headers(): Promise<Headers>;
@@ -99,8 +105,15 @@ const EVERYBODY: readonly Somebody[] = [
     who: `token ${role} of an admin`,
     role,
     via: 'token',
+    ofNoTenant: role === 'customer',
     headers: async () => bearer(await token({ role })),
   })),
+  {
+    who: 'token admin of a customer',
+    role: 'customer',
+    via: 'token',
+    headers: async () => bearer(await token({ owner: 'customer' })),
+  },
   {
     who: 'token admin of a viewer',
     role: 'viewer',
@@ -169,6 +182,30 @@ const EVERYBODY: readonly Somebody[] = [
   { who: 'rubbish', role: undefined, via: 'nobody', bad: true, headers: async () => bearer(`bb_${'0'.repeat(12)}_x`) },
 ];
 
+/** All that is open to customers, and nothing is by being forgotten. */
+const CUSTOMERS: ReadonlySet<string> = new Set([
+  'GET /api/v1/jobs',
+  'HEAD /api/v1/jobs',
+  'POST /api/v1/jobs',
+  'GET /api/v1/jobs/:cluster/:id/output',
+  'HEAD /api/v1/jobs/:cluster/:id/output',
+  'POST /api/v1/jobs/:cluster/:id/cancel',
+  'GET /api/v1/tenants',
+  'HEAD /api/v1/tenants',
+  ...['usage', 'statements', 'nodes'].flatMap((what) => [
+    `GET /api/v1/tenants/:tenant/${what}`,
+    `HEAD /api/v1/tenants/:tenant/${what}`,
+  ]),
+  'POST /api/v1/account/password',
+  ...['sessions', 'tokens'].flatMap((what) => [
+    `GET /api/v1/account/${what}`,
+    `HEAD /api/v1/account/${what}`,
+    `DELETE /api/v1/account/${what}/:id`,
+  ]),
+  'DELETE /api/v1/account/sessions',
+  'POST /api/v1/account/tokens',
+]);
+
 /** What the policy says: written down here a second time on purpose. */
 function expected(route: RoutePolicy, somebody: Somebody, openReads: boolean): 401 | 403 | 'let in' {
   if (route.needs === 'public') return 'let in';
@@ -176,6 +213,9 @@ function expected(route: RoutePolicy, somebody: Somebody, openReads: boolean): 4
   if (somebody.role === undefined) return openReads && route.needs === 'viewer' && !route.credentials ? 'let in' : 401;
   if (route.credentials && somebody.via === 'token') return 403;
   if (somebody.tags !== undefined && !route.tags.some((tag) => somebody.tags!.includes(tag))) return 403;
+  // What a customer may is a list by name, and no rank.
+  if (somebody.role === 'customer')
+    return CUSTOMERS.has(`${route.method} ${route.url}`) && somebody.ofNoTenant !== true ? 'let in' : 403;
   const order = { viewer: 1, operator: 2, admin: 3 } as const;
   return order[somebody.role] >= order[route.needs] ? 'let in' : 403;
 }

@@ -20,6 +20,7 @@ const JOB = { name: 'n', script: 's', partition: 'p', qos: 'q', account: 'a', gp
 const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unknown[]>> = {
   read: [],
   submit: [JOB],
+  submitAs: [{ cluster: 'c', user: 'ann', token: { env: 'TOKEN' }, userId: 1_201 }, JOB],
   hold: ['77'],
   release: ['77'],
   requeue: ['77'],

@@ -78,6 +78,7 @@ function Row({ user, mine, busy, onChange, onRemove }: RowProps) {
           title={self ?? 'A change ends the sessions of the account'}
           onChange={(event) => onChange({ role: event.target.value as Role })}
         >
+          {user.role === 'customer' && <option value="customer">customer of {user.tenant}</option>}
           {ROLES.map((role) => (
             <option key={role}>{role}</option>
           ))}

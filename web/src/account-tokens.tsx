@@ -7,6 +7,7 @@ import { api } from './http.ts';
 
 type TokenList = z.infer<typeof tokenList>;
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
+const CUSTOMER: readonly Role[] = ['customer'];
 
 export function TokensPanel({ session }: { session: Session }) {
   const admin = session.role === 'admin';
@@ -62,7 +63,8 @@ function Row({ token, mine, busy, onRevoke }: { token: TokenRow; mine: boolean; 
 
 function NewToken({ session, tags }: { session: Session; tags: readonly string[] }) {
   const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('viewer');
+  const roles = session.role === 'customer' ? CUSTOMER : ROLES;
+  const [role, setRole] = useState<Role>(roles[0] ?? 'viewer');
   const [days, setDays] = useState(90);
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [made, setMade] = useState<TokenMade>();
@@ -77,7 +79,7 @@ function NewToken({ session, tags }: { session: Session; tags: readonly string[]
       : name.trim() === ''
         ? 'Give it a name first'
         : undefined;
-  const mine = ROLES.indexOf(session.role ?? 'viewer');
+  const mine = roles.indexOf(session.role ?? 'viewer');
   return (
     <form
       className="account-form"
@@ -101,7 +103,7 @@ function NewToken({ session, tags }: { session: Session; tags: readonly string[]
         <label>
           May
           <select value={role} onChange={(event) => setRole(event.target.value as Role)}>
-            {ROLES.map((each, i) => (
+            {roles.map((each, i) => (
               <option key={each} value={each} disabled={i > mine}>
                 {each}
                 {i > mine ? ' (more than you may)' : ''}

@@ -10,6 +10,7 @@ import { api } from './http.ts';
 import { SignInDialog, beginAnew } from './sign-in.tsx';
 
 const ROLE_WORDS = {
+  customer: 'may see and run what is of the own tenant',
   viewer: 'may look, not act',
   operator: 'may look, and hold and release',
   admin: 'may do everything',

@@ -28,11 +28,23 @@ import { ShadowSection } from './trust.tsx';
 import { UplinksSection } from './uplinks.tsx';
 import { WorkSection } from './work.tsx';
 
+const CustomerView = lazy(() => import('./customer/view.tsx'));
 const ConvertView = lazy(() => import('./convert/view.tsx'));
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = { light: 'dark', dark: 'system', system: 'light' };
 
 export function App() {
+  const { data: session } = useSession();
+  if (session?.role !== 'customer') return <SiteApp />;
+  return (
+    <Suspense fallback={<Loading />}>
+      <CustomerView session={session} />
+    </Suspense>
+  );
+}
+
+/** The page of those who run the site. */
+function SiteApp() {
   const overview = useOverview();
   const session = useSession();
   const route = useRoute();

@@ -19,7 +19,7 @@ const THEMES: readonly { theme: Theme; word: string; path: string }[] = [
   { theme: 'system', word: 'As the system', path: 'M2 3.2h12v7.6H2zM6 13.6h4M8 10.8v2.8' },
 ];
 
-function ThemeSwitch() {
+export function ThemeSwitch() {
   const theme = useTheme();
   return (
     <ToggleGroup.Root

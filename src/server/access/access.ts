@@ -129,7 +129,7 @@ export async function installAccess(server: FastifyInstance, options: AccessOpti
     links: createLinks(wallNow),
     sessions,
     tokens,
-    users: createUsers(store, passwords, audit, unixNow),
+    users: createUsers(store, passwords, audit, unixNow, () => runtime.site.tenants.map(({ id }) => id)),
     local,
     limits,
     streams,

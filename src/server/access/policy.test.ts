@@ -22,9 +22,9 @@ test('every route registered is told, with its tags, and the document says which
   server.post('/act', { config: { needs: 'operator' }, schema: { tags: ['control'] } }, () => 'x');
   server.post('/own', { config: { needs: 'viewer', credentials: true }, schema: {} }, () => 'x');
   expect(routes.filter(({ method }) => method !== 'HEAD')).toEqual([
-    { method: 'GET', url: '/read', needs: 'viewer', credentials: false, tags: ['site'] },
-    { method: 'POST', url: '/act', needs: 'operator', credentials: false, tags: ['control'] },
-    { method: 'POST', url: '/own', needs: 'viewer', credentials: true, tags: [] },
+    { method: 'GET', url: '/read', needs: 'viewer', credentials: false, customers: false, tags: ['site'] },
+    { method: 'POST', url: '/act', needs: 'operator', credentials: false, customers: false, tags: ['control'] },
+    { method: 'POST', url: '/own', needs: 'viewer', credentials: true, customers: false, tags: [] },
   ]);
   expect(schemas).toMatchObject([
     { tags: ['site'] },

@@ -3,7 +3,7 @@ import { ROLES, type Role } from '../../model/api.ts';
 import { ApiProblem } from '../problems.ts';
 
 /** Who may use a route: anybody, or whoever has at least this role. */
-export type Needs = 'public' | Role;
+export type Needs = 'public' | Exclude<Role, 'customer'>;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,6 +14,11 @@ declare module 'fastify' {
      * that a leaked token cannot be turned into a lasting way in.
      */
     credentials?: boolean;
+    /**
+     * Customers may use it, too: it shows and changes nothing but what is their tenant's own. Every other route is shut to
+     * them.
+     */
+    customers?: boolean;
   }
   interface FastifyRequest {
     signed: Signed | undefined;
@@ -24,6 +29,8 @@ declare module 'fastify' {
 export interface Person {
   readonly name: string;
   readonly role: Role;
+  /** Whose a customer is, by the id of the site file. */
+  readonly tenant?: string | undefined;
   /** `link`: by possession of the machine that runs the server; such a person is `owner` and has no account. */
   readonly via: 'session' | 'token' | 'link';
   /** Name of the API token, where one was used. */
@@ -47,6 +54,7 @@ export interface RoutePolicy {
   readonly url: string;
   readonly needs: Needs;
   readonly credentials: boolean;
+  readonly customers: boolean;
   readonly tags: readonly string[];
 }
 
@@ -81,9 +89,10 @@ export function declarePolicies(server: FastifyInstance, openReads: boolean): re
       throw new Error(`route ${methods.join()} ${route.url} does not say who may: config: { needs: ... }`);
     const credentials = route.config?.credentials === true;
     if (credentials && needs === 'public') throw new Error(`route ${route.url} manages credentials and is public`);
+    const customers = route.config?.customers === true;
     route.config = { ...route.config, needs };
     const tags = tagsOf(route.schema);
-    for (const method of methods) routes.push({ method, url: route.url, needs, credentials, tags });
+    for (const method of methods) routes.push({ method, url: route.url, needs, credentials, customers, tags });
     const open = needs === 'public' || (needs === 'viewer' && openReads && !credentials);
     if (!open && route.schema !== undefined)
       route.schema = { security: [{ session: [] }, ...(credentials ? [] : [{ token: [] }])], ...route.schema };
@@ -100,7 +109,7 @@ const tagsOf = (schema: unknown): readonly string[] => (schema as { tags?: reado
  */
 export function enforce(request: FastifyRequest, openReads: boolean, refusal: string | undefined): void {
   if (request.is404) return;
-  const { needs, credentials = false } = request.routeOptions.config;
+  const { needs, credentials = false, customers = false } = request.routeOptions.config;
   if (needs === undefined) throw new Error(`route ${request.url} has no policy`);
   if (needs === 'public') return;
   if (refusal !== undefined) throw new ApiProblem(401, 'Sign in again', refusal);
@@ -118,6 +127,14 @@ export function enforce(request: FastifyRequest, openReads: boolean, refusal: st
   if (tags !== undefined && !routeTags.some((tag) => tags.includes(tag))) {
     const what = routeTags.length === 0 ? 'has no tag' : `is for ${routeTags.join(', ')}`;
     throw new ApiProblem(403, 'Not with this token', `this token is for ${tags.join(', ')}; this route ${what}`);
+  }
+  if (person.role === 'customer' && customers) {
+    if (person.tenant !== undefined) return;
+    throw new ApiProblem(
+      403,
+      'Not allowed',
+      `${person.name} is a customer of no tenant: an admin gives one, by busbar users role`,
+    );
   }
   if (rank(person.role) < rank(needs))
     throw new ApiProblem(403, 'Not allowed', `this needs the role ${needs}; ${person.name} is ${person.role} here`);

@@ -43,7 +43,7 @@ export function createSessions(store: AccountStore, unixNow: () => number): Sess
         person:
           owner === undefined
             ? { name: OWNER, role: 'admin', via: 'link' }
-            : { name: owner.name, role: owner.role, via: 'session' },
+            : { name: owner.name, role: owner.role, tenant: owner.tenant, via: 'session' },
         account: owner?.name,
         sessionId: session.id,
         expiresMs: session.expiresMs,

@@ -46,7 +46,13 @@ export function createTokens(store: AccountStore, unixNow: () => number): Tokens
       if (owner.disabled) return { refusal: `the account "${owner.name}" of this token is disabled` };
       if (nowMs - (token.usedMs ?? 0) > TOUCH_MS) await store.touchToken(token.id, nowMs);
       return {
-        person: { name: owner.name, role: lesser(owner.role, token.role), via: 'token', token: token.name },
+        person: {
+          name: owner.name,
+          role: lesser(owner.role, token.role),
+          tenant: owner.tenant,
+          via: 'token',
+          token: token.name,
+        },
         account: owner.name,
         sessionId: undefined,
         expiresMs: token.expiresMs,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { UserChange, userAdd } from '../../model/api.ts';
+import type { Role, UserChange, userAdd } from '../../model/api.ts';
 import type { AccountChange, AccountStore } from '../../store/accounts.ts';
 import { ApiProblem } from '../problems.ts';
 import type { Audit } from './audit.ts';
@@ -20,26 +20,46 @@ export interface Users {
   mustBeStrong(password: string, name: string): void;
 }
 
-export function createUsers(store: AccountStore, passwords: Passwords, audit: Audit, unixNow: () => number): Users {
+/** @param tenants ids that the site file has now */
+export function createUsers(
+  store: AccountStore,
+  passwords: Passwords,
+  audit: Audit,
+  unixNow: () => number,
+  tenants: () => readonly string[],
+): Users {
   function mustBeStrong(password: string, name: string): void {
     const problem = passwordProblem(password, name);
     if (problem !== undefined) throw new ApiProblem(400, 'Choose another password', problem);
+  }
+  /** A customer is somebody's customer, and nobody else is. */
+  function mustBelong(role: Role, tenant: string | undefined): void {
+    if (role !== 'customer') {
+      if (tenant === undefined) return;
+      throw new ApiProblem(400, 'Not of a tenant', `only a customer is of a tenant; ${role} sees the whole site`);
+    }
+    const known = tenants();
+    if (tenant !== undefined && known.includes(tenant)) return;
+    const said = tenant === undefined ? 'a customer needs its tenant' : `the site file has no tenant "${tenant}"`;
+    const expected = known.length === 0 ? 'name it under tenants there first' : `expected one of ${known.join(', ')}`;
+    throw new ApiProblem(400, 'Which tenant?', `${said}: ${expected}`);
   }
   const unknown = (name: string) => new ApiProblem(404, 'Not found', `nobody is called "${name}"`);
 
   return {
     mustBeStrong,
-    async add(who, { name: typed, role, password, why }) {
+    async add(who, { name: typed, role, tenant, password, why }) {
       const name = foldName(typed);
       if (!NAME.test(name) || RESERVED.has(name)) {
         const rule = 'up to 64 letters a-z, digits and . _ @ -, not one of the names busbar itself has';
         throw new ApiProblem(400, 'Choose another name', `"${name}": ${rule}`);
       }
+      mustBelong(role, tenant);
       mustBeStrong(password, name);
       const passwordHash = await passwords.hash(password);
-      if (!(await store.add({ name, role, passwordHash, createdMs: unixNow() })))
+      if (!(await store.add({ name, role, tenant, passwordHash, createdMs: unixNow() })))
         throw new ApiProblem(409, 'Taken', `somebody is called "${name}" already`);
-      audit(who, `add account ${name} (${role})`, why ?? NO_REASON);
+      audit(who, `add account ${name} (${roleText(role, tenant)})`, why ?? NO_REASON);
       return name;
     },
     async change(who, typed, change) {
@@ -63,7 +83,11 @@ export function createUsers(store: AccountStore, passwords: Passwords, audit: Au
   };
 
   async function apply(name: string, change: UserChange): Promise<[string, AccountChange]> {
-    if ('role' in change) return [`make ${name} ${change.role}`, await store.setRole(name, change.role)];
+    if ('role' in change) {
+      const { role, tenant } = change;
+      mustBelong(role, tenant);
+      return [`make ${name} ${roleText(role, tenant)}`, await store.setRole(name, role, tenant)];
+    }
     if ('disabled' in change) {
       const what = `${change.disabled ? 'disable' : 'enable'} account ${name}`;
       return [what, await store.setDisabled(name, change.disabled)];
@@ -73,6 +97,9 @@ export function createUsers(store: AccountStore, passwords: Passwords, audit: Au
     return [`set a new password for ${name}`, done ? 'done' : 'unknown'];
   }
 }
+
+const roleText = (role: Role, tenant: string | undefined): string =>
+  tenant === undefined ? role : `${role} of ${tenant}`;
 
 const lastAdmin = (name: string) =>
   new ApiProblem(409, 'The last admin', `${name} is the last admin who can sign in: make somebody else admin first`);

@@ -30,6 +30,7 @@ export interface RawSite {
     classes: { id: string; committedGpus?: number; usdPerGpuHour: unknown; interruptUsdPerGpu?: number }[];
   }[];
   leases: { chips: number }[];
+  tenants?: object[];
   pools: { id: string; url: string; worker: string; probe?: object }[];
   plant?: object[];
   feeds: { settings: { folder: string } }[];

@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import { statementList, tenantList, usageView, type TenantView, type UsageView } from '../model/tenants-api.ts';
+import { ask, defaultServer } from './client.ts';
+import { CliError, count, print, printJson, table, unknownText, usd as dollars } from './output.ts';
+
+interface Options {
+  readonly server: string;
+  readonly json?: boolean;
+}
+
+export function tenantVerb(program: Command): void {
+  const verb = program.command('tenant').description('customers: their projects, quotas and budgets');
+  const common = (words: string, about: string, json: string): Command =>
+    verb
+      .command(words)
+      .description(about)
+      .option('--server <url>', 'address of the server', defaultServer())
+      .option('--json', json);
+  common('list', 'tenants, and where each stands', 'the list as GET /api/v1/tenants gives it').action(
+    async ({ server, json }: Options) => {
+      const list = await ask(server, '/api/v1/tenants', tenantList);
+      if (json === true) return printJson(list);
+      if (list.tenants.length === 0)
+        return print('No tenant: name one under tenants in the site file (docs/customers.md).');
+      const rows = list.tenants.map((one) => [one.id, one.name, ...standing(one), String(one.projects.length)]);
+      print(table(['tenant', 'name', 'GPUs', 'GPU-h this month', 'projects'], rows, [2, 3, 4]));
+    },
+  );
+  common(
+    'show <tenant>',
+    'its projects, what it may have, and what is signed',
+    'the tenant as GET /api/v1/tenants gives it',
+  ).action(async (id: string, { server, json }: Options) => {
+    const { tenants } = await ask(server, '/api/v1/tenants', tenantList);
+    const one = tenants.find((tenant) => tenant.id === id);
+    if (one === undefined) throw new CliError(`there is no tenant "${id}"`, 'busbar tenant list shows those there are');
+    if (json === true) return printJson(one);
+    print(tenantText(one));
+  });
+}
+
+export function usageVerb(program: Command): void {
+  program
+    .command('usage')
+    .description('what a tenant used in a month, and what it costs')
+    .option('--tenant <id>', 'default: your own, or the only one')
+    .option('--month <month>', 'such as 2026-11; default: the running one')
+    .option('--statements', 'all months in short, newest first')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', 'as GET /api/v1/tenants/{tenant}/usage gives it, or /statements')
+    .action(
+      async ({
+        server,
+        json,
+        tenant,
+        month,
+        statements,
+      }: Options & { tenant?: string; month?: string; statements?: true }) => {
+        const of = `/api/v1/tenants/${encodeURIComponent(tenant ?? (await onlyTenant(server)))}`;
+        if (statements === true) {
+          const list = await ask(server, `${of}/statements`, statementList);
+          if (json === true) return printJson(list);
+          const rows = list.statements.map((one) => [
+            one.month + (one.running ? ' (so far)' : ''),
+            count(Math.round(one.gpuHours)),
+            usd(one.usage),
+            usd(one.credited),
+            usd(one.total),
+          ]);
+          return print(table(['month', 'GPU-h', 'usage', 'credited', 'total'], rows, [1, 2, 3, 4]));
+        }
+        const query = month === undefined ? '' : `?month=${encodeURIComponent(month)}`;
+        const view = await ask(server, `${of}/usage${query}`, usageView);
+        if (json === true) return printJson(view);
+        print(usageText(view));
+      },
+    );
+}
+
+async function onlyTenant(server: string): Promise<string> {
+  const { tenants } = await ask(server, '/api/v1/tenants', tenantList);
+  const [one, ...more] = tenants;
+  if (one !== undefined && more.length === 0) return one.id;
+  throw new CliError(
+    one === undefined ? 'there is no tenant' : 'whose usage?',
+    one === undefined
+      ? 'name one under tenants in the site file'
+      : `name one with --tenant: ${tenants.map(({ id }) => id).join(', ')}`,
+  );
+}
+
+const usd = (microUsd: number): string => dollars(microUsd / 1e6);
+const of = (used: number, limit: number | null): string =>
+  limit === null ? count(Math.round(used)) : `${count(Math.round(used))} of ${count(limit)}`;
+const standing = ({
+  gpus,
+  quotaGpus,
+  gpuHours,
+  quotaGpuHours,
+}: Pick<TenantView, 'gpus' | 'quotaGpus' | 'gpuHours' | 'quotaGpuHours'>) => [
+  of(gpus, quotaGpus),
+  of(gpuHours, quotaGpuHours),
+];
+
+function tenantText(one: TenantView): string {
+  const [gpus, hours] = standing(one);
+  const rows = one.projects.map((project) => [
+    project.id,
+    project.account,
+    ...standing(project),
+    usd(project.spent) + (project.budget === null ? '' : ` of $${count(project.budget.usdPerMonth)}`),
+    project.toCome === null ? unknownText : usd(project.toCome),
+    project.members.join(',') || 'all',
+  ]);
+  const lines = [
+    `${one.name} (${one.id}): ${gpus} GPUs run or wait, ${hours} GPU-hours used in ${one.month}`,
+    '',
+    table(['project', 'account', 'GPUs', 'GPU-h', 'spent', 'may cost more', 'members'], rows, [2, 3, 4, 5]),
+  ];
+  for (const { id, work, committedGpus } of one.commitments)
+    lines.push(`Signed: ${id}, ${count(committedGpus)} GPUs of ${work}.`);
+  const open = one.classes.filter(({ canSubmit }) => canSubmit).map(({ id }) => id);
+  lines.push(
+    open.length === 0
+      ? 'Its accounts can submit no jobs: the site file has no runAs for it.'
+      : `Its accounts can submit to: ${open.join(', ')}.`,
+  );
+  return lines.join('\n');
+}
+
+function usageText(view: UsageView): string {
+  const rows = view.lines.map((line) => [
+    line.project ?? line.account,
+    line.workClass,
+    line.gpuHours.toFixed(1),
+    line.usdPerGpuHour === null ? unknownText : `$${line.usdPerGpuHour.toFixed(2)}`,
+    usd(line.amount),
+    `${Math.floor(line.coverage * 100)} %`,
+  ]);
+  const lines = [
+    `${view.tenant}, ${view.month}${view.running ? ' so far' : ''}: ${usd(view.total)}`,
+    table(['project', 'class of work', 'GPU-h', '$ per GPU-h', 'amount', 'of the month seen'], rows, [2, 3, 4, 5]),
+  ];
+  for (const credit of view.credits)
+    lines.push(
+      `Credited for ${credit.contract}: ${usd(credit.amount)} (${credit.gpuHours.toFixed(1)} GPU-hours wanted and not served).`,
+    );
+  for (const { account, unpricedGpuHours } of view.lines)
+    if (unpricedGpuHours > 0)
+      lines.push(`${account}: ${unpricedGpuHours.toFixed(1)} GPU-hours had no known price, and are not in the amount.`);
+  for (const { account, kwh, starts, measuredStarts } of view.energy)
+    lines.push(
+      kwh === null
+        ? `Energy of ${account}: not measured.`
+        : `Energy of ${account}: ${kwh.toFixed(1)} kWh, measured of ${measuredStarts} of ${starts} starts of jobs.`,
+    );
+  if (view.energy.length === 0) lines.push('Energy: no cluster keeps account of it.');
+  return lines.join('\n');
+}
