@@ -34,6 +34,16 @@ test('pending work is held before running work gives way, and the youngest loses
   expect(actions.every(({ why }) => why === 'price')).toBe(true);
 });
 
+test('of running work what loses least gives way first; what nobody can price comes last, the youngest first', () => {
+  const jobs = [job('kept', 'running', 8, 100), job('young', 'running', 8, 300), job('old', 'running', 8, 50)];
+  const loss = (usd: Record<string, number>) => (one: Job) => usd[one.id];
+  expect(told(workActions(jobs, 8, true, ours(), 'r', loss({ kept: 0.1, young: 3, old: 9 })))).toEqual([
+    'requeue kept',
+    'requeue young',
+  ]);
+  expect(told(workActions(jobs, 8, true, ours(), 'r', loss({ old: 9 })))).toEqual(['requeue old', 'requeue young']);
+});
+
 test('a job that straddles the line stays, and a smaller one gives way in its place', () => {
   const jobs = [job('big', 'running', 16, 300), job('small', 'running', 4, 100)];
   expect(told(workActions(jobs, 15.8, true, ours(), 'r'))).toEqual(['requeue small']);

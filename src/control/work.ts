@@ -5,11 +5,12 @@ export type WorkAction = { readonly kind: 'hold' | 'release' | 'requeue'; readon
 /**
  * What to tell a scheduler so that one class of work keeps to the GPUs the plan allows it. The scheduler places
  * jobs; Busbar only holds, releases and requeues. Mildest first: pending work is held before running work gives
- * way, and of the running the youngest loses least. Jobs that a person holds are not ours to release: `heldByUs`.
+ * way, and of the running those that lose least: by what it costs to stop them, for each GPU, or the youngest where no cost is known. Jobs that a person holds are not ours to release: `heldByUs`.
  *
  * @param allowed GPUs that may work
  * @param restricted whether the plan keeps GPUs of this part from working that otherwise would; if not, the
  *   scheduler's own queue is left alone, and what was held is released
+ * @param lossUsdPerGpu what stopping a running job costs for each of its GPUs; undefined where that is not known
  */
 export function workActions(
   jobs: readonly Job[],
@@ -17,8 +18,14 @@ export function workActions(
   restricted: boolean,
   heldByUs: ReadonlySet<string>,
   reason: string,
+  lossUsdPerGpu: (job: Job) => number | undefined = () => undefined,
 ): WorkAction[] {
-  const running = jobs.filter((job) => job.state === 'running').sort((a, b) => (b.startedAt ?? 0) - (a.startedAt ?? 0));
+  const loss = (job: Job): number => lossUsdPerGpu(job) ?? Infinity;
+  const running = jobs
+    .filter((job) => job.state === 'running')
+    .map((job) => ({ job, usd: loss(job) }))
+    .sort((a, b) => (a.usd === b.usd ? (b.job.startedAt ?? 0) - (a.job.startedAt ?? 0) : a.usd - b.usd))
+    .map(({ job }) => job);
   const pending = jobs.filter((job) => job.state === 'pending').sort(bySubmission);
   const held = jobs.filter((job) => job.state === 'held' && heldByUs.has(job.id)).sort(bySubmission);
   const actions: WorkAction[] = [];

@@ -21,6 +21,7 @@ export * from './orders-api.ts';
 export * from './parts.ts';
 export * from './plan.ts';
 export * from './power-curve.ts';
+export * from './preemption.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
 export * from './reason.ts';

@@ -178,6 +178,10 @@ const machineGroup = z.strictObject({
       'within which its miners are seen asleep, by your own tests: what awards go by until enough of them were seen to sleep here',
     ),
   owner: id.optional().describe('whose machines they are, of the list of owners; absent: the site itself'),
+  managedBy: z
+    .enum(['site', 'tenant'])
+    .optional()
+    .describe('whose operating system runs on its servers; a tenant’s is not entered: only BMC and PDU limit them'),
   pools: z
     .array(id)
     .min(1)
@@ -432,8 +436,25 @@ const workClass = z.strictObject({
   interruptUsdPerGpu: z
     .number()
     .min(0)
-    .default(0)
-    .describe('what putting one running GPU back in the queue costs: lost work, restore'),
+    .optional()
+    .describe(
+      'what putting one running GPU back in the queue costs: lost work, restore; absent: by the checkpoint, notice, restore and warm-up said here, 0 where none is',
+    ),
+  checkpoint: z
+    .strictObject({
+      intervalMinutes: z.number().positive().describe('between two checkpoints that its jobs keep by themselves'),
+      seconds: z.number().min(0).describe('that keeping one takes'),
+      sizeGb: z.number().positive().optional(),
+    })
+    .optional()
+    .describe('absent: all work since the start of a job is taken for lost when it stops'),
+  restoreSeconds: z.number().min(0).optional().describe('from its start until a job is where its checkpoint was'),
+  warmUpSeconds: z.number().min(0).optional().describe('until it is as fast again as it was'),
+  noticeSeconds: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('that its jobs are promised before they stop; long enough for a checkpoint, one is kept first'),
   powerCurve: powerCurve
     .optional()
     .describe(
@@ -467,7 +488,7 @@ const role = z.strictObject({
   partition: z
     .string()
     .min(1)
-    .describe('where its nodes are: a partition of Slurm, a value of the label `busbar.dev/role` of Kubernetes'),
+    .describe('where its nodes are: a partition of Slurm, a value of the label `busbar/role` of Kubernetes'),
   leastNodes: z.number().int().min(0).default(0).describe('that plans leave it'),
 });
 

@@ -1,4 +1,5 @@
 import {
+  plannedInterruptUsdPerGpu,
   addressesOf,
   ballastOf,
   blockOf,
@@ -269,7 +270,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         uplinkMbpsPerGpu: config.uplinkMbpsPerGpu,
         usdPerGpuHour: moment.usdPerGpuHour[i]!,
         penaltyUsdPerGpuHour,
-        interruptUsdPerGpu: config.interruptUsdPerGpu,
+        interruptUsdPerGpu: plannedInterruptUsdPerGpu(config, moment.usdPerGpuHour[i]!),
         preemptible: config.preemptible,
         curtailment: moment.curtailment[i],
         deadline: moment.deadlines[i],

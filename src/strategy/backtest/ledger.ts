@@ -1,6 +1,7 @@
 import { hallLoadW, undecidedW } from '../../dispatch/problem.ts';
 import { usdPerThHour } from '../../dispatch/economics.ts';
 import {
+  plannedInterruptUsdPerGpu,
   averagePerW,
   blockOf,
   coolingCurve,
@@ -217,7 +218,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
       sums.penaltyUsd += (over(soFar[i]) - over(already)) * penaltyUsdPerGpuHour;
       // Work nobody wants any more ends by itself.
       const stopped = Math.max(0, Math.min(before.gpus[id]!, demandGpus) - gpus);
-      sums.interruptUsd += stopped * config.interruptUsdPerGpu;
+      sums.interruptUsd += stopped * plannedInterruptUsdPerGpu(config, usdPerGpuHour[i]!);
     }
   }
 
