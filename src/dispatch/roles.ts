@@ -77,7 +77,7 @@ export async function bestRoleMove(
       nodes,
       gainUsd,
       costUsd,
-      why: `${nodes} ${from.gpuModel} node${nodes === 1 ? '' : 's'} from ${from.roleId} to ${to.roleId} earn $${gainUsd.toFixed(2)} more in ${Math.round(horizonHours)} h, and moving costs $${costUsd.toFixed(2)}`,
+      why: `${nodes} ${from.gpuModel} node${nodes === 1 ? '' : 's'} from ${from.roleId} to ${to.roleId} ${nodes === 1 ? 'earns' : 'earn'} $${gainUsd.toFixed(2)} more in ${Math.round(horizonHours)} h, and moving costs $${costUsd.toFixed(2)}`,
     };
   }
   return best;
