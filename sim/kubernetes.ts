@@ -13,7 +13,8 @@ import {
   podObjects,
   workloadObject,
 } from './kube-objects.ts';
-import { answerKube, type KubeRefusal, type KubeResource, type KubeServer, type KubeWrite } from './kube-server.ts';
+import type { KubeRefusal, KubeResource, KubeServer, KubeWrite } from './kube-answers.ts';
+import { answerKube } from './kube-server.ts';
 import { createKubeStore, type KubeObject, type KubeStore } from './kube-store.ts';
 import { isLoopback, keepSilent, type Host } from './net.ts';
 import { gpusOf } from './servers.ts';

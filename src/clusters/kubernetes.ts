@@ -3,10 +3,11 @@ import { Fault, secretRef, siteMs, type WorkClass } from '../model/index.ts';
 import { defineCluster, type ClusterHandle, type ClusterIo } from './cluster.ts';
 import { kubeAccess } from './wire/kube-access.ts';
 import { openKubeApi } from './wire/kube-api.ts';
-import { jobActs, submitJob } from './wire/kube-jobs.ts';
+import { jobActs } from './wire/kube-jobs.ts';
 import { openKueue, powerQuota, type Kueue } from './wire/kube-kueue.ts';
 import { nodeActs } from './wire/kube-nodes.ts';
 import { toReading } from './wire/kube-reading.ts';
+import { submitJob } from './wire/kube-submit.ts';
 import { kubeJob, kubeNode, kubePod, kueueWorkload } from './wire/kube-shapes.ts';
 import { watched, type Watched } from './wire/kube-watch.ts';
 

@@ -1,7 +1,8 @@
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { answerKube, type KubeServer } from '../../sim/kube-server.ts';
+import type { KubeServer } from '../../sim/kube-answers.ts';
+import { answerKube } from '../../sim/kube-server.ts';
 import type { KubeObject } from '../../sim/kube-store.ts';
 import { bareKubeServer, collect } from '../../sim/kubernetes.ts';
 import type { ClusterHandle, ClusterIo } from '../../src/clusters/cluster.ts';

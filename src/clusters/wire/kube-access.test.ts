@@ -110,6 +110,15 @@ test('what is no kubeconfig is said with its place', async () => {
   });
 });
 
+test('what is wrong with a kubeconfig is said without what it holds', async () => {
+  const given: unknown = await open('users:\n- token: s3cr3t\n  - {')
+    .get()
+    .catch((error: unknown) => error);
+  expect(given).toBeInstanceOf(Fault);
+  expect((given as Fault).cause).toBeUndefined();
+  expect(JSON.stringify([String(given), (given as Fault).bytes])).not.toContain('s3cr3t');
+});
+
 test('no credentials go over plain http beyond this host', async () => {
   const open = (url: string) => kubeAccess({ url, inCluster: false }, host({})).get();
   await expect(open('http://10.0.0.1:8080')).rejects.toMatchObject({ kind: 'unauthorised' });

@@ -156,9 +156,9 @@ function parseKubeconfig(path: string, content: string): Kubeconfig {
   try {
     raw = parse(content);
   } catch (error) {
-    throw new Fault('unauthorised', `${path} is no YAML: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    // What follows the first line is the place in the file, credentials and all.
+    const [said] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new Fault('unauthorised', `${path} is no YAML: ${said}`);
   }
   const parsed = kubeconfigShape.safeParse(raw);
   if (parsed.success) return parsed.data;

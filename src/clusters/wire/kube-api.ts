@@ -123,7 +123,7 @@ export function openKubeApi(source: KubeAccessSource, timeoutMs: number, io: Clu
     if (call.expects.includes(reply.status))
       return { status: reply.status, refusal: refusalIn(reply.body), retryAfterS: retryAfterS(reply) };
     if (reply.status >= 300) throw faultOf(reply, where);
-    return { status: reply.status, value: shaped(call.shape, tryJson(reply.body), where, reply.body) };
+    return { status: reply.status, value: shaped(call.shape, tryJson(reply.body), where, () => reply.body) };
   }
 
   async function call<S extends z.ZodType>(one: Call<S>): Promise<z.output<S>> {
@@ -143,7 +143,7 @@ export function openKubeApi(source: KubeAccessSource, timeoutMs: number, io: Clu
         if (answer.value === undefined) break;
         const { metadata } = answer.value;
         const where = `Kubernetes GET ${path}`;
-        for (const item of answer.value.items ?? []) items.push(shaped(shape, item, where, JSON.stringify(item)));
+        for (const item of answer.value.items ?? []) items.push(shaped(shape, item, where, () => JSON.stringify(item)));
         next = metadata.continue ?? '';
         if (next === '') return { items, resourceVersion: metadata.resourceVersion };
       }
@@ -195,11 +195,11 @@ export async function wait(ms: number, signal: AbortSignal | undefined): Promise
   }
 }
 
-function shaped<S extends z.ZodType>(shape: S, value: unknown, where: string, bytes: string): z.output<S> {
+function shaped<S extends z.ZodType>(shape: S, value: unknown, where: string, bytes: () => string): z.output<S> {
   const parsed = shape.safeParse(value);
   if (parsed.success) return parsed.data;
   const problem = parsed.error.issues[0];
-  throw new Fault('garbled', `${where}: ${problem?.path.join('.')}: ${problem?.message}`, { bytes });
+  throw new Fault('garbled', `${where}: ${problem?.path.join('.')}: ${problem?.message}`, { bytes: bytes() });
 }
 
 function refusalIn(body: string): KubeStatus | undefined {

@@ -1,12 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.js';
-import { Fault } from '../../model/index.ts';
-import type { ClusterHandle, JobRequest } from '../cluster.ts';
+import { asFault, Fault } from '../../model/index.ts';
+import type { ClusterHandle } from '../cluster.ts';
 import { wait, type KubeApi } from './kube-api.ts';
 import { edit, nameIn } from './kube-edit.ts';
 import { PODS_ID, WORKLOAD_ID } from './kube-reading.ts';
 import {
-  PRIORITY_LABEL,
   QUEUE_LABEL,
   REQUEUES,
   kubeGone,
@@ -46,12 +43,17 @@ interface Target {
   readonly name: string;
 }
 
-/**
- * What can be done to jobs. Where Kueue queues a job, its workload's `active` is the switch, and Kueue suspends the job;
- * elsewhere it is the Job's own `suspend`. Both stop what runs and keep what waits from starting.
- */
-export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): JobActs {
-  async function switchOf(id: string, signal: AbortSignal | undefined): Promise<Switch> {
+interface Switches {
+  of(id: string, signal: AbortSignal | undefined): Promise<Switch>;
+  /** @param requeued whether it counts as one more start to come */
+  set(at: Switch, goesOn: boolean, requeued: boolean, signal: AbortSignal | undefined): Promise<void>;
+  goesOn(at: Switch, signal: AbortSignal | undefined): Promise<boolean>;
+  /** Has it given its place back? */
+  hasStopped(at: Switch, signal: AbortSignal | undefined): Promise<boolean>;
+}
+
+function switches(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): Switches {
+  async function of(id: string, signal: AbortSignal | undefined): Promise<Switch> {
     const { namespace, kind, name } = targetOf(id, settings.namespace);
     if (kind === 'workload') {
       const path = await kueue.path(`namespaces/${namespace}/workloads/${name}`, signal);
@@ -72,7 +74,6 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
     return { kind: 'job', path };
   }
 
-  /** @param requeued whether it counts as one more start to come */
   async function set(at: Switch, goesOn: boolean, requeued: boolean, signal: AbortSignal | undefined): Promise<void> {
     const counted = (now: KubeJob | KueueWorkload) =>
       requeued ? { metadata: { annotations: { [REQUEUES]: String(ownRequeues(now.metadata) + 1) } } } : {};
@@ -97,7 +98,6 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
     if (!done) throw new Fault('refused', `Kubernetes took ${field} of ${at.path} and did not keep it`);
   }
 
-  /** Has it given its place back? */
   async function hasStopped(at: Switch, signal: AbortSignal | undefined): Promise<boolean> {
     if (at.kind === 'workload') {
       const { status } = await api.call({ method: 'GET', path: at.path, shape: kueueWorkload, signal });
@@ -114,22 +114,51 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
     return (await api.call({ method: 'GET', path: at.path, shape: kueueWorkload, signal })).spec.active !== false;
   }
 
+  return { of, set, goesOn, hasStopped };
+}
+
+/**
+ * What can be done to jobs. Where Kueue queues a job, its workload's `active` is the switch, and Kueue suspends the job;
+ * elsewhere it is the Job's own `suspend`. Both stop what runs and keep what waits from starting.
+ */
+export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): JobActs {
+  const { of, set, goesOn, hasStopped } = switches(api, kueue, settings);
+
+  async function waitUntilStopped(at: Switch, signal: AbortSignal | undefined): Promise<boolean> {
+    const tries = Math.max(1, Math.ceil((settings.requeueS * 1000) / LOOK_MS));
+    for (let tried = 0; tried < tries; tried += 1) {
+      if (await hasStopped(at, signal)) return true;
+      await wait(LOOK_MS, signal);
+    }
+    return false;
+  }
+
+  async function letGo(id: string, at: Switch, requeued: boolean): Promise<void> {
+    try {
+      await set(at, true, requeued, undefined);
+    } catch (error) {
+      const { kind, message } = asFault(error);
+      throw new Fault(kind, `${id} is left stopped, and waits until it is released: ${message}`, { cause: error });
+    }
+  }
+
   return {
-    hold: async (id, signal) => set(await switchOf(id, signal), false, false, signal),
-    release: async (id, signal) => set(await switchOf(id, signal), true, false, signal),
+    hold: async (id, signal) => set(await of(id, signal), false, false, signal),
+    release: async (id, signal) => set(await of(id, signal), true, false, signal),
     async requeue(id, signal) {
-      const at = await switchOf(id, signal);
+      const at = await of(id, signal);
       // What is stopped waits already; to let it go would be a release.
       if (!(await goesOn(at, signal))) return;
       await set(at, false, false, signal);
-      const tries = Math.max(1, Math.ceil((settings.requeueS * 1000) / LOOK_MS));
-      for (let tried = 0; tried < tries; tried += 1) {
-        if (await hasStopped(at, signal)) return set(at, true, true, signal);
-        await wait(LOOK_MS, signal);
+      let isStopped = false;
+      try {
+        isStopped = await waitUntilStopped(at, signal);
+      } finally {
+        // Whatever came between: nobody else would know that it was to go on.
+        await letGo(id, at, isStopped);
       }
-      // Nobody would know that it was to go on: it is as it was.
-      await set(at, true, false, signal);
-      throw new Fault('timeout', `${id} was told to stop and has not within ${settings.requeueS} s; it goes on`);
+      if (!isStopped)
+        throw new Fault('timeout', `${id} was told to stop and has not within ${settings.requeueS} s; it goes on`);
     },
     async cancel(id, signal) {
       const { namespace, kind, name } = targetOf(id, settings.namespace);
@@ -175,106 +204,4 @@ function targetOf(id: string, fallback: string): Target {
   if (rest.startsWith(WORKLOAD_ID))
     return { namespace, kind: 'workload', name: nameIn(rest.slice(WORKLOAD_ID.length)) };
   return { namespace, kind: 'job', name: nameIn(rest) };
-}
-
-/** Writes the script where it can be run as it is, whatever its first line names. */
-const LAUNCH = 'f=$(mktemp) && printf %s "$BUSBAR_SCRIPT" > "$f" && chmod 700 "$f" && exec "$f"';
-
-export function submitJob(api: KubeApi, kueue: Kueue, settings: KubeJobSettings, image: string) {
-  return async (job: JobRequest, signal?: AbortSignal): Promise<string> => {
-    if (job.licences !== undefined) throw new Fault('unsupported', 'Kubernetes knows no licences: ask for resources');
-    const [ns = '', wantedQueue = '*'] = job.partition.split('/');
-    const namespace = nameIn(ns === '*' ? job.account : ns);
-    const queue = wantedQueue === '*' ? undefined : wantedQueue;
-    const qos = job.qos === '*' || job.qos === '' ? undefined : job.qos;
-    const isKueues = queue !== undefined && qos !== undefined && (await kueue.hasPriorityClass(qos, signal));
-    const name = `${slug(job.name)}-${randomBytes(4).toString('hex')}`;
-    const labels = {
-      ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }),
-      ...(isKueues ? { [PRIORITY_LABEL]: qos } : {}),
-      ...(settings.customerLabel === undefined ? {} : { [settings.customerLabel]: labelValue(job.account) }),
-    };
-    const priorityClassName = isKueues ? undefined : qos;
-    const body = manifest(job, { name, labels, priorityClassName, isQueued: queue !== undefined, image, settings });
-    const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
-    try {
-      await api.call({ method: 'POST', path, body, shape: kubeJob, signal });
-    } catch (error) {
-      if (!(error instanceof Fault) || error.kind !== 'timeout' || signal?.aborted === true) throw error;
-      // Its name is ours alone: whether the one that was not answered for is there can be seen.
-      await api.call({ method: 'GET', path: `${path}/${name}`, shape: kubeJob, signal });
-    }
-    return `${namespace}.${name}`;
-  };
-}
-
-function manifest(
-  job: JobRequest,
-  how: {
-    readonly name: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly priorityClassName: string | undefined;
-    readonly isQueued: boolean;
-    readonly image: string;
-    readonly settings: KubeJobSettings;
-  },
-): KubernetesJob {
-  const { gpuResource } = how.settings;
-  const script = job.script.startsWith('#!') ? job.script : `#!/bin/sh\n${job.script}`;
-  const limits = {
-    ...(job.gpus === 0 ? {} : { [gpuResource]: String(job.gpus) }),
-    ...(job.cpus === undefined ? {} : { cpu: String(job.cpus) }),
-    ...(job.memoryMb === undefined ? {} : { memory: `${job.memoryMb}M` }),
-  };
-  const container = {
-    name: 'job',
-    image: how.image,
-    command: ['/bin/sh', '-c', literal(LAUNCH)],
-    env: [{ name: 'BUSBAR_SCRIPT', value: literal(script) }],
-    resources: { limits },
-    ...(job.folder === undefined ? {} : { workingDir: job.folder }),
-  };
-  const { name, labels, priorityClassName } = how;
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: { name, labels, annotations: { 'busbar/submitted': 'true' } },
-    spec: {
-      suspend: how.isQueued,
-      backoffLimit: 0,
-      activeDeadlineSeconds: job.timeLimitMinutes * 60,
-      // A pod that is moved away is no failure of the job.
-      podFailurePolicy: {
-        rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }],
-      },
-      template: {
-        metadata: { labels },
-        spec: {
-          restartPolicy: 'Never',
-          ...(priorityClassName === undefined ? {} : { priorityClassName }),
-          containers: [container],
-        },
-      },
-    },
-  };
-}
-
-/** Kubernetes reads `$(NAME)` in a value, and `$$` as one dollar. */
-const literal = (text: string): string => text.replaceAll('$', '$$$$');
-
-/** What a label may hold: 63 letters, digits, dashes, dots and underscores. */
-const labelValue = (text: string): string =>
-  text
-    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
-    .slice(0, 63)
-    .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
-
-/** @returns a name of at most 50 letters, digits and dashes */
-function slug(text: string): string {
-  const plain = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, 50)
-    .replaceAll(/^-+|-+$/g, '');
-  return plain === '' ? 'job' : plain;
 }

@@ -3,6 +3,7 @@ import type { ClusterIo } from '../cluster.ts';
 import type { KubeApi } from './kube-api.ts';
 import { edit, nameIn } from './kube-edit.ts';
 import {
+  QUEUE_LABEL,
   kubeObject,
   kueueClusterQueue,
   kueueWorkload,
@@ -49,13 +50,15 @@ export function openKueue(api: KubeApi, io: Pick<ClusterIo, 'wallNow'>): Kueue {
   return {
     path,
     isThere: async (signal) => (await version(signal)) !== undefined,
-    async workloadOf({ namespace, uid }, signal) {
+    async workloadOf({ namespace, uid, labels }, signal) {
       const all = await path(`namespaces/${nameIn(namespace)}/workloads`, signal);
       if (all === undefined) return undefined;
       const isIts = ({ metadata }: KueueWorkload) => metadata.ownerReferences.some((one) => one.uid === uid);
       const labelled = `&labelSelector=${encodeURIComponent(`${JOB_UID}=${uid}`)}`;
       const found = (await api.list(all, kueueWorkload, signal, labelled)).items.find(isIts);
-      return found ?? (await api.list(all, kueueWorkload, signal)).items.find(isIts);
+      // Older releases did not label every workload; what is in no queue need not be looked for among all.
+      if (found !== undefined || labels[QUEUE_LABEL] === undefined) return found;
+      return (await api.list(all, kueueWorkload, signal)).items.find(isIts);
     },
     async hasPriorityClass(name, signal) {
       const own = await path(`workloadpriorityclasses/${nameIn(name)}`, signal);
