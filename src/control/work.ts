@@ -1,6 +1,13 @@
 import type { Job } from '../model/index.ts';
 
-export type WorkAction = { readonly kind: 'hold' | 'release' | 'requeue'; readonly job: Job; readonly why: string };
+export interface WorkAction {
+  /** `checkpoint` is what becomes of a requeue whose job is told to keep a checkpoint first. */
+  readonly kind: 'hold' | 'release' | 'requeue' | 'checkpoint';
+  readonly job: Job;
+  readonly why: string;
+  /** Of a requeue: a checkpoint comes first, and takes so long; absent: it is put back at once. */
+  readonly keepFirstMs?: number | undefined;
+}
 
 /**
  * What to tell a scheduler so that one class of work keeps to the GPUs the plan allows it. The scheduler places

@@ -30,7 +30,7 @@ import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
-import { jobRoutes, repairedRoute } from './job-routes.ts';
+import { jobRoutes, ladderRoute, repairedRoute } from './job-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { trustRoutes } from './trust/routes.ts';
@@ -91,6 +91,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     plantRoutes(app, runtime);
     orderRoutes(app, runtime);
     jobRoutes(app, runtime);
+    ladderRoute(app, runtime);
     repairedRoute(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);

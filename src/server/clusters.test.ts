@@ -13,11 +13,12 @@ const cluster = {
   reading: { jobs: [job('old', 1), job('new', 2)], nodes: [{ gpuModel: 'h100', gpus: 100, state: 'idle' }] },
   failure: undefined,
   heldByUs: new Set(),
+  checkpointedAt: new Map(),
 } as unknown as SiteCluster;
 const requeued = (preemptible: boolean, wanted: number, ran: number): string[] => {
   const workClass = { id: 'w', class: 'on-demand', gpu: 'h100', preemptible };
   const work = { clusterId: 'slurm', workClass, runningGpus: 80, queuedGpus: 0, heldGpus: 0 } as WorkPicture;
-  const plan = { steps: [{ work: { w: wanted } }] } as unknown as Plan;
+  const plan = { madeAt: siteMs(10), steps: [{ work: { w: wanted } }] } as unknown as Plan;
   const snapshot = { work: [{ id: 'w', runningGpus: ran }] } as unknown as Snapshot;
   return actionsFor(cluster, [work], { plan, snapshot }, 'a test').map((action) => `${action.kind} ${action.job.id}`);
 };
@@ -64,6 +65,24 @@ describe('jobs that are held', () => {
     await carryOut('auto', again, [{ kind: 'release', job: held('p1'), why: 'a test' }], false);
     const third = opened(() => {}, text);
     expect([[...third.heldByUs], [...third.heldAsConfirmed]]).toEqual([['p0'], []]);
+  });
+
+  test('keep a checkpoint first where there is time for it, and go when it has had its time', async () => {
+    const one = opened(() => {});
+    const told: string[] = [];
+    const tell = (what: string) => async (id: string) => void told.push(`${what} ${id}`);
+    Object.assign(one.handle, { checkpoint: tell('checkpoint'), requeue: tell('requeue'), hold: tell('hold') });
+    const action: WorkAction = { kind: 'requeue', job: job('r1', 1), why: 'a test', keepFirstMs: 60_000 };
+    const at = (minutes: number) => siteMs(minutes * 60_000);
+    const kinds = (outcomes: Awaited<ReturnType<typeof carryOut>>) => outcomes.map((done) => done.action.kind);
+    expect(kinds(await carryOut('auto', one, [action], false, at(1)))).toEqual(['checkpoint']);
+    expect(kinds(await carryOut('auto', one, [action], false, at(1.5)))).toEqual([]);
+    expect(kinds(await carryOut('auto', one, [action], false, at(2)))).toEqual(['requeue']);
+    expect(told).toEqual(['checkpoint r1', 'requeue r1', 'hold r1']);
+    // Hours later it has done other work.
+    expect(kinds(await carryOut('auto', one, [action], false, at(60)))).toEqual(['checkpoint']);
+    expect(kinds(await carryOut('shadow', one, [action], false, at(90)))).toEqual(['checkpoint']);
+    expect(told).toHaveLength(4);
   });
 
   test('while their scheduler is read stay ours, though the reading does not show them yet', async () => {

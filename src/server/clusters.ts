@@ -2,7 +2,20 @@ import { z } from 'zod';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
 import { workActions, type WorkAction } from '../control/work.ts';
-import { asFault, Fault, takesJobs, type ClusterReading, type Site, type Snapshot } from '../model/index.ts';
+import {
+  asFault,
+  canCheckpoint,
+  Fault,
+  interruptionUsdPerGpu,
+  lostWork,
+  MINUTE,
+  takesJobs,
+  type ClusterReading,
+  type Job,
+  type Site,
+  type SiteMs,
+  type Snapshot,
+} from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
@@ -18,7 +31,9 @@ export interface SiteCluster {
   readonly heldByUs: Set<string>;
   /** Of those, the ones that a person confirmed. */
   readonly heldAsConfirmed: Set<string>;
-  /** Keeps both for the next life of the process: a job that nobody knows to be held by us waits for ever. */
+  /** When a job was last told to keep a checkpoint. */
+  readonly checkpointedAt: Map<string, SiteMs>;
+  /** Keeps both held sets for the next life of the process: a job that nobody knows to be held by us waits for ever. */
   keep(): void;
 }
 
@@ -71,6 +86,7 @@ export function openClusters(
         reading: known?.reading,
         failure: known?.failure,
         heldByUs: known?.heldByUs ?? new Set(past[id]?.held),
+        checkpointedAt: known?.checkpointedAt ?? new Map(),
         heldAsConfirmed: known?.heldAsConfirmed ?? new Set(past[id]?.confirmed),
         keep,
       });
@@ -149,8 +165,23 @@ export function actionsFor(
       isRestricted(cluster, part, allowed),
       cluster.heldByUs,
       reason,
-    );
+      (job) => lossUsdPerGpu(cluster, one, job, plan.madeAt),
+    ).map((action) => (action.kind === 'requeue' ? { ...action, keepFirstMs: keepFirstMs(cluster, one) } : action));
   });
+}
+
+/** How long a job of the class takes to keep a checkpoint before it goes; undefined where it can not, or has no time to. */
+const keepFirstMs = ({ handle }: SiteCluster, { workClass }: WorkPicture): number | undefined =>
+  handle?.checkpoint !== undefined && canCheckpoint(workClass) ? workClass.checkpoint!.seconds * 1000 : undefined;
+
+/** What putting a job back costs for each of its GPUs. */
+function lossUsdPerGpu(cluster: SiteCluster, one: WorkPicture, job: Job, at: SiteMs): number | undefined {
+  const isKept = keepFirstMs(cluster, one) !== undefined;
+  const seconds = isKept ? 0 : lostWork(one.workClass, job, at, cluster.checkpointedAt.get(job.id))?.seconds;
+  // Jobs of one class have one price: without it their order is the same.
+  return seconds === undefined
+    ? undefined
+    : interruptionUsdPerGpu(one.workClass, one.usdPerGpuHour ?? 1, seconds, isKept);
 }
 
 /**
@@ -188,6 +219,7 @@ export interface WorkOutcome {
 
 /**
  * Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again.
+ * @param at now, where there is time for checkpoints; absent: jobs go at once
  * @param isOrdered by an order of a person, which a site in suggest follows; what Busbar holds it gives back there unasked
  */
 export async function carryOut(
@@ -195,13 +227,17 @@ export async function carryOut(
   cluster: SiteCluster,
   actions: readonly WorkAction[],
   isOrdered: boolean,
+  at?: SiteMs,
 ): Promise<WorkOutcome[]> {
   const outcomes: WorkOutcome[] = [];
-  for (const action of actions) {
+  for (const wished of actions) {
+    const action = at === undefined ? wished : keptFirst(cluster, wished, at);
+    if (action === undefined) continue;
     let fault: Fault | undefined;
     try {
       mustAct(trust, `${action.kind} job ${action.job.id}`, isOrdered || action.kind === 'release');
       await carryOutOne(cluster, action);
+      if (action.kind === 'checkpoint') cluster.checkpointedAt.set(action.job.id, at!);
     } catch (error) {
       fault = asFault(error);
     }
@@ -210,6 +246,19 @@ export async function carryOut(
     if (fault?.kind === 'unreachable' || fault?.kind === 'timeout') break;
   }
   return outcomes;
+}
+
+/** A checkpoint older than so long is no reason not to keep another before a job goes. */
+const KEPT_LATELY_MS = 10 * MINUTE;
+
+/** First the checkpoint, then, when it has had its time, the requeue; meanwhile nothing. */
+function keptFirst({ checkpointedAt }: SiteCluster, action: WorkAction, at: SiteMs): WorkAction | undefined {
+  const { kind, job, keepFirstMs: takesMs } = action;
+  if (kind !== 'requeue' || takesMs === undefined) return action;
+  const asked = checkpointedAt.get(job.id);
+  const isOld = asked === undefined || asked < (job.startedAt ?? 0) || at - asked > takesMs + KEPT_LATELY_MS;
+  if (isOld) return { ...action, kind: 'checkpoint' };
+  return at - asked < takesMs ? undefined : action;
 }
 
 /** What a person confirmed, as far as its jobs are still as they were then. */
@@ -236,6 +285,11 @@ async function carryOutOne(
   { kind, job }: WorkAction,
 ): Promise<void> {
   const unsupported = () => new Fault('unsupported', `this scheduler cannot ${kind} jobs`);
+  if (kind === 'checkpoint') {
+    if (handle.checkpoint === undefined) throw unsupported();
+    await handle.checkpoint(job.id);
+    return;
+  }
   if (kind === 'release') {
     if (handle.release === undefined) throw unsupported();
     await handle.release(job.id);

@@ -8,6 +8,7 @@ import type { SiteCluster } from './clusters.ts';
 import { ApiProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
+import { previewLadder, type RungFacts } from './gpu/ladder.ts';
 import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -97,6 +98,51 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       return reply.code(202).send({ cluster, id });
     },
   );
+}
+
+export function ladderRoute(app: App, runtime: Runtime): void {
+  app.get(
+    '/api/v1/jobs/ladder',
+    {
+      config: { needs: 'viewer' },
+      schema: {
+        tags: ['control'],
+        summary:
+          'What of AI and HPC work would give way for so many megawatts, with price and watts; nothing is carried out',
+        querystring: z.object({
+          mw: z.coerce.number().positive().max(10_000),
+          hours: z.coerce.number().positive().max(720).default(1),
+        }),
+        response: { 200: shapes.ladderPage },
+      },
+    },
+    ({ query: { mw, hours } }) => {
+      const { site, fleet, clusters, gpus, clock } = runtime;
+      const { work } = runtime.picture();
+      const sources = { site, fleet, clusters: clusters.byId.values(), work, gpus, at: clock.now() };
+      const { chosen, rungs, ...sums } = previewLadder(sources, mw * 1e6, hours);
+      return { ...sums, chosen: chosen.map(rungView), rungs: rungs.map(rungView) };
+    },
+  );
+}
+
+function rungView(one: RungFacts): shapes.LadderPage['rungs'][number] {
+  const { kind, subject, name, className, gpus, nodes, watts, wattsBasis, seconds, usd, lost, by } = one;
+  return {
+    kind,
+    subject,
+    name,
+    class: className ?? null,
+    gpus,
+    nodes: [...nodes],
+    watts: watts ?? null,
+    wattsBasis: wattsBasis ?? null,
+    seconds: seconds ?? null,
+    usd: usd ?? null,
+    lostSeconds: lost?.seconds ?? null,
+    lostBasis: lost?.basis ?? null,
+    by,
+  };
 }
 
 /** What a person says of a GPU that failed. */

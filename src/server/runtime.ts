@@ -506,6 +506,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     responses,
     answers,
     jobCommands,
+    gpus,
+    askPlan,
     statesBefore: await createStatesBefore(store),
     limitsBefore,
     measurements,
