@@ -12,6 +12,9 @@ function marks({ measured: { idleGpus, isStuck } }: shapes.ClusterJobView): stri
   return idleGpus !== null && idleGpus > 0 ? [`${count(idleGpus)} GPUs idle`] : [];
 }
 
+const waitText = ({ givesWay }: shapes.ClusterJobView): string[] =>
+  givesWay === null ? [] : [`goes on ${givesWay.resumesAt ?? 'at a time the plan does not know'}: ${givesWay.why}`];
+
 export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsPage, all: boolean): string {
   if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
   const shown = jobs.filter(({ state }) => all || !ENDED.includes(state));
@@ -29,7 +32,7 @@ export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsP
       runs ? percent(utilisationPct) : '-',
       job.nodes.join(',') || '-',
       job.submittedAt ?? unknownText,
-      [...marks(job), ...(job.why === null ? [] : [job.why])].join('; '),
+      [...marks(job), ...waitText(job), ...(job.why === null ? [] : [job.why])].join('; '),
     ];
   });
   const head = ['job', 'name', 'state', 'class', 'customer', 'GPUs', 'draws', 'works', 'nodes', 'submitted', ''];
@@ -76,6 +79,10 @@ export function jobText(job: shapes.ClusterJobView): string {
     ['put back', `${count(job.requeues)} times`],
   ];
   for (const mark of marks(job)) lines.push(['look at it', mark]);
+  if (job.givesWay !== null) {
+    lines.push(['gives way', `since ${job.givesWay.since}: ${job.givesWay.why}`]);
+    lines.push(['goes on', job.givesWay.resumesAt ?? 'unknown: the plan has no room for it as far as it looks']);
+  }
   if (job.why !== null) lines.push(['why', job.why]);
   return lines.map(([what, told]) => `${what.padEnd(14)}${told}`).join('\n');
 }

@@ -39,6 +39,14 @@ export const clusterJob = z.object({
   timeLimitS: z.number().nullable(),
   requeues: z.number().int(),
   why: z.string().nullable().describe('why it ended or waits, where its cluster says'),
+  givesWay: z
+    .object({
+      why: z.string(),
+      since: siteTime,
+      resumesAt: siteTime.nullable().describe('when the plan has room for it again; null: it does not know'),
+    })
+    .nullable()
+    .describe('of a job that the plan holds; null: it does not wait for power'),
   measured: jobTruth,
 });
 export type ClusterJobView = z.infer<typeof clusterJob>;

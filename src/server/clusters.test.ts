@@ -3,7 +3,16 @@ import { smallSite } from '../../sim/small-site.ts';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import type { WorkAction } from '../control/work.ts';
 import { siteMs, type ClusterReading, type Job, type Plan, type Snapshot } from '../model/index.ts';
-import { actionsFor, carryOut, carryOutConfirmed, openClusters, readCluster, type SiteCluster } from './clusters.ts';
+import {
+  actionsFor,
+  carryOut,
+  carryOutConfirmed,
+  openClusters,
+  readCluster,
+  resumesAt,
+  waitingBefore,
+  type SiteCluster,
+} from './clusters.ts';
 import type { WorkPicture } from './picture.ts';
 
 const job = (id: string, startedAt: number): Job =>
@@ -32,6 +41,18 @@ test('and gives way where the plan found no other way', () => {
   expect(requeued(false, 40, 80)).toEqual(['requeue new']);
 });
 
+test('a job goes on in the first step of the plan with room for it and for all that wait before it', () => {
+  const step = (minutes: number, gpus: number) => ({ start: siteMs(minutes * 60_000), work: { w: gpus } });
+  const plan = { steps: [step(0, 8), step(5, 8), step(10, 16), step(15, 24)] } as unknown as Plan;
+  expect(resumesAt(plan, 'w', 8)).toBe(10 * 60_000);
+  expect(resumesAt(plan, 'w', 16)).toBe(15 * 60_000);
+  expect(resumesAt(plan, 'w', 24)).toBeUndefined();
+  expect(resumesAt(plan, 'other', 1)).toBeUndefined();
+  const waits = (id: string, submittedAt: number) => ({ ...job(id, 1), state: 'held', submittedAt, gpus: 4 }) as Job;
+  const jobs = [waits('a', 1), waits('b', 2), waits('theirs', 0), waits('c', 3)];
+  expect(waitingBefore(jobs, jobs[1]!, new Set(['a', 'b', 'c']))).toBe(8);
+});
+
 describe('jobs that are held', () => {
   const held = (id: string): Job => ({ ...job(id, 1), state: 'held' });
   const opened = (keep: (text: string) => void, before?: string): SiteCluster => {
@@ -56,12 +77,16 @@ describe('jobs that are held', () => {
   test('are known to be ours over a restart, and which of them a person confirmed', async () => {
     let text: string | undefined;
     const one = opened((next) => void (text = next));
-    await carryOut('auto', one, [hold('p0')], false);
+    const told: string[] = [];
+    Object.assign(one.handle, { tellOwner: async (id: string, line: string) => void told.push(`${id}: ${line}`) });
+    await carryOut('auto', one, [{ ...hold('p0'), resumesAt: siteMs(3_600_000) }], false, siteMs(5));
+    expect(told).toEqual(['p0: waits, to go on: expected at 1970-01-01T01:00Z; a test']);
     // A job that is no more as it was when a person looked is left alone.
     const outcomes = await carryOutConfirmed('suggest', one, [hold('p1'), hold('p2')]);
     expect(outcomes.map(({ action, fault }) => [action.job.id, fault])).toEqual([['p1', undefined]]);
     const again = opened((next) => void (text = next), text);
     expect([[...again.heldByUs], [...again.heldAsConfirmed]]).toEqual([['p0', 'p1'], ['p1']]);
+    expect(again.waits.get('p0')).toEqual({ why: 'a test', since: 5 });
     await carryOut('auto', again, [{ kind: 'release', job: held('p1'), why: 'a test' }], false);
     const third = opened(() => {}, text);
     expect([[...third.heldByUs], [...third.heldAsConfirmed]]).toEqual([['p0'], []]);

@@ -4,7 +4,7 @@ import { mustAct } from '../control/trust.ts';
 import { Fault, isoUtc, xidWords, type Job, type SiteMs } from '../model/index.ts';
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
-import type { SiteCluster } from './clusters.ts';
+import { resumesAt, waitingBefore, type SiteCluster } from './clusters.ts';
 import { ApiProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
@@ -250,11 +250,26 @@ function truthView(told: JobTruth): shapes.ClusterJobView['measured'] {
   };
 }
 
-function jobView(
-  { gpus: { truth } }: Runtime,
-  { id: cluster, heldByUs }: SiteCluster,
+/** Why a job waits that we hold, and when it goes on as far as the plan in force knows. */
+function waitOf(
+  runtime: Runtime,
+  { id, reading, waits, heldByUs }: SiteCluster,
   job: Job,
-): shapes.ClusterJobView {
+): shapes.ClusterJobView['givesWay'] {
+  const wait = heldByUs.has(job.id) ? waits.get(job.id) : undefined;
+  if (wait === undefined) return null;
+  const isOfClass = ({ className, gpuModel }: Job): boolean => className === job.className && gpuModel === job.gpuModel;
+  const work = runtime.site.clusters
+    .find((cluster) => cluster.id === id)
+    ?.classes.find((one) => one.class === job.className && one.gpu === job.gpuModel);
+  const plan = runtime.plan();
+  const gpus = waitingBefore((reading?.jobs ?? []).filter(isOfClass), job, heldByUs);
+  const at = plan === undefined || work === undefined ? undefined : resumesAt(plan, work.id, gpus);
+  return { why: wait.why, since: isoUtc(wait.since), resumesAt: time(at) };
+}
+
+function jobView(runtime: Runtime, of: SiteCluster, job: Job): shapes.ClusterJobView {
+  const { id: cluster, heldByUs } = of;
   const { id, name, state, className, customer, gpuModel, gpus, nodes, timeLimitS, requeues, why } = job;
   return {
     cluster,
@@ -273,6 +288,7 @@ function jobView(
     timeLimitS: timeLimitS ?? null,
     requeues,
     why: why ?? null,
-    measured: truthView(truth.job(cluster, job)),
+    givesWay: waitOf(runtime, of, job),
+    measured: truthView(runtime.gpus.truth.job(cluster, job)),
   };
 }

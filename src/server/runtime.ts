@@ -584,6 +584,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       trust(),
       cluster,
       actions.map((action) => ({ ...action, why })),
+      sentAt,
     );
     journal.commands(jobCommands.add(cluster, { actId, who }, outcomes, sentAt, clock.now()));
   }
