@@ -1,5 +1,5 @@
 import type * as shapes from '../model/jobs-api.ts';
-import { count, table, unknownText, watts } from './output.ts';
+import { count, table, unknownText, usd, watts } from './output.ts';
 
 /** Jobs in words, for `busbar job`. */
 
@@ -11,6 +11,9 @@ function marks({ measured: { idleGpus, isStuck } }: shapes.ClusterJobView): stri
   if (isStuck === true) return ['stuck: it draws no more than idle GPUs'];
   return idleGpus !== null && idleGpus > 0 ? [`${count(idleGpus)} GPUs idle`] : [];
 }
+
+const waitText = ({ givesWay }: shapes.ClusterJobView): string[] =>
+  givesWay === null ? [] : [`goes on ${givesWay.resumesAt ?? 'at a time the plan does not know'}: ${givesWay.why}`];
 
 export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsPage, all: boolean): string {
   if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
@@ -29,7 +32,7 @@ export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsP
       runs ? percent(utilisationPct) : '-',
       job.nodes.join(',') || '-',
       job.submittedAt ?? unknownText,
-      [...marks(job), ...(job.why === null ? [] : [job.why])].join('; '),
+      [...marks(job), ...waitText(job), ...(job.why === null ? [] : [job.why])].join('; '),
     ];
   });
   const head = ['job', 'name', 'state', 'class', 'customer', 'GPUs', 'draws', 'works', 'nodes', 'submitted', ''];
@@ -76,6 +79,46 @@ export function jobText(job: shapes.ClusterJobView): string {
     ['put back', `${count(job.requeues)} times`],
   ];
   for (const mark of marks(job)) lines.push(['look at it', mark]);
+  if (job.givesWay !== null) {
+    lines.push(['gives way', `since ${job.givesWay.since}: ${job.givesWay.why}`]);
+    lines.push(['goes on', job.givesWay.resumesAt ?? 'unknown: the plan has no room for it as far as it looks']);
+  }
   if (job.why !== null) lines.push(['why', job.why]);
   return lines.map(([what, told]) => `${what.padEnd(14)}${told}`).join('\n');
+}
+
+const LOST = { checkpoint: 'since its checkpoint', interval: 'one interval of checkpoints', start: 'since its start' };
+const WATTS = { learned: 'learned', measured: 'measured', swept: 'by its sweep' };
+
+const rungRow = (one: shapes.LadderPage['rungs'][number]): string[] => [
+  one.kind,
+  one.subject,
+  one.name,
+  one.class ?? '-',
+  count(one.gpus),
+  one.watts === null ? 'unmeasured' : `${watts(one.watts)} ${WATTS[one.wattsBasis!]}`,
+  one.seconds === null ? 'unmeasured' : `${one.seconds.toFixed(0)} s`,
+  usd(one.usd),
+  one.lostBasis === null ? '' : `${((one.lostSeconds ?? 0) / 60).toFixed(0)} min lost, ${LOST[one.lostBasis]}`,
+];
+
+const RUNG_HEAD = ['rung', 'of', 'name', 'class', 'GPUs', 'releases', 'within', 'costs', ''];
+
+export function ladderText({ wantedW, hours, releasedW, chosen, rungs }: shapes.LadderPage): string {
+  const byHand = rungs.filter(({ by }) => by === 'person');
+  const unmeasured = rungs.filter((one) => one.by === 'busbar' && (one.watts === null || one.usd === null)).length;
+  const lines =
+    chosen.length === 0
+      ? ['Nothing that is measured and priced can give way.']
+      : [
+          `For ${watts(wantedW)} over ${hours} h would give way, in this order:`,
+          table(RUNG_HEAD, chosen.map(rungRow), [4, 7]),
+          `${watts(releasedW)} released${releasedW < wantedW ? ': there is no more' : ''}.`,
+        ];
+  if (unmeasured > 0)
+    lines.push(`${count(unmeasured)} more are not counted on: their watts were not measured, or they have no price.`);
+  const kinds = [...new Set(byHand.map(({ kind }) => kind))];
+  if (kinds.length > 0) lines.push(`By hand only: ${kinds.join(', ')} (${count(byHand.length)}; --json lists them).`);
+  lines.push('No scheduler here takes GPUs from a job that runs on: shrinking is left out.');
+  return lines.join('\n');
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import * as shapes from '../model/jobs-api.ts';
 import { ask, defaultServer, send } from './client.ts';
-import { jobText, pageText } from './job-text.ts';
+import { jobText, ladderText, pageText } from './job-text.ts';
 import { CliError, print, printJson } from './output.ts';
 
 interface Common {
@@ -26,7 +26,7 @@ interface Submit extends Common {
 }
 
 export function jobVerb(program: Command): void {
-  const verb = program.command('job').description('jobs of the clusters: submit, list, show, logs, cancel');
+  const verb = program.command('job').description('jobs of the clusters: submit, list, show, ladder, logs, cancel');
   verb
     .command('submit')
     .description('send a script to the cluster of a class of work')
@@ -79,6 +79,18 @@ export function jobVerb(program: Command): void {
       print(jobText(job));
     });
   verb
+    .command('ladder')
+    .description('what of AI and HPC work would give way for so many megawatts, in which order; nothing is carried out')
+    .requiredOption('--mw <n>', 'megawatts to be released', positive)
+    .option('--hours <n>', 'for which it gives way: what it would have earned counts', positive, 1)
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ wantedW, hours, releasedW, chosen, rungs }')
+    .action(async ({ server, json, mw, hours }: Common & { mw: number; hours: number }) => {
+      const page = await ask(server, `/api/v1/jobs/ladder?mw=${mw}&hours=${hours}`, shapes.ladderPage);
+      if (json === true) return printJson(page);
+      print(ladderText(page));
+    });
+  verb
     .command('logs')
     .description('what a job has written, its last megabyte')
     .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
@@ -116,6 +128,12 @@ export function repairedVerb(program: Command): void {
       if (json === true) return printJson({ machine });
       print(`${machine}: back in the plan.`);
     });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('expected a number above 0');
+  return value;
 }
 
 function whole(text: string): number {

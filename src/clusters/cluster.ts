@@ -65,6 +65,8 @@ export interface ClusterHandle {
   /** A running job goes back to the queue and may start again later. */
   requeue?(jobId: string, signal?: AbortSignal): Promise<void>;
   cancel?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** A line for the owner of a job, where the scheduler shows it. What the owner wrote there stays. */
+  tellOwner?(jobId: string, line: string, signal?: AbortSignal): Promise<void>;
   /** Stops a running job where it is; it keeps its GPUs and their memory. */
   pause?(jobId: string, signal?: AbortSignal): Promise<void>;
   unpause?(jobId: string, signal?: AbortSignal): Promise<void>;

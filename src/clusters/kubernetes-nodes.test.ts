@@ -50,7 +50,7 @@ describe('nodes', () => {
     expect((await cluster.read()).nodes[0]).toMatchObject({ partitions: ['train'] });
     await cluster.moveNode!('a', 'train', 'infer');
     await cluster.moveNode!('a', 'train', 'infer');
-    expect(node().metadata.labels).toMatchObject({ 'busbar/role': 'infer' });
+    expect(node().metadata).toMatchObject({ labels: { 'busbar/role': 'infer' } });
     await expect(cluster.moveNode!('a', 'sim', 'train')).rejects.toMatchObject({
       kind: 'refused',
       message: 'a has busbar/role infer, and not sim',

@@ -264,6 +264,21 @@ describe('writes', () => {
     expect(requests.every(({ user, token }) => user === 'busbar' && token === TOKEN)).toBe(true);
   });
 
+  test('the owner of a job is told in its comment, and what the owner wrote there stays', async () => {
+    const told = async (comment: string | null) => {
+      const { cluster, requests } = await open({
+        'GET /job/77': { body: { errors: [], jobs: [{ job_id: 77, job_state: 'PENDING', comment }] } },
+        'POST /job/77': ok,
+      });
+      await cluster.tellOwner!('77', 'waits: price $900.00/MWh');
+      return requests.flatMap(({ method, body }) => (method === 'POST' ? [body] : []));
+    };
+    const line = { comment: 'busbar: waits: price 900.00/MWh' };
+    expect(await told(null)).toEqual([line]);
+    expect(await told('busbar: goes on')).toEqual([line]);
+    expect(await told('for the paper of June')).toEqual([]);
+  });
+
   test('a Slurm that knows no requeue over REST: unsupported, and the call is named', async () => {
     const { cluster } = await open({});
     await expect(cluster.requeue!('77')).rejects.toMatchObject({

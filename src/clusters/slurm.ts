@@ -62,6 +62,8 @@ const MARK = 'busbar: ';
 const POWER_RESERVATION = 'busbar_power';
 /** From here on REST can change nodes. */
 const NODE_WRITES = 39;
+/** From here on a job has a comment of the administrator beside its owner's. */
+const ADMIN_COMMENT = 39;
 /** From here on a job is submitted with its script inside, and an environment that is a list. */
 const SCRIPT_INSIDE = 39;
 /** `scontrol` retries by itself for some seconds. */
@@ -133,7 +135,10 @@ async function withPartitions(rest: Slurmrestd, nodes: readonly SlurmNode[], sig
   }));
 }
 
-type JobWrites = Pick<Required<ClusterHandle>, 'submit' | 'submitAs' | 'hold' | 'release' | 'requeue' | 'cancel'>;
+type JobWrites = Pick<
+  Required<ClusterHandle>,
+  'submit' | 'submitAs' | 'hold' | 'release' | 'requeue' | 'cancel' | 'tellOwner'
+>;
 
 function jobWrites(
   rest: Slurmrestd,
@@ -163,6 +168,15 @@ function jobWrites(
           throw new Fault('unsupported', `${error.message}, and the site file names no scontrol`, { cause: error });
         await scontrol.run('requeue', [id], signal);
       }
+    },
+    async tellOwner(id, line, signal) {
+      const comment = plainReason(MARK + line);
+      if ((await rest.version(signal)) >= ADMIN_COMMENT) return update(id, { admin_comment: comment }, signal);
+      // Older releases have the owner's own comment only.
+      const path = `/job/${jobNumber(id)}`;
+      const { jobs } = await rest.call({ method: 'GET', path, shape: jobsReply, signal });
+      const written = jobs.find(({ job_id }) => String(job_id) === id)?.comment ?? '';
+      if (written === '' || written.startsWith(MARK.trimEnd())) await update(id, { comment }, signal);
     },
     async cancel(id, signal) {
       await rest.call({ method: 'DELETE', path: `/job/${jobNumber(id)}`, shape: plainReply, signal });

@@ -95,7 +95,7 @@ test('property: what works afterwards is no more than allowed by more than one j
       );
       expect(gpus(startable)).toBeLessThanOrEqual(Math.max(0, allowed - gpus(kept)) + 0.5);
       for (const { kind, job: one } of actions) {
-        const from = { hold: 'pending', requeue: 'running', release: 'held' }[kind];
+        const from = { hold: 'pending', requeue: 'running', release: 'held', checkpoint: undefined }[kind];
         expect(one.state).toBe(from);
         if (kind === 'release') expect(heldByUs.has(one.id)).toBe(true);
       }

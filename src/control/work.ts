@@ -1,6 +1,15 @@
-import type { Job } from '../model/index.ts';
+import type { Job, SiteMs } from '../model/index.ts';
 
-export type WorkAction = { readonly kind: 'hold' | 'release' | 'requeue'; readonly job: Job; readonly why: string };
+export interface WorkAction {
+  /** `checkpoint` is what becomes of a requeue whose job is told to keep a checkpoint first. */
+  readonly kind: 'hold' | 'release' | 'requeue' | 'checkpoint';
+  readonly job: Job;
+  readonly why: string;
+  /** Of a requeue: a checkpoint comes first, and takes so long; absent: it is put back at once. */
+  readonly keepFirstMs?: number | undefined;
+  /** When the plan expects to have room for it again; undefined: it does not know. */
+  readonly resumesAt?: SiteMs | undefined;
+}
 
 /**
  * What to tell a scheduler so that one class of work keeps to the GPUs the plan allows it. The scheduler places
@@ -56,6 +65,6 @@ export function workActions(
   return actions;
 }
 
-const bySubmission = (a: Job, b: Job): number =>
+export const bySubmission = (a: Job, b: Job): number =>
   (a.submittedAt ?? 0) - (b.submittedAt ?? 0) || a.id.localeCompare(b.id);
 const sumGpus = (jobs: readonly Job[]): number => jobs.reduce((sum, job) => sum + job.gpus, 0);

@@ -28,6 +28,7 @@ export interface Command {
     | 'hold-job'
     | 'release-job'
     | 'requeue-job'
+    | 'checkpoint-job'
     | 'arm-outage'
     | 'set-power-limit'
     | 'start-plant'

@@ -39,6 +39,14 @@ export const clusterJob = z.object({
   timeLimitS: z.number().nullable(),
   requeues: z.number().int(),
   why: z.string().nullable().describe('why it ended or waits, where its cluster says'),
+  givesWay: z
+    .object({
+      why: z.string(),
+      since: siteTime,
+      resumesAt: siteTime.nullable().describe('when the plan has room for it again; null: it does not know'),
+    })
+    .nullable()
+    .describe('of a job that the plan holds; null: it does not wait for power'),
   measured: jobTruth,
 });
 export type ClusterJobView = z.infer<typeof clusterJob>;
@@ -69,6 +77,35 @@ export const jobsPage = z.object({
     .describe('servers that draw or work though their scheduler has no job on them'),
 });
 export type JobsPage = z.infer<typeof jobsPage>;
+
+const rung = z.object({
+  kind: z.enum(['lock-clocks', 'cap-power', 'power-off', 'checkpoint-requeue', 'pause', 'requeue', 'kill']),
+  subject: z.string().describe('cluster/job, or cluster/node that nothing runs on'),
+  name: z.string(),
+  class: z.enum(WORK_CLASSES).nullable(),
+  gpus: z.number(),
+  nodes: z.array(z.string()).describe('all that a limit applies to: a gang of ranks gives way whole'),
+  watts: measured.describe('what it releases; null: nobody measured it, and it is counted on for nothing'),
+  wattsBasis: z
+    .enum(['learned', 'measured', 'swept'])
+    .nullable()
+    .describe(
+      'of this rung on this part before; of the draw of this very job less its floor; of the power curve of its class',
+    ),
+  seconds: measured.describe('until it is seen in power, as learned'),
+  usd: measured.describe('for the hours asked for; null: no price is known'),
+  lostSeconds: measured.describe('work of each GPU that is done again'),
+  lostBasis: z.enum(['checkpoint', 'interval', 'start']).nullable(),
+  by: z.enum(['busbar', 'person']).describe('whether a plan has it done, or only a person may'),
+});
+export const ladderPage = z.object({
+  wantedW: z.number(),
+  hours: z.number(),
+  releasedW: z.number(),
+  chosen: z.array(rung).describe('what would give way by itself, in that order'),
+  rungs: z.array(rung).describe('every way there is now'),
+});
+export type LadderPage = z.infer<typeof ladderPage>;
 
 const line = z
   .string()

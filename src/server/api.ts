@@ -30,7 +30,7 @@ import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
-import { jobRoutes, repairedRoute } from './job-routes.ts';
+import { jobRoutes, ladderRoute, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
@@ -94,6 +94,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     orderRoutes(app, runtime);
     jobRoutes(app, runtime);
     nodeRoutes(app, runtime);
+    ladderRoute(app, runtime);
     repairedRoute(app, runtime);
     tenantRoutes(app, runtime);
     guardRoutes(app, runtime);

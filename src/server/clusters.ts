@@ -1,15 +1,24 @@
 import { z } from 'zod';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import { mustAct, type Trust } from '../control/trust.ts';
-import { workActions, type WorkAction } from '../control/work.ts';
+import { bySubmission, workActions, type WorkAction } from '../control/work.ts';
 import {
   asFault,
+  canCheckpoint,
   Fault,
   gpusOf,
+  interruptionUsdPerGpu,
   isOfClass,
+  isoUtc,
+  lostWork,
+  MINUTE,
+  siteMs,
   usableNodes,
   type ClusterReading,
+  type Job,
+  type Plan,
   type Site,
+  type SiteMs,
   type Snapshot,
 } from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
@@ -29,7 +38,11 @@ export interface SiteCluster {
   readonly heldAsConfirmed: Set<string>;
   /** Nodes on their way into another role, and which. */
   readonly movingTo: Map<string, string>;
-  /** Keeps what is held for the next life of the process: a job that nobody knows to be held by us waits for ever. */
+  /** Why a job waits that we hold, and since when. */
+  readonly waits: Map<string, { readonly why: string; readonly since: SiteMs }>;
+  /** When a job was last told to keep a checkpoint. */
+  readonly checkpointedAt: Map<string, SiteMs>;
+  /** Keeps both held sets for the next life of the process: a job that nobody knows to be held by us waits for ever. */
   keep(): void;
 }
 
@@ -41,7 +54,14 @@ export interface SiteClusters {
   close(): void;
 }
 
-const kept = z.record(z.string(), z.object({ held: z.array(z.string()), confirmed: z.array(z.string()) }));
+const kept = z.record(
+  z.string(),
+  z.object({
+    held: z.array(z.string()),
+    confirmed: z.array(z.string()),
+    waits: z.record(z.string(), z.object({ why: z.string(), since: z.number().transform(siteMs) })).optional(),
+  }),
+);
 
 /**
  * @param before what was kept last in an earlier life
@@ -58,9 +78,9 @@ export function openClusters(
   const past = before === undefined ? {} : kept.parse(JSON.parse(before));
   let last = before;
   function keep(): void {
-    const all = [...byId.values()].map(({ id, heldByUs, heldAsConfirmed }) => [
+    const all = [...byId.values()].map(({ id, heldByUs, heldAsConfirmed, waits }) => [
       id,
-      { held: [...heldByUs], confirmed: [...heldAsConfirmed] },
+      { held: [...heldByUs], confirmed: [...heldAsConfirmed], waits: Object.fromEntries(waits) },
     ]);
     const text = JSON.stringify(Object.fromEntries(all));
     if (text !== last) keepText(text);
@@ -82,6 +102,8 @@ export function openClusters(
         reading: known?.reading,
         failure: known?.failure,
         heldByUs: known?.heldByUs ?? new Set(past[id]?.held),
+        waits: known?.waits ?? new Map(Object.entries(past[id]?.waits ?? {})),
+        checkpointedAt: known?.checkpointedAt ?? new Map(),
         heldAsConfirmed: known?.heldAsConfirmed ?? new Set(past[id]?.confirmed),
         movingTo: known?.movingTo ?? new Map(),
         keep,
@@ -132,6 +154,7 @@ export async function readCluster(
       if (held.has(id)) continue;
       cluster.heldByUs.delete(id);
       cluster.heldAsConfirmed.delete(id);
+      cluster.waits.delete(id);
     }
     cluster.keep();
   } catch (error) {
@@ -161,8 +184,51 @@ export function actionsFor(
       isRestricted(cluster, part, allowed),
       cluster.heldByUs,
       reason,
+      (job) => lossUsdPerGpu(cluster, one, job, plan.madeAt),
+    ).map((action) =>
+      action.kind === 'release'
+        ? action
+        : {
+            ...action,
+            ...(action.kind === 'requeue' ? { keepFirstMs: keepFirstMs(cluster, one) } : {}),
+            resumesAt: resumesAt(plan, one.workClass.id, waitingBefore(classJobs, action.job, cluster.heldByUs)),
+          },
     );
   });
+}
+
+/**
+ * When a plan first has room for so many GPUs more of a class than it has now; undefined where it never has, as far as it looks ahead.
+ * @param gpus of a job, and of all that go on before it
+ */
+export function resumesAt({ steps }: Pick<Plan, 'steps'>, classId: string, gpus: number): SiteMs | undefined {
+  const now = steps[0]?.work[classId];
+  if (now === undefined) return undefined;
+  return steps.slice(1).find(({ work }) => (work[classId] ?? 0) >= now + gpus - 0.5)?.start;
+}
+
+/** GPUs of a job that waits, and of those of its class that waited before it and are released first. */
+export const waitingBefore = (jobs: readonly Job[], job: Job, heldByUs: ReadonlySet<string>): number =>
+  jobs.reduce(
+    (sum, other) =>
+      other.state === 'held' && other.id !== job.id && heldByUs.has(other.id) && bySubmission(other, job) < 0
+        ? sum + other.gpus
+        : sum,
+    job.gpus,
+  );
+
+/** How long a job of the class takes to keep a checkpoint before it goes; undefined where it can not, or has no time to. */
+const keepFirstMs = ({ handle }: SiteCluster, { workClass }: WorkPicture): number | undefined =>
+  handle?.checkpoint !== undefined && canCheckpoint(workClass) ? workClass.checkpoint!.seconds * 1000 : undefined;
+
+/** What putting a job back costs for each of its GPUs. */
+function lossUsdPerGpu(cluster: SiteCluster, one: WorkPicture, job: Job, at: SiteMs): number | undefined {
+  const isKept = keepFirstMs(cluster, one) !== undefined;
+  const seconds = isKept ? 0 : lostWork(one.workClass, job, at, cluster.checkpointedAt.get(job.id))?.seconds;
+  // Jobs of one class have one price: without it their order is the same.
+  return seconds === undefined
+    ? undefined
+    : interruptionUsdPerGpu(one.workClass, one.usdPerGpuHour ?? 1, seconds, isKept);
 }
 
 /**
@@ -198,6 +264,7 @@ export interface WorkOutcome {
 
 /**
  * Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again.
+ * @param at now, where there is time for checkpoints; absent: jobs go at once
  * @param isOrdered by an order of a person, which a site in suggest follows; what Busbar holds it gives back there unasked
  */
 export async function carryOut(
@@ -205,13 +272,18 @@ export async function carryOut(
   cluster: SiteCluster,
   actions: readonly WorkAction[],
   isOrdered: boolean,
+  at?: SiteMs,
 ): Promise<WorkOutcome[]> {
   const outcomes: WorkOutcome[] = [];
-  for (const action of actions) {
+  for (const wished of actions) {
+    const action = at === undefined ? wished : keptFirst(cluster, wished, at);
+    if (action === undefined) continue;
     let fault: Fault | undefined;
     try {
       mustAct(trust, `${action.kind} job ${action.job.id}`, isOrdered || action.kind === 'release');
       await carryOutOne(cluster, action);
+      if (action.kind === 'checkpoint') cluster.checkpointedAt.set(action.job.id, at!);
+      else await tellOwner(cluster, action, at);
     } catch (error) {
       fault = asFault(error);
     }
@@ -222,18 +294,51 @@ export async function carryOut(
   return outcomes;
 }
 
+/** Puts on record why a job waits and when it may go on, and says so to its owner. */
+async function tellOwner(
+  cluster: SiteCluster,
+  { kind, job, why, resumesAt: until }: WorkAction,
+  at: SiteMs | undefined,
+) {
+  if (kind === 'release') cluster.waits.delete(job.id);
+  else if (at !== undefined) cluster.waits.set(job.id, { why, since: at });
+  cluster.keep();
+  const when = until === undefined ? 'no time known yet' : `expected at ${isoUtc(until).slice(0, 16)}Z`;
+  const line = kind === 'release' ? `goes on: ${why}` : `waits, to go on: ${when}; ${why}`;
+  // A comment that was not taken is no reason to leave a job running: the record of the job says the same.
+  await cluster.handle.tellOwner?.(job.id, line).catch((error: unknown) => void asFault(error));
+}
+
+/** A checkpoint older than so long is no reason not to keep another before a job goes. */
+const KEPT_LATELY_MS = 10 * MINUTE;
+
+/** First the checkpoint, then, when it has had its time, the requeue; meanwhile nothing. */
+function keptFirst({ checkpointedAt }: SiteCluster, action: WorkAction, at: SiteMs): WorkAction | undefined {
+  const { kind, job, keepFirstMs: takesMs } = action;
+  if (kind !== 'requeue' || takesMs === undefined) return action;
+  const asked = checkpointedAt.get(job.id);
+  const isOld = asked === undefined || asked < (job.startedAt ?? 0) || at - asked > takesMs + KEPT_LATELY_MS;
+  if (isOld) return { ...action, kind: 'checkpoint' };
+  return at - asked < takesMs ? undefined : action;
+}
+
 /** What a person confirmed, as far as its jobs are still as they were then. */
 export async function carryOutConfirmed(
   trust: Trust,
   cluster: SiteCluster,
   confirmed: readonly WorkAction[],
+  at?: SiteMs,
 ): Promise<WorkOutcome[]> {
   const now = new Map(cluster.reading?.jobs.map(({ id, state }) => [id, state]));
   const outcomes = await carryOut(
     trust,
     cluster,
-    confirmed.filter(({ job }) => now.get(job.id) === job.state),
+    // Whoever confirmed it wants it now, and not when a checkpoint is kept.
+    confirmed
+      .filter(({ job }) => now.get(job.id) === job.state)
+      .map((action) => ({ ...action, keepFirstMs: undefined })),
     true,
+    at,
   );
   for (const { action, fault } of outcomes)
     if (fault === undefined && action.kind !== 'release') cluster.heldAsConfirmed.add(action.job.id);
@@ -246,6 +351,11 @@ async function carryOutOne(
   { kind, job }: WorkAction,
 ): Promise<void> {
   const unsupported = () => new Fault('unsupported', `this scheduler cannot ${kind} jobs`);
+  if (kind === 'checkpoint') {
+    if (handle.checkpoint === undefined) throw unsupported();
+    await handle.checkpoint(job.id);
+    return;
+  }
   if (kind === 'release') {
     if (handle.release === undefined) throw unsupported();
     await handle.release(job.id);

@@ -44,7 +44,9 @@ export function createJobCommands(): JobCommands {
           seenInPowerAt: undefined,
           seenAtMeterAt: undefined,
         };
-        if (fault === undefined) open.push({ command, clusterId: cluster.id, jobId: action.job.id, since: wallNow() });
+        // Nothing tells that a checkpoint was kept: its answer is all there is.
+        if (fault === undefined && action.kind !== 'checkpoint')
+          open.push({ command, clusterId: cluster.id, jobId: action.job.id, since: wallNow() });
         return command;
       });
     },

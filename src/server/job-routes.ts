@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { mustAct } from '../control/trust.ts';
-import { Fault, isoUtc, visibleAccounts, xidWords, type Job, type SiteMs } from '../model/index.ts';
+import { Fault, isOfClass, isoUtc, visibleAccounts, xidWords, type Job, type SiteMs } from '../model/index.ts';
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
-import type { SiteCluster } from './clusters.ts';
+import { resumesAt, waitingBefore, type SiteCluster } from './clusters.ts';
 import { ApiProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
+import { previewLadder, type RungFacts } from './gpu/ladder.ts';
 import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
 import { askerOf, type Asker } from './tenants/routes.ts';
@@ -109,6 +110,51 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       return reply.code(202).send({ cluster, id });
     },
   );
+}
+
+export function ladderRoute(app: App, runtime: Runtime): void {
+  app.get(
+    '/api/v1/jobs/ladder',
+    {
+      config: { needs: 'viewer' },
+      schema: {
+        tags: ['control'],
+        summary:
+          'What of AI and HPC work would give way for so many megawatts, with price and watts; nothing is carried out',
+        querystring: z.object({
+          mw: z.coerce.number().positive().max(10_000),
+          hours: z.coerce.number().positive().max(720).default(1),
+        }),
+        response: { 200: shapes.ladderPage },
+      },
+    },
+    ({ query: { mw, hours } }) => {
+      const { site, fleet, clusters, gpus, clock } = runtime;
+      const { work } = runtime.picture();
+      const sources = { site, fleet, clusters: clusters.byId.values(), work, gpus, at: clock.now() };
+      const { chosen, rungs, ...sums } = previewLadder(sources, mw * 1e6, hours);
+      return { ...sums, chosen: chosen.map(rungView), rungs: rungs.map(rungView) };
+    },
+  );
+}
+
+function rungView(one: RungFacts): shapes.LadderPage['rungs'][number] {
+  const { kind, subject, name, className, gpus, nodes, watts, wattsBasis, seconds, usd, lost, by } = one;
+  return {
+    kind,
+    subject,
+    name,
+    class: className ?? null,
+    gpus,
+    nodes: [...nodes],
+    watts: watts ?? null,
+    wattsBasis: wattsBasis ?? null,
+    seconds: seconds ?? null,
+    usd: usd ?? null,
+    lostSeconds: lost?.seconds ?? null,
+    lostBasis: lost?.basis ?? null,
+    by,
+  };
 }
 
 /** What a person says of a GPU that failed. */
@@ -249,11 +295,24 @@ function truthView(told: JobTruth): shapes.ClusterJobView['measured'] {
   };
 }
 
-function jobView(
-  { gpus: { truth } }: Runtime,
-  { id: cluster, heldByUs }: SiteCluster,
+/** Why a job waits that we hold, and when it goes on as far as the plan in force knows. */
+function waitOf(
+  runtime: Runtime,
+  { id, reading, waits, heldByUs }: SiteCluster,
   job: Job,
-): shapes.ClusterJobView {
+): shapes.ClusterJobView['givesWay'] {
+  const wait = heldByUs.has(job.id) ? waits.get(job.id) : undefined;
+  if (wait === undefined) return null;
+  const work = runtime.site.clusters.find((cluster) => cluster.id === id)?.classes.find((one) => isOfClass(job, one));
+  const plan = runtime.plan();
+  const alike = work === undefined ? [] : (reading?.jobs ?? []).filter((other) => isOfClass(other, work));
+  const gpus = waitingBefore(alike, job, heldByUs);
+  const at = plan === undefined || work === undefined ? undefined : resumesAt(plan, work.id, gpus);
+  return { why: wait.why, since: isoUtc(wait.since), resumesAt: time(at) };
+}
+
+function jobView(runtime: Runtime, of: SiteCluster, job: Job): shapes.ClusterJobView {
+  const { id: cluster, heldByUs } = of;
   const { id, name, state, className, customer, gpuModel, gpus, nodes, timeLimitS, requeues, why } = job;
   return {
     cluster,
@@ -272,6 +331,7 @@ function jobView(
     timeLimitS: timeLimitS ?? null,
     requeues,
     why: why ?? null,
-    measured: truthView(truth.job(cluster, job)),
+    givesWay: waitOf(runtime, of, job),
+    measured: truthView(runtime.gpus.truth.job(cluster, job)),
   };
 }

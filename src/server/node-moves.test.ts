@@ -54,6 +54,8 @@ function bench(options: { trust?: Trust; before?: string; handle?: Partial<Clust
     heldByUs: new Set(),
     heldAsConfirmed: new Set(),
     movingTo: new Map(),
+    waits: new Map(),
+    checkpointedAt: new Map(),
     keep() {},
   };
   const site = {

@@ -25,9 +25,10 @@ import {
 } from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
-import { actionsFor, carryOut, type SiteClusters } from './clusters.ts';
+import { actionsFor, carryOut, type SiteClusters, type WorkOutcome } from './clusters.ts';
 import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withStatesBefore } from './desires.ts';
 import type { CurtailmentOf } from './flow.ts';
+import type { Gpus } from './gpu/gpus.ts';
 import type { Fleet } from './fleet.ts';
 import { wallNow } from './io.ts';
 import type { NodeMoves } from './node-moves.ts';
@@ -79,6 +80,7 @@ export interface PlannedWith {
 const MOST_MEASURED = 1_000;
 /** How long a plan waits at the most for machines to be told to draw less. */
 const SHEDS_FIRST_MS = 4_000;
+const SECOND_MS = 1_000;
 
 export function createPlanning(options: {
   readonly sources: PictureSources;
@@ -97,6 +99,8 @@ export function createPlanning(options: {
   readonly responses: ReturnType<typeof createResponseWatch>;
   readonly answers: NonNullable<Billed['answers']>;
   readonly jobCommands: JobCommands;
+  readonly gpus: Pick<Gpus, 'watch'>;
+  askPlan(why: string): void;
   readonly statesBefore: StatesBefore;
   readonly limitsBefore: Pick<LimitsBefore, 'keep'>;
   readonly measurements: Pick<Measurements, 'planMs'>;
@@ -207,9 +211,21 @@ export function createPlanning(options: {
         .join(', ');
       journal.act({ id, at: clock.now(), who: 'planner', what, why });
       const sentAt = clock.now();
-      const outcomes = await carryOut(trust(), cluster, actions, isOrdered);
+      const learn = options.gpus.watch(cluster.id, actions);
+      const outcomes = await carryOut(trust(), cluster, actions, isOrdered, clock.now());
+      learn(outcomes);
+      goOnAfterCheckpoints(outcomes);
       journal.commands(options.jobCommands.add(cluster, { actId: id, who: 'planner' }, outcomes, sentAt, clock.now()));
     }
+  }
+
+  /** Jobs that keep a checkpoint first are put back by the plan after it. */
+  function goOnAfterCheckpoints(outcomes: readonly WorkOutcome[]): void {
+    const takeMs = outcomes.flatMap(({ action, fault }) =>
+      action.kind === 'checkpoint' && fault === undefined ? [action.keepFirstMs ?? 0] : [],
+    );
+    if (takeMs.length > 0)
+      setTimeout(() => options.askPlan('checkpoints are kept'), Math.max(...takeMs) / clock.speed + SECOND_MS).unref();
   }
 
   const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>

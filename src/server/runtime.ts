@@ -536,6 +536,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     responses,
     answers,
     jobCommands,
+    gpus,
+    askPlan,
     statesBefore: await createStatesBefore(store),
     limitsBefore,
     measurements,
@@ -613,6 +615,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       trust(),
       cluster,
       actions.map((action) => ({ ...action, why })),
+      sentAt,
     );
     journal.commands(jobCommands.add(cluster, { actId, who }, outcomes, sentAt, clock.now()));
   }

@@ -25,6 +25,7 @@ const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unk
   release: ['77'],
   requeue: ['77'],
   cancel: ['77'],
+  tellOwner: ['77', 'why'],
   pause: ['77'],
   unpause: ['77'],
   checkpoint: ['77'],

@@ -15,7 +15,7 @@ test(
     timeout: LIMIT_MS,
   },
   async () => {
-    const site = await live({ offset: 12_370, from: '2026-03-24T01:00:00Z', speed: 20 });
+    const site = await live({ offset: 12_410, from: '2026-03-24T01:00:00Z', speed: 20 });
     const { runtime, sim } = site;
     const ask = await askAs(site, 'olga', 'operator');
     const page = async () => jobsPage.parse((await ask('GET', '/jobs')).body);

@@ -86,6 +86,7 @@ const slurmJob = z.object({
   end_time: count,
   time_limit: count,
   restart_cnt: z.number().nullish(),
+  comment: words,
 });
 
 const partition = z.object({

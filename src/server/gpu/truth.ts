@@ -10,12 +10,27 @@ export interface GpuTruth {
   /** After each reading of the clusters: jobs that ended are forgotten. */
   look(): void;
   job(clusterId: string, job: Job): JobTruth;
+  /** The GPUs of a job by server, where it is known which are its own and what they draw. */
+  gpusOf(clusterId: string, job: Job): readonly GpusOfServer[] | undefined;
+  /** Has the job all GPUs of a server? */
+  isWhole(machineId: string, clusterId: string, job: Job): boolean;
+  /** What GPUs of a server drew in its last reading, and when; `taken` where a job has one of them. */
+  freeW(
+    machineId: string,
+    of: readonly number[],
+  ): { readonly at: SiteMs; readonly powerW: number } | 'taken' | undefined;
   /** Servers without a job that draw or work all the same, lately and for long. */
   unaccounted(): readonly { readonly machineId: string; readonly clusterId: string; readonly powerW: number }[];
   /** Learned draw of one idle GPU of a server; undefined until it was seen idle often enough. */
   floorW(machineId: string): number | undefined;
   /** What a restart shall know; to be kept now and then. */
   kept(): string;
+}
+
+export interface GpusOfServer {
+  readonly machineId: string;
+  readonly of: readonly number[];
+  readonly powerW: number;
 }
 
 /** Of the GPUs of one job, as they tell it themselves. What nobody tells is undefined. */
@@ -275,6 +290,26 @@ export function createGpuTruth(options: GpuTruthOptions): GpuTruth {
         isStuck:
           powerW === undefined || idleW === undefined ? undefined : since !== undefined && now - since >= IDLE_MS,
       };
+    },
+    gpusOf(clusterId, job) {
+      const drawn = powerOf(startKey(clusterId, job), job);
+      if (drawn?.powerW === undefined || drawn.parts.some(({ share }) => share.fraction < 1)) return undefined;
+      return drawn.parts.map(({ id, share: { of }, observed }) => ({
+        machineId: id,
+        of,
+        powerW: sum(of.map((index) => observed.gpus.get(index)?.powerW))!,
+      }));
+    },
+    isWhole(machineId, clusterId, job) {
+      const found = part(machineId, startKey(clusterId, job));
+      return found?.share.fraction === 1 && found.share.of.length === found.observed.gpus.size;
+    },
+    freeW(machineId, of) {
+      const observed = seen.get(machineId);
+      if (observed === undefined) return undefined;
+      if (observed.shares.some((share) => share.of.some((index) => of.includes(index)))) return 'taken';
+      const powerW = sum(of.map((index) => observed.gpus.get(index)?.powerW));
+      return powerW === undefined ? undefined : { at: observed.at, powerW };
     },
     unaccounted: () =>
       [...seen].flatMap(([machineId, { at, alone }]) =>

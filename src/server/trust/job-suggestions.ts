@@ -4,6 +4,7 @@ import { movesBetween, type Suggestion, WORTH_TELLING_USD } from './suggestions.
 
 /** The state of a job before and after it is told. One that is requeued is held at once, or its scheduler would start it again. */
 const STATES: Readonly<Record<WorkAction['kind'], readonly [string, string]>> = {
+  checkpoint: ['running', 'running'],
   hold: ['pending', 'held'],
   requeue: ['running', 'held'],
   release: ['held', 'pending'],
