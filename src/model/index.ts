@@ -22,6 +22,7 @@ export * from './plan.ts';
 export * from './power-curve.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
+export * from './quote-api.ts';
 export * from './reason.ts';
 export * from './rehearsal.ts';
 export * from './secret.ts';

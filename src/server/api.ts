@@ -26,6 +26,7 @@ import { gridRoutes } from './grid-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
+import { quoteRoutes } from './quote.ts';
 import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
@@ -93,6 +94,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     orderRoutes(app, runtime);
     jobRoutes(app, runtime);
     tenantRoutes(app, runtime);
+    quoteRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
     gridRoutes(app, runtime, access.limits);

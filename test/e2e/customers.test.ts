@@ -194,7 +194,7 @@ test('quotas count what runs, what waits and what was taken a moment ago', LIMIT
     call('abe', '/jobs', job({ gpus: 1, timeLimitMinutes: 35 })),
     call('admin', '/jobs', job({ gpus: 1, timeLimitMinutes: 35, customer: 'acme-fluids' })),
   ]);
-  expect(two.map(({ status }) => status).sort()).toEqual([201, 409]);
+  expect(two.map(({ status }) => status).sort((a, b) => a - b)).toEqual([201, 409]);
   for (const one of (await jobsOf('admin')).filter(({ customer }) => customer === 'acme-fluids'))
     await call('admin', `/jobs/${one.cluster}/${one.id}/cancel`, { why: 'enough' });
 });
@@ -225,7 +225,7 @@ test('use is counted and priced, a budget is told of once, and both outlive a re
   server = await startServerProcess(settings);
   await until('it counts on', async () => (await usage('ann')).total > before.total, 60_000);
   expect((await alerts()).length).toBe(told);
-  const alarms = (await call('admin', '/alarms')).json;
+  const alarms = (await call('admin', '/overview')).json;
   expect(JSON.stringify(alarms)).toMatch(/budget-spent.*acme\/vision/);
   const { statements } = statementList.parse((await call('ann', '/tenants/acme/statements')).json);
   expect(statements).toMatchObject([{ month: '2026-03', running: true, credited: 0 }]);

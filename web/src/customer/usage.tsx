@@ -110,9 +110,12 @@ export function ProjectsCard({ tenant }: { tenant: TenantView }) {
   );
 }
 
+const daysIn = (month: string): number =>
+  new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+
 /** A bar a day of the month; days without a bar are named as such for who cannot see it. */
 function DayBars({ usage: { days, month } }: { usage: UsageView }) {
-  const last = new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+  const last = daysIn(month);
   const byDay = new Map(days.map((one) => [Number(one.day.slice(8)), one]));
   const most = Math.max(1, ...days.map(({ amount }) => amount));
   const text = days.map(({ day, amount, gpuHours }) => `${day}: ${dollars(amount)}, ${number(gpuHours, 1)} GPU-hours`);
