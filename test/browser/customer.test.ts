@@ -20,7 +20,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
 
   beforeAll(async () => {
     site = await startSmall({
-      offset: 12_710,
+      offset: 12_720,
       from: '2026-03-23T20:01:00Z',
       speed: 120,
       pages: builtPages(),
@@ -51,7 +51,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
     await until('something was counted', () => site.runtime.customers.book.months().length > 0);
     await page.goto(site.url);
     await page.locator('#jobs').waitFor();
-    page.on('request', ({ url }) => asked.push(new URL(url()).pathname));
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   }, LIMIT_MS);
   afterAll(async () => {
     await browser?.close();
