@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { activityPage } from '../../src/model/api.ts';
 import { jobSubmitted, jobsPage } from '../../src/model/jobs-api.ts';
+import { quoteView } from '../../src/model/quote-api.ts';
 import { statementList, tenantList, tenantNodes, usageView } from '../../src/model/tenants-api.ts';
 import { digestOf, newApiToken, newId } from '../../src/server/access/credentials.ts';
 import {
@@ -238,6 +239,17 @@ test('the command line shows a customer what is theirs, and cancels it', LIMIT, 
   expect(shown).toMatch(/can submit to: desk-batch/);
   expect((await busbar('ann', 'usage')).out).toMatch(/acme, 2026-03 so far: \$0\.\d\d/);
   expect((await busbar('admin', 'usage')).err).toMatch(/--tenant: acme, brown/);
+  const quote = ['quote', '--class', 'desk-batch', '--gpus', '2', '--minutes', '30', '--json'];
+  const { asked, interruptible } = quoteView.parse(JSON.parse((await busbar('ann', ...quote)).out));
+  // Nominal: nobody measured the power of this work.
+  expect(asked).toMatchObject({
+    workClass: 'desk-batch',
+    cost: 500_000,
+    isInterruptible: true,
+    powerSource: 'nominal',
+  });
+  expect(interruptible).toBeNull();
+  expect((await busbar('ann', ...quote.slice(0, -1))).out).toMatch(/desk-batch: \$0\.50/);
   expect((await busbar('ann', 'status')).err).toMatch(/needs the role viewer/);
   const file = join(settings.files.folder, 'next.sh');
   writeFileSync(file, '#!/bin/sh\necho done\n');

@@ -132,6 +132,8 @@ function DayBars({ usage: { days, month } }: { usage: UsageView }) {
   );
 }
 
+const seenText = (coverage: number): string => (coverage < 0.01 ? 'under 1 %' : `${Math.floor(coverage * 100)} %`);
+
 function UsageTable({ usage }: { usage: UsageView }) {
   return (
     <table className="list usage">
@@ -152,8 +154,7 @@ function UsageTable({ usage }: { usage: UsageView }) {
               {line.project ?? line.account}
               <span className="row-detail">
                 {line.workClass}
-                {line.coverage < 0.995 &&
-                  `, seen ${number(line.coverage * 100, line.coverage < 0.1 ? 1 : 0)} % of the time`}
+                {line.coverage < 0.995 && `, seen ${seenText(line.coverage)} of the time`}
                 {line.unpricedGpuHours > 0 && `, ${number(line.unpricedGpuHours, 1)} GPU-h not priced yet`}
               </span>
             </th>
