@@ -23,6 +23,7 @@ import { approveVerb, curtailVerb, holdVerb, ordersVerb, releaseVerb, stopVerb }
 import { planVerb } from './plan.ts';
 import { powerCurveVerb } from './power-curve.ts';
 import { adoptVerb, plantVerb, poolsVerb } from './pools.ts';
+import { quoteVerb } from './quote.ts';
 import { recordVerb } from './record.ts';
 import { reloadVerb } from './reload.ts';
 import { replayVerb } from './replay.ts';
@@ -67,6 +68,7 @@ for (const verb of [
   repairedVerb,
   tenantVerb,
   usageVerb,
+  quoteVerb,
   historyVerb,
   guardVerb,
   trustVerb,

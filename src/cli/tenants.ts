@@ -135,7 +135,7 @@ function usageText(view: UsageView): string {
     line.gpuHours.toFixed(1),
     line.usdPerGpuHour === null ? unknownText : `$${line.usdPerGpuHour.toFixed(2)}`,
     usd(line.amount),
-    `${Math.floor(line.coverage * 100)} %`,
+    line.coverage < 0.01 ? 'under 1 %' : `${Math.floor(line.coverage * 100)} %`,
   ]);
   const lines = [
     `${view.tenant}, ${view.month}${view.running ? ' so far' : ''}: ${usd(view.total)}`,

@@ -24,6 +24,7 @@ export * from './power-curve.ts';
 export * from './preemption.ts';
 export * from './programs.ts';
 export * from './quantity.ts';
+export * from './quote-api.ts';
 export * from './reason.ts';
 export * from './rehearsal.ts';
 export * from './roles.ts';

@@ -26,6 +26,7 @@ import { gridRoutes } from './grid-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { metricsText } from './metrics.ts';
 import { ApiProblem, problemOf, sendProblem } from './problems.ts';
+import { quoteRoutes } from './quote.ts';
 import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
@@ -97,6 +98,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     ladderRoute(app, runtime);
     repairedRoute(app, runtime);
     tenantRoutes(app, runtime);
+    quoteRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);
     gridRoutes(app, runtime, access.limits);

@@ -190,6 +190,8 @@ const CUSTOMERS: ReadonlySet<string> = new Set([
   'GET /api/v1/jobs/:cluster/:id/output',
   'HEAD /api/v1/jobs/:cluster/:id/output',
   'POST /api/v1/jobs/:cluster/:id/cancel',
+  'GET /api/v1/quote',
+  'HEAD /api/v1/quote',
   'GET /api/v1/tenants',
   'HEAD /api/v1/tenants',
   ...['usage', 'statements', 'nodes'].flatMap((what) => [

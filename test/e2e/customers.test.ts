@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { activityPage } from '../../src/model/api.ts';
 import { jobSubmitted, jobsPage } from '../../src/model/jobs-api.ts';
+import { quoteView } from '../../src/model/quote-api.ts';
 import { statementList, tenantList, tenantNodes, usageView } from '../../src/model/tenants-api.ts';
 import { digestOf, newApiToken, newId } from '../../src/server/access/credentials.ts';
 import {
@@ -194,7 +195,7 @@ test('quotas count what runs, what waits and what was taken a moment ago', LIMIT
     call('abe', '/jobs', job({ gpus: 1, timeLimitMinutes: 35 })),
     call('admin', '/jobs', job({ gpus: 1, timeLimitMinutes: 35, customer: 'acme-fluids' })),
   ]);
-  expect(two.map(({ status }) => status).sort()).toEqual([201, 409]);
+  expect(two.map(({ status }) => status).sort((a, b) => a - b)).toEqual([201, 409]);
   for (const one of (await jobsOf('admin')).filter(({ customer }) => customer === 'acme-fluids'))
     await call('admin', `/jobs/${one.cluster}/${one.id}/cancel`, { why: 'enough' });
 });
@@ -225,7 +226,7 @@ test('use is counted and priced, a budget is told of once, and both outlive a re
   server = await startServerProcess(settings);
   await until('it counts on', async () => (await usage('ann')).total > before.total, 60_000);
   expect((await alerts()).length).toBe(told);
-  const alarms = (await call('admin', '/alarms')).json;
+  const alarms = (await call('admin', '/overview')).json;
   expect(JSON.stringify(alarms)).toMatch(/budget-spent.*acme\/vision/);
   const { statements } = statementList.parse((await call('ann', '/tenants/acme/statements')).json);
   expect(statements).toMatchObject([{ month: '2026-03', running: true, credited: 0 }]);
@@ -238,6 +239,17 @@ test('the command line shows a customer what is theirs, and cancels it', LIMIT, 
   expect(shown).toMatch(/can submit to: desk-batch/);
   expect((await busbar('ann', 'usage')).out).toMatch(/acme, 2026-03 so far: \$0\.\d\d/);
   expect((await busbar('admin', 'usage')).err).toMatch(/--tenant: acme, brown/);
+  const quote = ['quote', '--class', 'desk-batch', '--gpus', '2', '--minutes', '30', '--json'];
+  const { asked, interruptible } = quoteView.parse(JSON.parse((await busbar('ann', ...quote)).out));
+  // Nominal: nobody measured the power of this work.
+  expect(asked).toMatchObject({
+    workClass: 'desk-batch',
+    cost: 500_000,
+    isInterruptible: true,
+    powerSource: 'nominal',
+  });
+  expect(interruptible).toBeNull();
+  expect((await busbar('ann', ...quote.slice(0, -1))).out).toMatch(/desk-batch: \$0\.50/);
   expect((await busbar('ann', 'status')).err).toMatch(/needs the role viewer/);
   const file = join(settings.files.folder, 'next.sh');
   writeFileSync(file, '#!/bin/sh\necho done\n');

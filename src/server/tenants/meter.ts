@@ -14,6 +14,7 @@ import {
   dayOf,
   HOUR,
   inForce,
+  isOfClass,
   monthEnd,
   monthStart,
   type Job,
@@ -185,9 +186,9 @@ export async function createCustomerMeter(options: MeterOptions): Promise<Custom
 }
 
 export const classOf = (
-  job: Pick<Job, 'className' | 'gpuModel'>,
+  job: Pick<Job, 'classId' | 'className' | 'gpuModel'>,
   classes: readonly WorkClass[],
-): WorkClass | undefined => classes.find((one) => one.class === job.className && one.gpu === job.gpuModel);
+): WorkClass | undefined => classes.find((one) => isOfClass(job, one));
 
 /** Running jobs of tenants on the clusters that answer, and what contracts wanted there and were not given. */
 export function flowOfCustomers(

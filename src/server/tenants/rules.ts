@@ -46,9 +46,11 @@ function users(site: Raw, tell: Tell): void {
   const taken = new Map<string, string>();
   for (const [id, { driver, settings }] of clusters) {
     if (!isRaw(settings)) continue;
-    if (driver === 'local' && settings['userId'] !== undefined)
-      taken.set(`userId ${String(settings['userId'])}`, `jobs of the site on "${String(id)}" run as`);
-    if (driver === 'slurm') taken.set(`${String(id)} user ${String(settings['user'] ?? 'busbar')}`, 'Busbar itself is');
+    if (driver === 'local' && typeof settings['userId'] === 'number')
+      taken.set(`userId ${settings['userId']}`, `jobs of the site on "${String(id)}" run as`);
+    if (driver !== 'slurm') continue;
+    const { user = 'busbar' } = settings;
+    if (typeof user === 'string') taken.set(`${String(id)} user ${user}`, 'Busbar itself is');
   }
   for (const { index, entry } of entries(site, 'tenants')) {
     const seen = new Set<unknown>();
@@ -79,7 +81,13 @@ function users(site: Raw, tell: Tell): void {
           [...path, 'cluster'],
           `${String(driver)} runs no jobs as a user of a tenant, expected a cluster of slurm or local`,
         );
-      const key = userId === undefined ? `${String(id)} user ${String(user)}` : `userId ${String(userId)}`;
+      const key =
+        typeof userId === 'number'
+          ? `userId ${userId}`
+          : typeof user === 'string'
+            ? `${String(id)} user ${user}`
+            : undefined;
+      if (key === undefined) continue;
       const mine = `jobs of tenant "${String(entry['id'])}" run as`;
       const other = taken.get(key);
       if (other !== undefined && other !== mine) tell(path, `${other} the same user, expected one of its own`);

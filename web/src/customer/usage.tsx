@@ -110,9 +110,12 @@ export function ProjectsCard({ tenant }: { tenant: TenantView }) {
   );
 }
 
+const daysIn = (month: string): number =>
+  new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+
 /** A bar a day of the month; days without a bar are named as such for who cannot see it. */
 function DayBars({ usage: { days, month } }: { usage: UsageView }) {
-  const last = new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+  const last = daysIn(month);
   const byDay = new Map(days.map((one) => [Number(one.day.slice(8)), one]));
   const most = Math.max(1, ...days.map(({ amount }) => amount));
   const text = days.map(({ day, amount, gpuHours }) => `${day}: ${dollars(amount)}, ${number(gpuHours, 1)} GPU-hours`);
@@ -128,6 +131,8 @@ function DayBars({ usage: { days, month } }: { usage: UsageView }) {
     </div>
   );
 }
+
+const seenText = (coverage: number): string => (coverage < 0.01 ? 'under 1 %' : `${Math.floor(coverage * 100)} %`);
 
 function UsageTable({ usage }: { usage: UsageView }) {
   return (
@@ -149,8 +154,7 @@ function UsageTable({ usage }: { usage: UsageView }) {
               {line.project ?? line.account}
               <span className="row-detail">
                 {line.workClass}
-                {line.coverage < 0.995 &&
-                  `, seen ${number(line.coverage * 100, line.coverage < 0.1 ? 1 : 0)} % of the time`}
+                {line.coverage < 0.995 && `, seen ${seenText(line.coverage)} of the time`}
                 {line.unpricedGpuHours > 0 && `, ${number(line.unpricedGpuHours, 1)} GPU-h not priced yet`}
               </span>
             </th>

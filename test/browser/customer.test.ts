@@ -1,0 +1,94 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createSessions } from '../../src/server/access/sessions.ts';
+import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { startSmall, type Small } from '../support/site/small.ts';
+import { until } from '../support/site/until.ts';
+
+/** The page as a customer sees it: what is its own, and nothing of the site. BUSBAR_PICTURES names a folder for pictures of it. */
+
+const LIMIT_MS = 120_000;
+const PICTURES = process.env['BUSBAR_PICTURES'];
+
+describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
+  let site: Small;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  const errors: string[] = [];
+  const asked: string[] = [];
+
+  beforeAll(async () => {
+    site = await startSmall({
+      offset: 12_720,
+      from: '2026-03-23T20:01:00Z',
+      speed: 120,
+      pages: builtPages(),
+      adjust: (raw) => {
+        const budget = { usdPerMonth: 40 };
+        raw.tenants = [
+          {
+            id: 'acme',
+            name: 'Acme Research',
+            projects: [
+              { id: 'training', account: 'heron-lab', budget, quota: { gpus: 24 } },
+              { id: 'simulation', account: 'delta-bio', quota: { gpus: 64, gpuHoursPerMonth: 4_000 } },
+            ],
+          },
+          { id: 'brown', name: 'Brown Labs', projects: [{ id: 'all', account: 'brown' }] },
+        ];
+      },
+    });
+    const { accounts } = site.runtime.store;
+    const made = { passwordHash: 'no password opens this', createdMs: 0 };
+    await accounts.add({ name: 'ann', role: 'customer', tenant: 'acme', ...made });
+    const { token } = await createSessions(accounts, Date.now).start('ann', '127.0.0.1', 'a test');
+    browser = await launchBrowser();
+    context = await browser.newContext({ viewport: { width: 1360, height: 1000 } });
+    await context.addCookies([{ name: 'busbar_session', value: token, url: site.url }]);
+    page = await context.newPage();
+    page.on('pageerror', (error) => errors.push(error.message));
+    await until('something was counted', () => site.runtime.customers.book.months().length > 0);
+    await page.goto(site.url);
+    await page.locator('#jobs').waitFor();
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  }, LIMIT_MS);
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  test('shows its projects, jobs, use, nodes and statements', { timeout: LIMIT_MS }, async () => {
+    expect(await page.locator('.site-name').innerText()).toBe('Acme Research');
+    expect(await page.locator('.project').count()).toBe(2);
+    await page.locator('.budget-bar').waitFor();
+    await until('jobs', async () => (await page.locator('#jobs tbody tr').count()) > 0);
+    await until('use', async () => /\$\d/.test(await page.locator('#usage .card-aside').innerText()), 30_000);
+    await page.locator('#nodes li').first().waitFor();
+    await page.getByRole('button', { name: 'March 2026' }).click();
+    await page.locator('.statement tbody tr').first().waitFor();
+    const submit = page.getByRole('button', { name: 'Submit a job…' });
+    expect(await submit.isDisabled()).toBe(true);
+    expect(await submit.getAttribute('title')).toMatch(/as which user your jobs run/);
+  });
+
+  test('asks for nothing of the site, and shows no address', { timeout: LIMIT_MS }, async () => {
+    await until('it asked again', () => asked.length > 6);
+    const strange = asked.filter((path) => !/^\/api\/v1\/(tenants|jobs|session)(\/|$)/.test(path));
+    expect(strange).toEqual([]);
+    expect(await page.locator('main').innerText()).not.toMatch(/127\.\d+\.\d+\.\d+|Orders|Cohorts/);
+  });
+
+  test('fits, in light and in dark, wide and narrow, without an error of its own', { timeout: LIMIT_MS }, async () => {
+    for (const colorScheme of ['light', 'dark'] as const)
+      for (const width of [1360, 390]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 1000 });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(wide, `${width} ${colorScheme}`).toBeLessThanOrEqual(0);
+        if (PICTURES !== undefined)
+          await page.screenshot({ path: `${PICTURES}/customer-${width}-${colorScheme}.png`, fullPage: true });
+      }
+    expect(errors).toEqual([]);
+  });
+});
