@@ -171,11 +171,13 @@ function watch(server: KubeServer, target: Target, url: URL, response: ServerRes
   const end = setTimeout(() => {
     if (server.isSilent) return;
     if (wantsBookmarks) bookmark();
+    leave();
     response.end();
   }, seconds * 1000).unref();
-  response.on('close', () => {
+  const leave = (): void => {
     stop();
     clearInterval(bookmarks);
     clearTimeout(end);
-  });
+  };
+  response.on('close', leave);
 }

@@ -1,3 +1,5 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ClusterHandle } from '../src/clusters/cluster.ts';
 import { kubernetes } from '../src/clusters/kubernetes.ts';
@@ -5,6 +7,8 @@ import { httpPort } from '../src/drivers/wire/http.ts';
 import { Fault, siteMs, type Site } from '../src/model/index.ts';
 import { bareHost } from '../test/support/cluster-io.ts';
 import { until } from '../test/support/site/until.ts';
+import { answerKube } from './kube-server.ts';
+import { bareKubeServer } from './kubernetes.ts';
 import { calmConfig, smallSite, testSim, type TestSim } from './small-site.ts';
 
 /** The emulated Kubernetes as the client sees it: nodes and jobs of the site, and a scheduler that really starts them. */
@@ -163,4 +167,22 @@ test('a server that is silent, refuses or garbles is told as what it is', async 
   expect(await fault()).toBe('unreachable');
   t.sim.inject({ target: 'kube', fault: 'clear' });
   expect((await cluster.read()).nodes).toHaveLength(4);
+});
+
+test('a watch that has ended says nothing more, also while its connection is still open', async () => {
+  const request = new IncomingMessage(new Socket());
+  request.method = 'GET';
+  request.url = '/api/v1/nodes?watch=1&allowWatchBookmarks=true&timeoutSeconds=1';
+  const response = new ServerResponse(request);
+  const errors: unknown[] = [];
+  response.on('error', (error) => errors.push(error));
+  answerKube(
+    bareKubeServer(() => 0, false),
+    request,
+    '',
+    response,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 2300));
+  expect(response.writableEnded).toBe(true);
+  expect(errors).toEqual([]);
 });
