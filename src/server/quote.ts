@@ -1,5 +1,9 @@
 import { quoteFor, type Quote, type QuoteClass, type QuotePart, type QueuedJob } from '../dispatch/quote.ts';
 import {
+  usableNodes,
+  roleOf,
+  plannedInterruptUsdPerGpu,
+  gpusOf,
   CATALOGUE,
   DAY,
   isoUtc,
@@ -80,13 +84,14 @@ const priceOf = (runtime: Runtime, id: string): number | undefined =>
   runtime.picture().work.find(({ workClass }) => workClass.id === id)?.usdPerGpuHour;
 
 export function partOf(
-  { classes }: Pick<ClusterConfig, 'classes'>,
+  cluster: Pick<ClusterConfig, 'classes' | 'roles'>,
   { nodes, jobs }: Pick<ClusterReading, 'nodes' | 'jobs'>,
   work: WorkClass,
   steps: QuotePart['steps'],
   now: SiteMs,
 ): QuotePart {
-  const sharing = classes.filter(({ gpu }) => gpu === work.gpu);
+  const role = roleOf(cluster, work);
+  const sharing = cluster.classes.filter((one) => one.gpu === work.gpu && roleOf(cluster, one) === role);
   const of = (job: Job) => classOf(job, sharing);
   const queued = (job: Job): QueuedJob => ({ workClass: of(job)!.id, gpus: job.gpus, leftMs: leftMs(job, now) });
   const mine = jobs.filter((job) => of(job) !== undefined);
@@ -94,9 +99,7 @@ export function partOf(
   return {
     now,
     steps,
-    capacity: nodes
-      .filter(({ gpuModel, state }) => gpuModel === work.gpu && state !== 'down' && state !== 'drained')
-      .reduce((sum, { gpus }) => sum + gpus, 0),
+    capacity: gpusOf(usableNodes(nodes, work.gpu, role)),
     classes: sharing.map(({ id }) => id),
     running: mine.filter(({ state }) => state === 'running' || state === 'ending').map(queued),
     waiting: waits
@@ -124,7 +127,7 @@ function quoteClass(work: WorkClass, reading: ClusterReading, runtime: Runtime):
     gpuPowerW: measured ?? nominal,
     powerSource: measured !== undefined ? 'measured' : nominal !== undefined ? 'nominal' : undefined,
     interruptsPerDay: interruptsPerDay(reading, work, runtime.clock.now()),
-    interruptUsdPerGpu: work.interruptUsdPerGpu,
+    interruptUsdPerGpu: plannedInterruptUsdPerGpu(work, priceOf(runtime, work.id) ?? 0),
   };
 }
 
