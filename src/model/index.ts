@@ -27,6 +27,7 @@ export * from './reason.ts';
 export * from './rehearsal.ts';
 export * from './secret.ts';
 export * from './series.ts';
+export * from './serving.ts';
 export * from './site.ts';
 export * from './snapshot.ts';
 export * from './tenants.ts';

@@ -61,6 +61,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   leaseTerms(site, tell);
   interruptions(site, tell);
   powerCurves(site, tell);
+  servingClasses(site, tell);
   addresses(site, tell);
   listening(site, tell);
   gridSources(site, tell);
@@ -227,6 +228,26 @@ function interruptions(site: Raw, tell: Tell): void {
           ['clusters', index, 'classes', at, 'preemptible'],
           'work of class preemptible gives way, expected true, or a class of reserved, on-demand or batch',
         );
+}
+
+/** There is one series of requests, and a plan keeps to a latency target only for what it costs to miss it. */
+function servingClasses(site: Raw, tell: Tell): void {
+  let first: string | undefined;
+  for (const { index, entry } of entries(site, 'clusters'))
+    for (const { index: at, entry: one } of entries(entry, 'classes')) {
+      if (one['serves'] === undefined) continue;
+      const path = ['clusters', index, 'classes', at];
+      if (first !== undefined)
+        tell([...path, 'serves'], `"${first}" answers the requests already, expected one class that does`);
+      first ??= String(one['id']);
+      if (!(Number(one['penaltyUsdPerGpuHour'] ?? 0) > 0))
+        tell(
+          [...path, 'penaltyUsdPerGpuHour'],
+          'expected more than 0 beside serves: what an hour of a GPU that is missing for the latency target costs',
+        );
+      if (one['deadline'] !== undefined)
+        tell([...path, 'deadline'], 'requests wait for no deadline: expected either serves or deadline');
+    }
 }
 
 /** Classes of work with a curve or terms for one. */
