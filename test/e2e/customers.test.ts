@@ -61,7 +61,7 @@ beforeAll(async () => {
     },
   });
   const clock = { epochSiteMs: Date.parse('2026-03-24T01:00:00Z'), epochUnixMs: Date.now() + 1_000, speed: 20 };
-  settings = { files, clock, offset: 12_700, port: await freePort() };
+  settings = { files, clock, offset: 12_690, port: await freePort() };
   sim = await startSimProcess(settings);
   await seedAccounts();
   server = await startServerProcess(settings);
