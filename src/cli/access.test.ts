@@ -104,12 +104,6 @@ test('from the first account to a token, and back out', SLOW, async () => {
     expect(await good(['users', ...words])).toBe('bob: done\n');
   await good(['users', 'passwd', 'bob', '--password-stdin'], 'seven quiet transformers\n');
   await good(['users', 'passwd', '--password-stdin'], `${PASSWORD}\nanother long password\n`);
-  // A customer is of a tenant that there is, and nobody else is of one.
-  const add = (...words: string[]) =>
-    busbar(['users', 'add', 'eve', '--password-stdin', ...words], { stdin: PASSWORD });
-  expect((await add('--role', 'customer')).err).toMatch(/a customer needs its tenant: name it under tenants/);
-  expect((await add('--role', 'customer', '--tenant', 'acme')).err).toMatch(/no tenant "acme"/);
-  expect((await add('--role', 'viewer', '--tenant', 'acme')).err).toMatch(/only a customer is of a tenant/);
   await good(['users', 'remove', 'bob']);
   expect((await busbar(['users', 'role', 'alice', 'viewer'])).err).toMatch(/last admin/);
   expect((await busbar(['users', 'role', 'alice', 'root'])).err).toMatch(/viewer, operator, admin/);

@@ -30,6 +30,7 @@ export * from './rehearsal.ts';
 export * from './roles.ts';
 export * from './secret.ts';
 export * from './series.ts';
+export * from './serving.ts';
 export * from './site.ts';
 export * from './snapshot.ts';
 export * from './tenants.ts';

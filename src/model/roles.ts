@@ -3,7 +3,7 @@ import { takesJobs, type ClusterNode } from './work.ts';
 
 /** What the nodes are used for that a class of work runs on; undefined where the cluster has no roles. */
 export const roleOf = (
-  { roles }: ClusterConfig,
+  { roles }: Pick<ClusterConfig, 'roles'>,
   { match, role }: Pick<WorkClass, 'match' | 'role'>,
 ): NodeRole | undefined =>
   roles?.find(({ id, partition }) => (role === undefined ? partition === match.partition : id === role));

@@ -19,6 +19,7 @@ export const SERIES = [
   'availableMw.solar',
   'availableMw.wind',
   'availableMw.gas',
+  'requestsPerSecond',
 ] as const;
 export type SeriesName = (typeof SERIES)[number];
 
@@ -86,7 +87,13 @@ export function valueAt(series: Series, t: SiteMs): { value: number; ageMs: numb
 }
 
 /** Which way a figure is worse for the site that plans with it. */
-const WORST_IS_HIGH: ReadonlySet<SeriesName> = new Set(['priceUsdPerMwh', 'temperatureC', 'dewPointC', 'difficulty']);
+const WORST_IS_HIGH: ReadonlySet<SeriesName> = new Set([
+  'priceUsdPerMwh',
+  'temperatureC',
+  'dewPointC',
+  'difficulty',
+  'requestsPerSecond',
+]);
 
 /**
  * What to plan with once a series is stale: what the site file says, else the worst of the last day told before it

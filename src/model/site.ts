@@ -3,6 +3,7 @@ import { CATALOGUE } from './catalogue.ts';
 import { gridSignal } from './grid-signals.ts';
 import { AFTER_OUTAGE } from './machine.ts';
 import { secretRef } from './secret.ts';
+import { serves } from './serving.ts';
 import { SERIES } from './series.ts';
 import type { BallastFacts } from './snapshot.ts';
 import { tenant } from './tenants.ts';
@@ -473,6 +474,11 @@ const workClass = z.strictObject({
     })
     .optional()
     .describe('how far what is signed lets the site slow its GPUs down; absent: not at all'),
+  serves: serves
+    .optional()
+    .describe(
+      'it answers requests: the series requestsPerSecond of a feed says how many, and plans keep what the latency target needs; absent: it is wanted as its jobs ask',
+    ),
   deadline: deadline.optional().describe('work that may run at any time before a deadline, when power is cheapest'),
   preemptible: z
     .boolean()

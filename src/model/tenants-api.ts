@@ -32,6 +32,7 @@ export const tenantView = standing.extend({
   id: z.string(),
   name: z.string(),
   customers: z.array(z.string()),
+  emulated: z.boolean().describe('no machine, job or dollar here is real'),
   month,
   projects: z.array(tenantProject),
   classes: z

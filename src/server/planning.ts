@@ -49,6 +49,7 @@ import { jobSuggestionOf } from './trust/job-suggestions.ts';
 import { keptOf, withKept } from './trust/kept.ts';
 import type { Levels } from './trust/levels.ts';
 import { type Suggestion, suggestionOf, type Suggestions } from './trust/suggestions.ts';
+import { createServing, type Serving } from './serving.ts';
 import { wantedClasses, type WantedHistory } from './wanted.ts';
 
 /** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
@@ -130,6 +131,7 @@ export function createPlanning(options: {
   const facing = createPeakWatch();
   const mayGo = createScenarios();
   const wants = createWanted();
+  const serving = createServing();
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let wanted: ReadonlyMap<string, Desire> = new Map();
@@ -371,19 +373,25 @@ export function createPlanning(options: {
       answers: options.answers,
       deadline: options.deadline,
     });
-    const wanted = wants(sources.site, options.wanted, picture, faced.forecast);
+    const served = serving.at(sources.site, series.get('requestsPerSecond'), picture.at);
+    const wanted = wants(sources.site, options.wanted, picture, faced.forecast, served);
     const { scenarios, notes } = mayGo(sources.site.planning.scenarios, [...series.values()], wanted.forecast);
     return {
       snapshot: options.grid(
         withOrders(
-          withKept(facts, keptOf(sources.site, options.levels, orders.length > 0), moving, confirmedHeldGpus),
+          withKept(
+            served.inSnapshot(facts, wanted.forecast),
+            keptOf(sources.site, options.levels, orders.length > 0),
+            moving,
+            confirmedHeldGpus,
+          ),
           orders,
         ),
       ),
       /** As it is, where jobs are left to their schedulers, too. */
       work: facts.work,
       forecast: wanted.forecast,
-      notes: [...built.notes, ...faced.notes, ...wanted.notes, ...notes],
+      notes: [...built.notes, ...faced.notes, ...wanted.notes, ...served.notes, ...notes],
       scenarios,
     };
   }
@@ -446,7 +454,7 @@ export function createPlanning(options: {
 /** The forecast with what classes of work are expected to want; one whose scheduler does not answer is planned for as it told last. */
 function createWanted() {
   let kept: { readonly timezone: string; readonly forecaster: WantedForecaster } | undefined;
-  return (site: Site, history: WantedHistory, { work }: Picture, forecast: Forecast) => {
+  return (site: Site, history: WantedHistory, { work }: Picture, forecast: Forecast, serving: Serving) => {
     const { timezone } = site;
     if (kept?.timezone !== timezone) kept = { timezone, forecaster: createWantedForecaster(timezone) };
     const now = new Map(
@@ -456,9 +464,10 @@ function createWanted() {
     );
     const classes = wantedClasses(site, history).flatMap((one) => {
       const nowGpus = now.get(one.id);
-      return nowGpus === undefined ? [] : [{ ...one, nowGpus }];
+      return nowGpus === undefined ? [] : [serving.asWanted({ ...one, nowGpus })];
     });
-    return kept.forecaster.add(forecast, classes);
+    const made = kept.forecaster.add(forecast, classes);
+    return { ...made, forecast: serving.inSteps(made.forecast) };
   };
 }
 

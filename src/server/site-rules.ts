@@ -63,6 +63,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   nodeRoles(site, tell);
   kubernetesClasses(site, tell);
   powerCurves(site, tell);
+  servingClasses(site, tell);
   addresses(site, tell);
   listening(site, tell);
   gridSources(site, tell);
@@ -275,6 +276,26 @@ function kubernetesClasses(site: Raw, tell: Tell): void {
           ['clusters', index, 'classes', at, 'match', 'partition'],
           `"${partition}" is nowhere in a Kubernetes, expected NAMESPACE or NAMESPACE/QUEUE, with * for any`,
         );
+    }
+}
+
+/** There is one series of requests, and a plan keeps to a latency target only for what it costs to miss it. */
+function servingClasses(site: Raw, tell: Tell): void {
+  let first: string | undefined;
+  for (const { index, entry } of entries(site, 'clusters'))
+    for (const { index: at, entry: one } of entries(entry, 'classes')) {
+      if (one['serves'] === undefined) continue;
+      const path = ['clusters', index, 'classes', at];
+      if (first !== undefined)
+        tell([...path, 'serves'], `"${first}" answers the requests already, expected one class that does`);
+      first ??= String(one['id']);
+      if (!(Number(one['penaltyUsdPerGpuHour'] ?? 0) > 0))
+        tell(
+          [...path, 'penaltyUsdPerGpuHour'],
+          'expected more than 0 beside serves: what an hour of a GPU that is missing for the latency target costs',
+        );
+      if (one['deadline'] !== undefined)
+        tell([...path, 'deadline'], 'requests wait for no deadline: expected either serves or deadline');
     }
 }
 

@@ -255,6 +255,7 @@ const PRICE_UNITS: Readonly<Record<SeriesName, string>> = {
   'availableMw.solar': 'MW',
   'availableMw.wind': 'MW',
   'availableMw.gas': 'MW',
+  requestsPerSecond: '1/s',
 };
 export const unitOf = (name: SeriesName): string => PRICE_UNITS[name];
 

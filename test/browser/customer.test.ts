@@ -20,7 +20,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
 
   beforeAll(async () => {
     site = await startSmall({
-      offset: 12_720,
+      offset: 12_750,
       from: '2026-03-23T20:01:00Z',
       speed: 120,
       pages: builtPages(),
@@ -60,6 +60,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
 
   test('shows its projects, jobs, use, nodes and statements', { timeout: LIMIT_MS }, async () => {
     expect(await page.locator('.site-name').innerText()).toBe('Acme Research');
+    expect(await page.getByText('EMULATED SITE').isVisible()).toBe(true);
     expect(await page.locator('.project').count()).toBe(2);
     await page.locator('.budget-bar').waitFor();
     await until('jobs', async () => (await page.locator('#jobs tbody tr').count()) > 0);

@@ -61,7 +61,7 @@ beforeAll(async () => {
     },
   });
   const clock = { epochSiteMs: Date.parse('2026-03-24T01:00:00Z'), epochUnixMs: Date.now() + 1_000, speed: 20 };
-  settings = { files, clock, offset: 12_700, port: await freePort() };
+  settings = { files, clock, offset: 12_690, port: await freePort() };
   sim = await startSimProcess(settings);
   await seedAccounts();
   server = await startServerProcess(settings);
@@ -174,6 +174,18 @@ test('what may not be is refused in words, and an empty list is no other', LIMIT
   expect(tenantList.parse((await call('bob', '/tenants')).json).tenants.map(({ id }) => id)).toEqual(['brown']);
   const [abes] = tenantList.parse((await call('abe', '/tenants')).json).tenants;
   expect(abes!.projects.map(({ id }) => id)).toEqual(['fluids']);
+});
+
+test('a customer is of a tenant that there is, and nobody else is of one', LIMIT, async () => {
+  const add = (more: object) => call('admin', '/users', { name: 'eve', password: 'nine quiet transformers', ...more });
+  const refusal = (words: RegExp) => ({ status: 400, json: { detail: expect.stringMatching(words) } });
+  expect(await add({ role: 'customer' })).toMatchObject(
+    refusal(/a customer needs its tenant: expected one of acme, brown/),
+  );
+  expect(await add({ role: 'customer', tenant: 'nobody' })).toMatchObject(refusal(/no tenant "nobody"/));
+  expect(await add({ role: 'viewer', tenant: 'acme' })).toMatchObject(refusal(/only a customer is of a tenant/));
+  // What an account may do is the admin's to say: a customer cannot make itself more.
+  expect((await call('ann', '/users/ann', { role: 'admin' })).status).toBe(403);
 });
 
 test('quotas count what runs, what waits and what was taken a moment ago', LIMIT, async () => {

@@ -19,6 +19,7 @@ const PRICE_WORDS: Readonly<Record<string, string>> = {
   'availableMw.solar': 'Solar available',
   'availableMw.wind': 'Wind available',
   'availableMw.gas': 'Gas available',
+  requestsPerSecond: 'Inference requests',
 };
 
 const ORDER = Object.keys(PRICE_WORDS);

@@ -20,6 +20,7 @@ interface Range {
  * - system load: from an island's to twice that of the largest system there is
  * - generation: nobody makes less than nothing, and no site makes 10 GW
  * - block height: block 800,000 was in July 2023, and 3,000,000 is due about 2065
+ * - requests: nobody makes less than none, and ten million a second are more than any site answers
  * - GPU: from a hundredth of a dollar to a hundred dollars an hour, for one GPU
  */
 const RANGES: Readonly<Record<Family, Range>> = {
@@ -33,6 +34,7 @@ const RANGES: Readonly<Record<Family, Range>> = {
   systemLoadMw: { min: 1, max: 3e6, remedy: 'is it the load of the whole power system' },
   availableMw: { min: 0, max: 10_000, remedy: 'is it in kW' },
   blockHeight: { min: 8e5, max: 3e6, remedy: 'is it another chain than main' },
+  requestsPerSecond: { min: 0, max: 1e7, remedy: 'is it of a minute or a day' },
   gpuUsdPerHour: { min: 0.01, max: 100, remedy: 'is it in cents, or the price of a whole machine' },
 };
 

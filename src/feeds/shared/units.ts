@@ -28,6 +28,7 @@ const UNITS: Readonly<Record<Family, Readonly<Record<string, Convert>>>> = {
   systemLoadMw: { mw: same, gw: (value) => value * 1000 },
   availableMw: { mw: same, kw: (value) => value / 1000 },
   blockHeight: { blocks: same },
+  requestsPerSecond: { per_second: same, per_minute: (value) => value / 60 },
   gpuUsdPerHour: { usd_per_hour: same, cents_per_hour: (value) => value / 100 },
 };
 

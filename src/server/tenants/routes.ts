@@ -120,7 +120,7 @@ export function tenantRoutes(app: App, runtime: Runtime): void {
 
 /** @param account of Busbar that asks; undefined: somebody of the site */
 function viewOf(
-  { site, clock, customers, picture }: Runtime,
+  { site, emulated, clock, customers, picture }: Runtime,
   tenant: Tenant,
   account: string | undefined,
 ): shapes.TenantView {
@@ -149,6 +149,7 @@ function viewOf(
     id,
     name,
     customers: tenant.customers,
+    emulated,
     month,
     ...of(accounts, tenant.quota).standing,
     projects: projectsOf(tenant, account).map(({ id: project, account: bookedTo, members, quota, budget }) => {

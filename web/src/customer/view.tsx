@@ -29,6 +29,11 @@ export default function CustomerView({ session }: { session: Session }) {
           <span>Busbar</span>
         </a>
         <span className="site-name">{tenant?.name ?? session.tenant}</span>
+        {tenant?.emulated === true && (
+          <span className="tag strong" title="No real machine and no real money: every machine here is emulated">
+            EMULATED SITE
+          </span>
+        )}
         <span className="spacer" />
         <AccountCorner session={session} />
         <ThemeSwitch />
