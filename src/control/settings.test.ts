@@ -68,7 +68,7 @@ test('nothing is written before it was read, and what is read as wanted is left'
   const { arming, machines, written, pass } = site(2);
   arming.look();
   expect(written).toEqual([]);
-  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: /has not told yet/ });
+  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: expect.stringMatching(/has not told yet/) });
   machines[0]!.is = 'last-state';
   await pass();
   expect(written).toEqual(['m-1']);
@@ -78,7 +78,7 @@ test('nothing is written before it was read, and what is read as wanted is left'
 test('a write is proved by a later reading, and all of a group are one act with who and why', async () => {
   const { arming, acts, pass } = site(3);
   await pass();
-  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: /read back/ });
+  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: expect.stringMatching(/read back/) });
   expect(states(arming.drainChanged())).toEqual(['acknowledged', 'acknowledged', 'acknowledged']);
   await pass();
   const proved = arming.drainChanged();
@@ -159,9 +159,13 @@ test('a machine that acknowledges and does nothing has failed, and is tried agai
   for (let n = 0; n < 10; n += 1) await pass(5_000);
   expect(written).toHaveLength(1);
   expect(machines[0]!.asked).toBeGreaterThan(3);
-  for (let n = 0; n < 4; n += 1) await pass(5_000);
+  const said: unknown[] = [];
+  for (let n = 0; n < 4; n += 1) {
+    await pass(5_000);
+    said.push(arming.stateOf('m-0'));
+  }
   expect(arming.drainChanged().at(-1)).toMatchObject({ fault: 'timeout' });
-  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: /still set to start/ });
+  expect(said).toContainEqual({ state: 'not-armed', why: expect.stringMatching(/still set to start/) });
   expect(written.length).toBeGreaterThan(1);
 });
 
@@ -180,7 +184,7 @@ test('one that tells nothing of it is never written blindly', async () => {
   machines[0]!.is = undefined;
   await pass();
   expect(written).toEqual([]);
-  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: /does not tell/ });
+  expect(arming.stateOf('m-0')).toMatchObject({ state: 'not-armed', why: expect.stringMatching(/does not tell/) });
 });
 
 test('another wish takes the place of the one under way', async () => {

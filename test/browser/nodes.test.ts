@@ -9,7 +9,7 @@ import { until } from '../support/site/until.ts';
 /** Roles of nodes on the page: a node of an emulated Kubernetes is moved by a person, from the card to the label it has then. */
 
 const TIMEOUT = { timeout: 120_000 };
-const OFFSET = 12_960;
+const OFFSET = 12_950;
 const SCREENS = [
   ['wide and light', 1440, 'light'],
   ['wide and dark', 1440, 'dark'],

@@ -201,7 +201,10 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await reach(id, 'running');
     await cluster.cancel!(id);
     await until('it has ended', async () => (await jobOf(id)).state === 'cancelled');
-    await expect(cluster.hold!('99999')).rejects.toMatchObject({ kind: 'refused', message: /Invalid job id.*2017/ });
+    await expect(cluster.hold!('99999')).rejects.toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/Invalid job id.*2017/),
+    });
   });
 
   test.concurrent('drains and resumes its own nodes, and never one that somebody else drained', LIMIT, async () => {
@@ -219,7 +222,9 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await expect(cluster.powerUp!('train007')).rejects.toMatchObject({ kind: 'refused' });
     expect(await nodeOf('train007')).toMatchObject({ state: 'drained', reason: 'new memory on Monday' });
     await expect(cluster.drain!('train099', 'none')).rejects.toMatchObject({ kind: 'refused' });
-    await expect(cluster.drain!('train008 state=down', 'none')).rejects.toMatchObject({ message: /no name of a node/ });
+    await expect(cluster.drain!('train008 state=down', 'none')).rejects.toMatchObject({
+      message: expect.stringMatching(/no name of a node/),
+    });
   });
 
   test.concurrent('switches a node off and on', LIMIT, async () => {
@@ -295,11 +300,17 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
 
     await site.kill('slurmdbd');
     const usage = cluster.usage!(siteMs(Date.now()));
-    await expect(usage).rejects.toMatchObject({ kind: 'unreachable', message: /is slurmdbd up/ });
+    await expect(usage).rejects.toMatchObject({
+      kind: 'unreachable',
+      message: expect.stringMatching(/is slurmdbd up/),
+    });
     await site.start('slurmdbd');
 
     await site.kill('slurmctld');
-    await expect(both.read()).rejects.toMatchObject({ kind: 'timeout', message: /none of 2 slurmrestd answers/ });
+    await expect(both.read()).rejects.toMatchObject({
+      kind: 'timeout',
+      message: expect.stringMatching(/none of 2 slurmrestd answers/),
+    });
     await site.start('slurmctld');
     await until('the controller is back', () => both.read().catch(() => undefined));
   });

@@ -73,7 +73,10 @@ describe('the version', () => {
 
   test('none that is known here is unsupported', async () => {
     const { cluster } = openWith(only(60, empty));
-    await expect(cluster.read()).rejects.toMatchObject({ kind: 'unsupported', message: /v0\.0\.36 to v0\.0\.44/ });
+    await expect(cluster.read()).rejects.toMatchObject({
+      kind: 'unsupported',
+      message: expect.stringMatching(/v0\.0\.36 to v0\.0\.44/),
+    });
   });
 
   test('states that are lists and numbers that may be unset, as from v0.0.39 on', async () => {
@@ -145,7 +148,9 @@ describe('several slurmrestd', () => {
     await expect(silent.cluster.submit!(job)).rejects.toMatchObject({ kind: 'timeout' });
     expect(silent.asked).toHaveLength(1);
     const refusing = openWith(() => new Fault('unreachable', 'ECONNREFUSED'), { url: urls, version });
-    await expect(refusing.cluster.submit!(job)).rejects.toMatchObject({ message: /none of 2 slurmrestd answers/ });
+    await expect(refusing.cluster.submit!(job)).rejects.toMatchObject({
+      message: expect.stringMatching(/none of 2 slurmrestd answers/),
+    });
     expect(refusing.asked).toHaveLength(2);
   });
 
@@ -157,7 +162,10 @@ describe('several slurmrestd', () => {
         version,
       },
     );
-    await expect(cluster.cancel!('7')).rejects.toMatchObject({ kind: 'refused', message: /2017/ });
+    await expect(cluster.cancel!('7')).rejects.toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/2017/),
+    });
     expect(asked).toHaveLength(1);
   });
 });
@@ -225,7 +233,10 @@ describe('scontrol', () => {
 
   test('what it took and did not do is a fault', async () => {
     const { cluster } = openWith(plain, settings);
-    await expect(cluster.resume!('n1')).rejects.toMatchObject({ kind: 'refused', message: /did nothing.*DRAIN/ });
+    await expect(cluster.resume!('n1')).rejects.toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/did nothing.*DRAIN/),
+    });
   });
 
   test.each([
@@ -240,13 +251,19 @@ describe('scontrol', () => {
   test.each(['1; reboot', '-1', '1 state=down', '', '1\n2'])('no job is named %j', async (id) => {
     const { cluster, programs, asked } = openWith(plain, settings);
     for (const act of ['requeue', 'cancel', 'hold', 'release'] as const)
-      await expect(cluster[act]!(id)).rejects.toMatchObject({ kind: 'refused', message: /no number of a job/ });
+      await expect(cluster[act]!(id)).rejects.toMatchObject({
+        kind: 'refused',
+        message: expect.stringMatching(/no number of a job/),
+      });
     expect([...programs, ...asked]).toEqual([]);
   });
 
   test.each(['n1 state=down', '../n1', '-n', 'ALL,n2', ''])('no node is named %j', async (name) => {
     const { cluster, programs, asked } = openWith(plain, settings);
-    await expect(cluster.drain!(name, 'why')).rejects.toMatchObject({ kind: 'refused', message: /no name of a node/ });
+    await expect(cluster.drain!(name, 'why')).rejects.toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/no name of a node/),
+    });
     expect([...programs, ...asked]).toEqual([]);
   });
 });

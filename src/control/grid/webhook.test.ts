@@ -33,8 +33,14 @@ describe('who is believed', () => {
     expect(refused({ id: 'msg_2' })).toMatchObject({ status: 401 });
     expect(refused({ timestamp: String(UNIX / 1000 + 1) })).toMatchObject({ status: 401 });
     expect(refused({}, KEY, UNIX + TOLERANCE_MS)).toBeUndefined();
-    expect(refused({}, KEY, UNIX + TOLERANCE_MS + 1)).toMatchObject({ status: 401, why: /300 s ago/ });
-    expect(refused({}, KEY, UNIX - TOLERANCE_MS - 1_000)).toMatchObject({ status: 401, why: /ahead/ });
+    expect(refused({}, KEY, UNIX + TOLERANCE_MS + 1)).toMatchObject({
+      status: 401,
+      why: expect.stringMatching(/300 s ago/),
+    });
+    expect(refused({}, KEY, UNIX - TOLERANCE_MS - 1_000)).toMatchObject({
+      status: 401,
+      why: expect.stringMatching(/ahead/),
+    });
     expect(refused({ id: undefined! })).toMatchObject({ status: 400 });
     expect(refused({ timestamp: '-1' })).toMatchObject({ status: 400 });
     expect(refused({ body: Buffer.alloc(MOST_BODY_BYTES + 1) })).toMatchObject({ status: 413 });
