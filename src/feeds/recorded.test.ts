@@ -25,8 +25,8 @@ describe('the sample week', () => {
     const all = await readAt('2026-04-01T00:00:00Z');
     const files = (await readdir(WEEK)).filter((file) => file.endsWith('.csv'));
     expect(all).toHaveLength(files.length);
-    // The demo site makes no power, and is not charged for peaks of its power system; heights only tell of the next difficulty.
-    const unneeded: readonly SeriesName[] = ['dayAheadUsdPerMwh', 'systemLoadMw', 'blockHeight'];
+    // The demo site makes no power, answers no requests, and is not charged for peaks of its power system; heights only tell of the next difficulty.
+    const unneeded: readonly SeriesName[] = ['dayAheadUsdPerMwh', 'systemLoadMw', 'blockHeight', 'requestsPerSecond'];
     const needed = SERIES.filter((name) => !unneeded.includes(name) && !name.startsWith('availableMw.'));
     expect(all.map(({ name }) => name).sort()).toEqual(needed.toSorted());
     for (const { source, points } of all) {

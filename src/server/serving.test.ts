@@ -7,6 +7,7 @@ import { shortForecast } from '../dispatch/fixture.ts';
 import type { WantedClass } from '../dispatch/wanted.ts';
 import { HOUR, MINUTE, siteMs, type Series, type Serves, type Site } from '../model/index.ts';
 import { createServing } from './serving.ts';
+import { crossIssues } from './site-rules.ts';
 
 const SERVES: Serves = {
   requestsPerSecondPerGpu: 2,
@@ -56,6 +57,18 @@ test('silent, it is planned for the busiest of the last day; never told, by its 
   const never = createServing().at(SITE, undefined, FROM);
   expect(never.asWanted(other)).toBe(other);
   expect(never.notes[0]).toMatch(/no feed tells requestsPerSecond/);
+});
+
+test('one class answers the requests, and it costs something to miss the target', () => {
+  const told = (...classes: object[]): string[] =>
+    crossIssues({ clusters: [{ id: 'c', classes }] })
+      .filter(({ path }) => path[2] === 'classes')
+      .map(({ path, message }) => `${path.slice(3).join('.')}: ${message}`);
+  const good = { id: 'chat', serves: SERVES, penaltyUsdPerGpuHour: 8 };
+  expect(told(good, { id: 'other' })).toEqual([]);
+  expect(told({ ...good, penaltyUsdPerGpuHour: 0 })[0]).toMatch(/^0\.penaltyUsdPerGpuHour: expected more than 0/);
+  expect(told(good, { ...good, id: 'two' })[0]).toMatch(/^1\.serves: "chat" answers the requests already/);
+  expect(told({ ...good, deadline: {} })[0]).toMatch(/^0\.deadline: .*either serves or deadline/);
 });
 
 /** Of real users, where it lies beside the project: it is not part of it. */
