@@ -87,6 +87,17 @@ export const accountsOf = ({ customers, projects }: Pick<Tenant, 'customers' | '
 export const projectsOf = ({ projects }: Pick<Tenant, 'projects'>, who: string | undefined): readonly TenantProject[] =>
   projects.filter(({ members }) => who === undefined || members.length === 0 || members.includes(who));
 
+/** Reserved work is of those who signed for it: where contracts name a class, only their customers send jobs to it. */
+export const isOpenTo = (
+  { contracts }: { readonly contracts: readonly { readonly work: string; readonly customer: string }[] },
+  work: { readonly id: string; readonly class: string },
+  one: Pick<Tenant, 'customers' | 'projects'>,
+): boolean => {
+  const signed = contracts.filter((contract) => contract.work === work.id);
+  const names = accountsOf(one);
+  return work.class !== 'reserved' || signed.length === 0 || signed.some(({ customer }) => names.includes(customer));
+};
+
 /** Names whose jobs and usage an account of the tenant may see: of its projects, and the tenant's further ones. */
 export const visibleAccounts = (one: Tenant, who: string | undefined): ReadonlySet<string> => {
   const hidden = new Set(one.projects.map(({ account }) => account));

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { mustAct } from '../control/trust.ts';
-import { Fault, isOfClass, isoUtc, visibleAccounts, xidWords, type Job, type SiteMs } from '../model/index.ts';
+import {
+  Fault,
+  isOfClass,
+  isOpenTo,
+  isoUtc,
+  visibleAccounts,
+  xidWords,
+  type Job,
+  type SiteMs,
+} from '../model/index.ts';
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import { resumesAt, waitingBefore, type SiteCluster } from './clusters.ts';
@@ -53,6 +62,8 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       const { handle } = clusterOf(runtime, config.id);
       const asker = askerOf(runtime.site, request);
       const customer = accountFor(asker, { customer: bookedTo, project });
+      if (asker !== undefined && !isOpenTo(runtime.site, work, asker.tenant))
+        throw new ApiProblem(403, 'Not your class', `${classId} is reserved for who signed for it, which you did not`);
       const as = asker && runAsOf(asker, config);
       const wanted = { ...job, account: customer, partition: work.match.partition, qos: work.match.qos };
       const send = () =>

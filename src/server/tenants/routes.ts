@@ -4,6 +4,7 @@ import { monthOf, statementOf } from '../../books/customers.ts';
 import {
   dayOf,
   inForce,
+  isOpenTo,
   monthEnd,
   monthStart,
   siteMs,
@@ -163,7 +164,7 @@ function viewOf(
         gpu: one.gpu,
         class: one.class,
         usdPerGpuHour: prices.get(one.id) ?? null,
-        canSubmit: tenant.runAs.some((as) => as.cluster === cluster),
+        canSubmit: isOpenTo(site, one, tenant) && tenant.runAs.some((as) => as.cluster === cluster),
       })),
     ),
     commitments: site.contracts
