@@ -128,6 +128,24 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await expect(cluster.moveNode!('sim004', 'sim', 'nowhere')).rejects.toThrow(/no partition nowhere/);
   });
 
+  test('two jobs on one node tell whose GPUs are whose; the owner of one is told why it waits', LIMIT, async () => {
+    const half = { partition: 'infer', qos: 'reserved', gpus: 2 };
+    const ids = [
+      await cluster.submit!(request('half-1', 'exec sleep 30', half)),
+      await cluster.submit!(request('half-2', 'exec sleep 30', half)),
+    ];
+    for (const id of ids) await reach(id, 'running');
+    const [one, two] = [await jobOf(ids[0]!), await jobOf(ids[1]!)];
+    for (const job of [one, two]) expect(job.gpuIndexes).toEqual([expect.any(Array)]);
+    expect(one.gpuIndexes![0]).toHaveLength(2);
+    if (one.nodes[0] === two.nodes[0]) expect(new Set([...one.gpuIndexes![0]!, ...two.gpuIndexes![0]!]).size).toBe(4);
+    await cluster.tellOwner!(one.id, 'price 939; expected to go on at 14:00');
+    expect(await site.scontrol('show', 'job', one.id)).toContain(
+      'Comment=busbar: price 939; expected to go on at 14:00',
+    );
+    for (const id of ids) await cluster.cancel!(id);
+  });
+
   test('a simulation runs, and its answer is right', LIMIT, async () => {
     const command = `exec ${node} ${site.folder}/bin/heat.mjs > heat.out`;
     const id = await cluster.submit!(request('heat', command, { partition: 'sim', gpus: 0 }));
@@ -297,6 +315,7 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     const alone = open({ timeoutMs: 1500 });
     await expect(alone.read()).rejects.toMatchObject({ kind: 'unreachable' });
     await site.start('slurmrestd-0');
+    await until('it listens again', () => alone.read().catch(() => undefined));
 
     await site.kill('slurmdbd');
     const usage = cluster.usage!(siteMs(Date.now()));
