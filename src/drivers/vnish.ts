@@ -84,13 +84,16 @@ export const vnish = defineDriver({
       return { miner, system: fields(reply['system']) };
     }
 
-    /** The firmware answers a write with an empty body, an empty object or a result: what it leaves open its state tells. */
+    /**
+     * The firmware answers a write with an empty body, an empty object or a result. Nothing at all is a yes, as every command is read back
+     * anyway; what says neither yes nor no is held against its state.
+     */
     async function write(path: string, body: unknown, signal?: AbortSignal): Promise<void> {
       const where = `${address} ${path}`;
       preset = undefined;
       const reply = await rest.send('POST', `/${path}`, body, signal);
       const said = replyFields(reply, where);
-      if (said['success'] === true || said['restart_required'] !== undefined) return;
+      if (Object.keys(said).length === 0 || said['success'] === true || said['restart_required'] !== undefined) return;
       const error = text(said['err']) ?? text(said['error']);
       if (error !== undefined || said['success'] === false)
         throw new Fault('refused', `${where}: ${error ?? 'no reason given'}`);
