@@ -11,7 +11,8 @@ import { programPort } from '../src/drivers/wire/program.ts';
 import { siteMs, wallMs, type HttpPort, type Job, type WorkClass } from '../src/model/index.ts';
 import { bareHost } from '../test/support/cluster-io.ts';
 import { askAs } from '../test/support/site/ask.ts';
-import { startSmall } from '../test/support/site/small.ts';
+import type { FleetMachine } from '../src/server/fleet.ts';
+import { startSmall, type Small } from '../test/support/site/small.ts';
 
 /** Ports of the emulated machines; the real Slurm listens above them, so that what is added to every port can be taken off its own. */
 const OFFSET = 12_900;
@@ -61,9 +62,9 @@ export async function clustersBench(args: readonly string[]): Promise<Record<str
     const cluster = openCluster(site, http);
     const node = jobFiles(site);
     const preemption = await preemptionOf(site, cluster, node);
-    const waits = await waitsOf(site, cluster);
+    const { waits, rungs } = await besideEmulated(site, cluster);
     const reads = await readsOf(site, cluster, wantedJobs);
-    return { cores: cpus().length, ...reads, submitToRunningMs: waits, preemption };
+    return { cores: cpus().length, ...reads, submitToRunningMs: waits, rungs, rungsOn: 'emulated servers', preemption };
   } finally {
     await http.close();
     await site.stop();
@@ -172,9 +173,8 @@ async function preemptionOf(site: Slurm, cluster: ClusterHandle, node: string) {
   };
 }
 
-/** From the word to a job that runs: sent to Slurm itself, and by way of the server, its plans and its rules; turn about. */
-async function waitsOf(site: Slurm, cluster: ClusterHandle) {
-  say('waits: with Busbar and without');
+/** What needs a whole site beside the Slurm: the emulated small one, whose GPU servers draw what their jobs make them. */
+async function besideEmulated(site: Slurm, cluster: ClusterHandle) {
   const [{ port }] = site.urls.map((url) => new URL(url)) as [URL];
   const small = await startSmall({
     offset: OFFSET,
@@ -197,25 +197,121 @@ async function waitsOf(site: Slurm, cluster: ClusterHandle) {
     },
   });
   try {
-    const runtime = small.runtime.clusters.byId.get('hpc')!;
-    while (runtime.reading === undefined || small.runtime.plan() === undefined) await sleep(200);
-    const bare: number[] = [];
-    const with_: number[] = [];
-    const admin = await askAs(small, 'ann', 'admin');
-    for (let i = 0; i < WAITS; i += 1) {
-      const asked = performance.now();
-      const id = await cluster.submit!(request(site, `bare-${i}`, 'exec sleep 2'));
-      await reach(cluster, id, 'running');
-      bare.push(performance.now() - asked);
-      const started = performance.now();
-      const submitted = await submitBy(admin, `busbar-${i}`);
-      await reach(cluster, submitted, 'running');
-      with_.push(performance.now() - started);
-    }
-    return { without: figures(bare), with: figures(with_), jobsEach: WAITS };
+    return { waits: await waitsOf(small, site, cluster), rungs: await rungsOf(small) };
   } finally {
     await small.close();
   }
+}
+
+/** From the word to a job that runs: sent to Slurm itself, and by way of the server, its plans and its rules; turn about. */
+async function waitsOf(small: Small, site: Slurm, cluster: ClusterHandle) {
+  say('waits: with Busbar and without');
+  const known = small.runtime.clusters.byId.get('hpc')!;
+  while (known.reading === undefined || small.runtime.plan() === undefined) await sleep(200);
+  const bare: number[] = [];
+  const with_: number[] = [];
+  const admin = await askAs(small, 'ann', 'admin');
+  for (let i = 0; i < WAITS; i += 1) {
+    const asked = performance.now();
+    const id = await cluster.submit!(request(site, `bare-${i}`, 'exec sleep 2'));
+    await reach(cluster, id, 'running');
+    bare.push(performance.now() - asked);
+    const started = performance.now();
+    const submitted = await submitBy(admin, `busbar-${i}`);
+    await reach(cluster, submitted, 'running');
+    with_.push(performance.now() - started);
+  }
+  return { without: figures(bare), with: figures(with_), jobsEach: WAITS };
+}
+
+/** Watts of the GPUs of a server as they tell it. */
+async function gpuWatts({ device }: FleetMachine): Promise<number> {
+  const { gpus = [] } = await device.read();
+  const watts = gpus.map(({ powerW }) => powerW);
+  if (watts.length === 0 || watts.some((one) => one === undefined)) throw new Error('a GPU does not tell its watts');
+  return watts.reduce((sum, one) => sum! + one!, 0)!;
+}
+
+/** A lower draw has come to rest when it moves by less than this from look to look. */
+const RESTS_W = 15;
+const RUNG_LOOK_MS = 250;
+const RUNG_WATCH_MS = 30_000;
+
+/** How many watts one server with a job on all of its GPUs releases by each rung, and how long until half of them are seen gone. */
+async function rungsOf(small: Small) {
+  const { fleet, clusters } = small.runtime;
+  const slurm = clusters.byId.get('slurm')!;
+  /** A server that one job has to itself. */
+  const busy = async () => {
+    const { nodes, jobs } = await slurm.handle.read();
+    for (const job of jobs.filter((one) => one.state === 'running' && one.nodes.length === 1)) {
+      const node = nodes.find(({ name }) => name === job.nodes[0])!;
+      const member = fleet.machines.find(({ machine }) => machine.address === node.address);
+      if (member !== undefined && job.gpus === node.gpus && (await gpuWatts(member)) > 200 * node.gpus)
+        return { job, member };
+    }
+    throw new Error('no emulated server works with all of its GPUs');
+  };
+  const rungs: { name: string; gpus: number; beforeW: number; releasedW: number; seenMs: number | null }[] = [];
+  const measure = async (
+    name: string,
+    { job, member }: Awaited<ReturnType<typeof busy>>,
+    act: () => Promise<void>,
+    back: () => Promise<void>,
+  ) => {
+    say(`rung: ${name}`);
+    const beforeW = await gpuWatts(member);
+    const asked = performance.now();
+    await act();
+    const looks: { ms: number; watts: number }[] = [];
+    let last = Number.POSITIVE_INFINITY;
+    while (performance.now() - asked < RUNG_WATCH_MS) {
+      await sleep(RUNG_LOOK_MS);
+      const watts = await gpuWatts(member);
+      looks.push({ ms: performance.now() - asked, watts });
+      if (looks.length > 20 && Math.abs(watts - last) < RESTS_W) break;
+      last = watts;
+    }
+    const releasedW = beforeW - last;
+    const seen = releasedW < RESTS_W ? undefined : looks.find(({ watts }) => beforeW - watts >= releasedW / 2);
+    rungs.push({
+      name,
+      gpus: job.gpus,
+      beforeW: round(beforeW),
+      releasedW: round(releasedW),
+      seenMs: seen === undefined ? null : round(seen.ms),
+    });
+    await back();
+    await sleep(5_000);
+  };
+  const first = await busy();
+  const { device } = first.member;
+  await measure(
+    'lock-clocks',
+    first,
+    () => device.setClockLimit!(1_200),
+    () => device.setClockLimit!(undefined),
+  );
+  // Of the whole server, as its driver counts.
+  const limitW = (await device.inspect?.())?.powerLimitW;
+  if (limitW !== undefined)
+    await measure(
+      'cap-power to 60 %',
+      first,
+      () => device.setPowerLimit!(0.6 * limitW),
+      () => device.setPowerLimit!(limitW),
+    );
+  const second = await busy();
+  await measure(
+    'requeue',
+    second,
+    async () => {
+      await slurm.handle.requeue!(second.job.id);
+      await slurm.handle.hold!(second.job.id);
+    },
+    () => slurm.handle.release!(second.job.id),
+  );
+  return rungs;
 }
 
 async function submitBy(admin: Awaited<ReturnType<typeof askAs>>, name: string): Promise<string> {

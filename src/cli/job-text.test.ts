@@ -30,6 +30,7 @@ const job = {
   requeues: 0,
   why: null,
   givesWay: null,
+  limit: null,
   measured,
 } as unknown as ClusterJobView;
 

@@ -79,6 +79,12 @@ export function jobText(job: shapes.ClusterJobView): string {
     ['put back', `${count(job.requeues)} times`],
   ];
   for (const mark of marks(job)) lines.push(['look at it', mark]);
+  if (job.limit !== null) {
+    const { kind, value, releasedW, since, who, why } = job.limit;
+    const what = kind === 'cap-power' ? `power to ${value} %` : `clocks to ${value} MHz`;
+    lines.push(['limited', `${what} since ${since} by ${who}: ${why}`]);
+    lines.push(['releases', releasedW === null ? 'not seen yet' : watts(releasedW)]);
+  }
   if (job.givesWay !== null) {
     lines.push(['gives way', `since ${job.givesWay.since}: ${job.givesWay.why}`]);
     lines.push(['goes on', job.givesWay.resumesAt ?? 'unknown: the plan has no room for it as far as it looks']);

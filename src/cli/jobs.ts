@@ -102,6 +102,35 @@ export function jobVerb(program: Command): void {
       process.stdout.write(told.output);
     });
   verb
+    .command('limit')
+    .description('slow all GPUs of a job down, on all of its servers or on none')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .option('--power-pct <n>', 'percent of the power limit its servers have now, 40 to 99', whole)
+    .option('--clock-mhz <n>', 'highest clock of its GPUs', whole)
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (job: string, options: Common & { powerPct?: number; clockMhz?: number; why: string }) => {
+      const { server, json, ...body } = options;
+      const told = await send(server, 'POST', `${pathOf(job)}/limit`, body, shapes.jobSubmitted);
+      if (json === true) return printJson(told);
+      print(
+        `${job} is slowed down until it ends; busbar job show ${job} tells what that releases, busbar job unlimit ends it.`,
+      );
+    });
+  verb
+    .command('unlimit')
+    .description('give the GPUs of a job their limits back')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (job: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(job)}/unlimit`, { why }, shapes.jobSubmitted);
+      if (json === true) return printJson(told);
+      print(`${job} runs as it did before.`);
+    });
+  verb
     .command('cancel')
     .description('end a job, whether it waits or runs')
     .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')

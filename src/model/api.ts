@@ -405,8 +405,7 @@ export const seriesPage = z.object({
   points: z.array(z.object({ start: time, value: z.number() })),
 });
 
-/** Each may do what those before it may. */
-/** From the least on. A customer may use what is open to customers by name, and there what is their tenant's own. */
+/** From the least on; each but the customer may do what those before it may. A customer may use what is open to customers by name, and there what is their tenant's own. */
 export const ROLES = ['customer', 'viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 const role = z.enum(ROLES);

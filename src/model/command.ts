@@ -33,7 +33,8 @@ export interface Command {
     | 'set-power-limit'
     | 'start-plant'
     | 'let-go-plant'
-    | 'move-node';
+    | 'move-node'
+    | 'lock-clocks';
   /** Mode key wanted, what shall happen after an outage, watts, or the role of a node, where the action has one. */
   readonly mode: string | undefined;
   readonly who: string;

@@ -47,6 +47,17 @@ export const clusterJob = z.object({
     })
     .nullable()
     .describe('of a job that the plan holds; null: it does not wait for power'),
+  limit: z
+    .object({
+      kind: z.enum(['cap-power', 'lock-clocks']),
+      value: z.number().describe('percent of the power limit before, or MHz'),
+      who: z.string(),
+      why: z.string(),
+      since: siteTime,
+      releasedW: z.number().nullable().describe('seen to draw less by so much; null: not seen yet'),
+    })
+    .nullable()
+    .describe('all of its GPUs are slowed down by hand, until it ends or is let go'),
   measured: jobTruth,
 });
 export type ClusterJobView = z.infer<typeof clusterJob>;
@@ -130,6 +141,17 @@ export const jobSubmitRequest = z.strictObject({
   checkpointSignal: z.enum(['SIGUSR1', 'SIGUSR2']).optional().describe('on a local cluster'),
   why: reason,
 });
+
+export const jobLimitRequest = z
+  .strictObject({
+    powerPct: z.number().min(40).max(99).optional().describe('of the power limit its servers have now'),
+    clockMhz: z.number().int().min(200).max(4_000).optional().describe('highest clock of its GPUs'),
+    why: reason,
+  })
+  .refine(({ powerPct, clockMhz }) => (powerPct === undefined) !== (clockMhz === undefined), {
+    error: 'expected one of powerPct and clockMhz',
+    path: ['powerPct'],
+  });
 
 export const jobSubmitted = z.object({ cluster: z.string(), id: z.string() });
 export const jobChangeRequest = z.strictObject({ why: reason });

@@ -31,7 +31,7 @@ import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
-import { jobRoutes, ladderRoute, repairedRoute } from './job-routes.ts';
+import { jobRoutes, ladderRoute, limitRoutes, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
@@ -96,6 +96,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     jobRoutes(app, runtime);
     nodeRoutes(app, runtime);
     ladderRoute(app, runtime);
+    limitRoutes(app, runtime);
     repairedRoute(app, runtime);
     tenantRoutes(app, runtime);
     quoteRoutes(app, runtime);

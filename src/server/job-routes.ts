@@ -19,6 +19,7 @@ import { ApiProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import { previewLadder, type RungFacts } from './gpu/ladder.ts';
+import type { JobLimit } from './gpu/job-limits.ts';
 import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
 import { askerOf, type Asker } from './tenants/routes.ts';
@@ -166,6 +167,54 @@ function rungView(one: RungFacts): shapes.LadderPage['rungs'][number] {
     lostBasis: lost?.basis ?? null,
     by,
   };
+}
+
+/** The mild rungs of the ladder, taken by a person. */
+export function limitRoutes(app: App, runtime: Runtime): void {
+  app.post(
+    '/api/v1/jobs/:cluster/:id/limit',
+    {
+      onError: refusalsOnRecord(runtime, 'limit a job'),
+      config: { needs: 'operator' },
+      schema: {
+        tags: ['control'],
+        summary: 'Slow all GPUs of a job down, by power or by clock: all of its servers, or none',
+        params: jobAddress,
+        body: shapes.jobLimitRequest,
+        response: { 202: shapes.jobSubmitted },
+      },
+    },
+    async (request, reply) => {
+      const { cluster, id } = request.params;
+      const { powerPct, clockMhz, why } = request.body;
+      const limit =
+        powerPct === undefined
+          ? ({ kind: 'lock-clocks', mhz: clockMhz! } as const)
+          : ({ kind: 'cap-power', pct: powerPct } as const);
+      const who = whoOf(request);
+      await asked(undefined, () => runtime.jobLimits.limit({ clusterId: cluster, jobId: id, limit, who, why }));
+      return reply.code(202).send({ cluster, id });
+    },
+  );
+  app.post(
+    '/api/v1/jobs/:cluster/:id/unlimit',
+    {
+      onError: refusalsOnRecord(runtime, 'let a job go'),
+      config: { needs: 'operator' },
+      schema: {
+        tags: ['control'],
+        summary: 'Give the GPUs of a job their limits back',
+        params: jobAddress,
+        body: shapes.jobChangeRequest,
+        response: { 202: shapes.jobSubmitted },
+      },
+    },
+    async (request, reply) => {
+      const { cluster, id } = request.params;
+      await asked(undefined, () => runtime.jobLimits.release(cluster, id, whoOf(request), request.body.why));
+      return reply.code(202).send({ cluster, id });
+    },
+  );
 }
 
 /** What a person says of a GPU that failed. */
@@ -322,6 +371,12 @@ function waitOf(
   return { why: wait.why, since: isoUtc(wait.since), resumesAt: time(at) };
 }
 
+function limitView(one: JobLimit | undefined): shapes.ClusterJobView['limit'] {
+  if (one === undefined) return null;
+  const { kind, value, who, why, at, seen } = one;
+  return { kind, value, who, why, since: isoUtc(at), releasedW: seen?.releasedW ?? null };
+}
+
 function jobView(runtime: Runtime, of: SiteCluster, job: Job): shapes.ClusterJobView {
   const { id: cluster, heldByUs } = of;
   const { id, name, state, className, customer, gpuModel, gpus, nodes, timeLimitS, requeues, why } = job;
@@ -343,6 +398,7 @@ function jobView(runtime: Runtime, of: SiteCluster, job: Job): shapes.ClusterJob
     requeues,
     why: why ?? null,
     givesWay: waitOf(runtime, of, job),
+    limit: limitView(runtime.jobLimits.of(cluster, id)),
     measured: truthView(runtime.gpus.truth.job(cluster, job)),
   };
 }

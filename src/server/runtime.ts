@@ -40,6 +40,7 @@ import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { openGpus, type Gpus } from './gpu/gpus.ts';
+import { createJobLimits, type JobLimits } from './gpu/job-limits.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -129,6 +130,7 @@ const SUGGESTIONS_KEY = 'suggestions';
 /** Jobs that wait because Busbar holds them. */
 const HELD_JOBS_KEY = 'held-jobs';
 const NODE_MOVES_KEY = 'node-moves';
+const JOB_LIMITS_KEY = 'job-limits';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -210,6 +212,8 @@ export interface Runtime {
   readonly afterOutages: AfterOutages;
   /** Nodes of clusters on their way from one role to another. */
   readonly nodeMoves: NodeMoves;
+  /** Jobs whose GPUs are slowed down by hand. */
+  readonly jobLimits: JobLimits;
   /** How fast a group of miners answers, as far as that is known. */
   answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
@@ -471,6 +475,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: staleMsOf(readEveryMs),
   };
   const jobCommands = createJobCommands();
+  const jobLimits: JobLimits = createJobLimits({
+    site: () => site,
+    fleet,
+    clusters: () => clusters.byId.values(),
+    gpus,
+    journal,
+    trust,
+    siteNow: () => clock.now(),
+    before: await store.getMeta(JOB_LIMITS_KEY),
+  });
   const nodeMoves: NodeMoves = createNodeMoves({
     clusters,
     journal,
@@ -789,9 +803,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await gpus.look();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
     await nodeMoves.look();
-    journal.commands(nodeMoves.drainChanged());
-    const kept = nodeMoves.kept();
-    if (kept !== undefined) store.setMeta(NODE_MOVES_KEY, kept);
+    await jobLimits.look();
+    keepActs();
+  }
+
+  /** What people and plans have begun on clusters, for the record and for the next life of the process. */
+  function keepActs(): void {
+    journal.commands([...nodeMoves.drainChanged(), ...jobLimits.drainChanged()]);
+    const [moves, limits] = [nodeMoves.kept(), jobLimits.kept()];
+    if (moves !== undefined) store.setMeta(NODE_MOVES_KEY, moves);
+    if (limits !== undefined) store.setMeta(JOB_LIMITS_KEY, limits);
   }
 
   async function saveHistory(): Promise<void> {
@@ -901,6 +922,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     curves,
     afterOutages,
     nodeMoves,
+    jobLimits,
     answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
@@ -913,6 +935,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       gpus.keep();
+      keepActs();
       customers.checkpoint();
       await planner.close();
       await previewer?.close();

@@ -41,6 +41,7 @@ export interface LadderSources {
 
 /** Drivers that reach a server past its operating system. */
 const OUT_OF_BAND: ReadonlySet<string> = new Set(['redfish', 'ipmi']);
+export const isOutOfBand = (driver: string): boolean => OUT_OF_BAND.has(driver);
 
 /**
  * What could give way now, each rung of each job with its price and its watts. A rung is of all nodes of a job or it is not there: one rank that
@@ -124,7 +125,7 @@ function jobRungs(
   const rungs: RungFacts[] = [];
   const all = (has: (member: FleetMachine) => boolean): boolean =>
     members.length > 0 && members.every((member) => member !== undefined && has(member));
-  const reaches = ({ machine }: FleetMachine): boolean => !isTenants || OUT_OF_BAND.has(machine.driver);
+  const reaches = ({ machine }: FleetMachine): boolean => !isTenants || isOutOfBand(machine.driver);
   // Nothing of a job on part of a server may be limited: its neighbours would be, too.
   const isAlone = all(({ machine }) => gpus.truth.isWhole(machine.id, clusterId, job));
   if (isAlone && all((member) => reaches(member) && member.device.setClockLimit !== undefined))

@@ -7,6 +7,8 @@ import type { GpusOfServer, GpuTruth } from './truth.ts';
 export interface RungEffects {
   /** A rung was taken: watched until the GPUs draw less, or somebody else has them. */
   begin(kind: RungKind, job: Job, gpus: readonly GpusOfServer[]): void;
+  /** What a rung was seen to do to a job that goes on. */
+  learn(kind: RungKind, gpuModel: string, wattsPerGpu: number, seconds: number): void;
   /** After readings of servers. */
   look(): void;
   /** Medians; undefined where too few were measured. */
@@ -60,6 +62,7 @@ export function createRungEffects(
 
   return {
     begin: (kind, { gpuModel }, gpus) => void open.add({ kind, gpuModel, gpus, at: siteNow() }),
+    learn: add,
     look() {
       for (const one of open) {
         const now = one.gpus.map(({ machineId, of }) => truth.freeW(machineId, of));
