@@ -28,7 +28,7 @@ const requeued = (preemptible: boolean, wanted: number, ran: number): string[] =
   const workClass = { id: 'w', class: 'on-demand', gpu: 'h100', preemptible };
   const work = { clusterId: 'slurm', workClass, runningGpus: 80, queuedGpus: 0, heldGpus: 0 } as WorkPicture;
   const plan = { madeAt: siteMs(10), steps: [{ work: { w: wanted } }] } as unknown as Plan;
-  const snapshot = { work: [{ id: 'w', runningGpus: ran }] } as unknown as Snapshot;
+  const snapshot = { work: [{ id: 'w', runningGpus: ran, queuedGpus: 80 - ran, heldGpus: 0 }] } as unknown as Snapshot;
   return actionsFor(cluster, [work], { plan, snapshot }, 'a test').map((action) => `${action.kind} ${action.job.id}`);
 };
 
@@ -39,6 +39,23 @@ test('a job that was started since the plan was made is left alone where its cla
 
 test('and gives way where the plan found no other way', () => {
   expect(requeued(false, 40, 80)).toEqual(['requeue new']);
+});
+
+test('a job that came after the plan was made is not held for what the plan did not know', () => {
+  const came = { ...job('late', 1), state: 'pending', gpus: 16 } as Job;
+  const idle = { ...cluster, reading: { ...cluster.reading!, jobs: [came] } } as SiteCluster;
+  const workClass = { id: 'w', class: 'on-demand', gpu: 'h100', preemptible: true };
+  const work = { clusterId: 'slurm', workClass, runningGpus: 0, queuedGpus: 16, heldGpus: 0 } as WorkPicture;
+  const plan = { madeAt: siteMs(10), steps: [{ work: { w: 0 } }] } as unknown as Plan;
+  const asked = (queuedGpus: number) =>
+    actionsFor(
+      idle,
+      [work],
+      { plan, snapshot: { work: [{ id: 'w', runningGpus: 0, queuedGpus, heldGpus: 0 }] } as unknown as Snapshot },
+      'a test',
+    ).map(({ kind }) => kind);
+  expect(asked(0)).toEqual([]);
+  expect(asked(16)).toEqual(['hold']);
 });
 
 test('a job goes on in the first step of the plan with room for it and for all that wait before it', () => {

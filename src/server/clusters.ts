@@ -181,7 +181,7 @@ export function actionsFor(
     return workActions(
       classJobs,
       spared(one, wanted, snapshot),
-      isRestricted(cluster, part, allowed),
+      isRestricted(cluster, part, allowed, snapshot),
       cluster.heldByUs,
       reason,
       (job) => lossUsdPerGpu(cluster, one, job, plan.madeAt),
@@ -248,14 +248,22 @@ function isRestricted(
   cluster: SiteCluster,
   part: readonly WorkPicture[],
   allowed: Readonly<Record<string, number>>,
+  { work: known }: Snapshot,
 ): boolean {
   const [first] = part;
   const capacity =
     first === undefined ? 0 : gpusOf(usableNodes(cluster.reading?.nodes ?? [], first.workClass.gpu, first.role));
-  const demand = part.reduce((sum, one) => sum + one.runningGpus + one.queuedGpus + one.heldGpus, 0);
+  const demand = part.reduce((sum, one) => {
+    const then = known.find(({ id }) => id === one.workClass.id);
+    // What has come since is no job that the plan refused: it was not asked.
+    return sum + Math.min(gpusWanted(one), then === undefined ? 0 : gpusWanted(then));
+  }, 0);
   const planned = part.reduce((sum, one) => sum + (allowed[one.workClass.id] ?? 0), 0);
   return planned < Math.min(demand, capacity) - Math.max(8, 0.02 * capacity);
 }
+
+const gpusWanted = (one: Pick<WorkPicture, 'runningGpus' | 'queuedGpus' | 'heldGpus'>): number =>
+  one.runningGpus + one.queuedGpus + one.heldGpus;
 
 export interface WorkOutcome {
   readonly action: WorkAction;

@@ -45,10 +45,10 @@ test('all GPUs of a job are limited, measured, on record, and let go', { timeout
     return limit?.releasedW === null ? undefined : limit;
   });
   expect(seen).toMatchObject({ kind: 'cap-power', value: 70, who: 'oskar', why: 'the hall is hot' });
-  expect(seen!.releasedW).toBeGreaterThan(0.04 * job.measured.powerW!);
+  expect(seen.releasedW).toBeGreaterThan(0.04 * job.measured.powerW!);
   const low = (await now()).measured.powerW!;
   expect(await ask('POST', `${path}/unlimit`, { why: 'cool again' })).toMatchObject({ status: 202 });
-  await until('it draws more again', async () => ((await now()).measured.powerW ?? 0) > low + seen!.releasedW! / 2);
+  await until('it draws more again', async () => ((await now()).measured.powerW ?? 0) > low + seen.releasedW! / 2);
   expect((await now()).limit).toBeNull();
   const { activity } = activityPage.parse((await ask('GET', '/activity')).body);
   const what = `limit power to 70 % of job ${job.cluster}/${job.id}`;
