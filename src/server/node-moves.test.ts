@@ -74,6 +74,7 @@ function bench(options: { trust?: Trust; before?: string; handle?: Partial<Clust
   } as unknown as Site;
   const acts: string[] = [];
   const moved: string[] = [];
+  let kept: string | undefined;
   const moves = createNodeMoves({
     clusters: { byId: new Map([['hpc', cluster]]) } as unknown as SiteClusters,
     journal: {
@@ -84,6 +85,7 @@ function bench(options: { trust?: Trust; before?: string; handle?: Partial<Clust
     siteNow: () => now,
     before: options.before,
     onMoved: (why) => moved.push(why),
+    keep: (text) => (kept = text),
   });
   const read = async () => (cluster.reading = await handle.read());
   return {
@@ -93,6 +95,7 @@ function bench(options: { trust?: Trust; before?: string; handle?: Partial<Clust
     acts,
     moved,
     jobs,
+    kept: () => kept,
     setTrust: (next: Trust) => (trust = next),
     read,
     pass(ms: number): SiteMs {
@@ -209,10 +212,11 @@ test('a move outlives a restart, and goes on where it was', async () => {
   const b = bench();
   await b.read();
   b.moves.ask(asked);
+  // Known before anything was sent.
+  expect(b.sent).toEqual([]);
+  expect(JSON.parse(b.kept()!)).toMatchObject([{ node: 't1', stage: 'asked' }]);
   await b.round();
-  const text = b.moves.kept();
-  expect(b.moves.kept()).toBeUndefined();
-  const next = bench({ before: text! });
+  const next = bench({ before: b.kept()! });
   await next.cluster.handle.drain!('t1', 'as it was');
   expect(next.cluster.movingTo.get('t1')).toBe('infer');
   await next.round(6);

@@ -34,8 +34,6 @@ export interface NodeMoves {
   /** What the last plan would move and nobody has begun. */
   proposal(): RoleMove | undefined;
   drainChanged(): Command[];
-  /** What the next life of the process must know. */
-  kept(): string | undefined;
 }
 
 export interface Asked {
@@ -86,12 +84,15 @@ export function createNodeMoves(options: {
   siteNow(): SiteMs;
   /** What was kept in an earlier life. */
   readonly before: string | undefined;
+  /** Keeps what the next life must know; called before anything is sent. */
+  keep(text: string): void;
   readonly onMoved: (why: string) => void;
 }): NodeMoves {
   const { clusters, journal, siteNow, trust } = options;
   let moves: NodeMove[] = options.before === undefined ? [] : keptMoves.parse(JSON.parse(options.before));
   let proposed: RoleMove | undefined;
-  let isChanged = false;
+  /** The move whose next step is being taken. */
+  let stepping: string | undefined;
   const changed = new Map<string, Command>();
   tellClusters();
 
@@ -106,7 +107,7 @@ export function createNodeMoves(options: {
     const others = moves.filter(({ id }) => id !== next.id);
     const ended = others.filter((one) => !isUnderWay(one)).slice(0, TOLD);
     moves = [next, ...others.filter((one) => isUnderWay(one) || ended.includes(one))];
-    isChanged = true;
+    options.keep(JSON.stringify(moves));
     tellClusters();
     changed.set(next.id, commandOf(next));
     if (before === undefined || before.stage === next.stage || isUnderWay(next)) return;
@@ -200,7 +201,10 @@ export function createNodeMoves(options: {
   }
 
   async function look(): Promise<void> {
-    for (const move of moves.filter(isUnderWay)) {
+    for (const { id } of moves.filter(isUnderWay)) {
+      // While one before it was moved it may have been called back.
+      const move = moves.find((one) => one.id === id && isUnderWay(one));
+      if (move === undefined) continue;
       const cluster = clusters.byId.get(move.clusterId);
       const config = configOf(move.clusterId);
       if (cluster === undefined || config === undefined) {
@@ -217,7 +221,12 @@ export function createNodeMoves(options: {
         if (move.told !== WAITS) put({ ...move, told: WAITS });
         continue;
       }
-      put(await advance(move, portOf(cluster, config, isConfirmed), siteNow()));
+      stepping = move.id;
+      try {
+        put(await advance(move, portOf(cluster, config, isConfirmed), siteNow()));
+      } finally {
+        stepping = undefined;
+      }
     }
   }
 
@@ -280,6 +289,7 @@ export function createNodeMoves(options: {
       const config = configOf(clusterId);
       if (move === undefined || cluster === undefined || config === undefined)
         throw new Fault('refused', `${node} of ${clusterId} is not on its way`);
+      if (stepping === move.id) throw new Fault('refused', `a step of ${node} is being taken: try again in a moment`);
       const next = await cancel(move, portOf(cluster, config, true), siteNow());
       journal.act({ id: `${move.id}-cancel`, at: siteNow(), who, what: `call back ${nameOf(move)}`, why });
       put({ ...next, told: `called back by ${who}` });
@@ -293,11 +303,6 @@ export function createNodeMoves(options: {
       const all = [...changed.values()];
       changed.clear();
       return all;
-    },
-    kept() {
-      if (!isChanged) return undefined;
-      isChanged = false;
-      return JSON.stringify(moves);
     },
   };
 }

@@ -484,6 +484,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     trust,
     siteNow: () => clock.now(),
     before: await store.getMeta(JOB_LIMITS_KEY),
+    keep: (text) => store.setMeta(JOB_LIMITS_KEY, text),
   });
   const nodeMoves: NodeMoves = createNodeMoves({
     clusters,
@@ -492,6 +493,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     trust,
     siteNow: () => clock.now(),
     before: await store.getMeta(NODE_MOVES_KEY),
+    keep: (text) => store.setMeta(NODE_MOVES_KEY, text),
     onMoved: (why) => askPlan(why),
   });
   const responses = createResponseWatch(
@@ -800,19 +802,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function readClusters(): Promise<void> {
     await clusters.readAll();
-    await gpus.look();
+    gpus.look();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
-    await nodeMoves.look();
-    await jobLimits.look();
-    keepActs();
   }
 
-  /** What people and plans have begun on clusters, for the record and for the next life of the process. */
-  function keepActs(): void {
+  /** What takes its time on clusters, as a drain that keeps disruption budgets: reading them does not wait for it. */
+  async function actOnClusters(): Promise<void> {
+    await gpus.faults.look();
+    await nodeMoves.look();
+    await jobLimits.look();
     journal.commands([...nodeMoves.drainChanged(), ...jobLimits.drainChanged()]);
-    const [moves, limits] = [nodeMoves.kept(), jobLimits.kept()];
-    if (moves !== undefined) store.setMeta(NODE_MOVES_KEY, moves);
-    if (limits !== undefined) store.setMeta(JOB_LIMITS_KEY, limits);
   }
 
   async function saveHistory(): Promise<void> {
@@ -857,6 +856,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     loop('arming', SECOND_MS, () => afterOutages.look(), log),
     loop('sweep', readEveryMs, sweep, log),
     loop('clusters', clusterEveryMs, readClusters, log),
+    loop('cluster acts', clusterEveryMs, actOnClusters, log),
     loop('uplinks', UPLINK_EVERY_MS, () => uplinks.readAll(), log),
     loop('plant', DEVICES_EVERY_MS, () => devices.readAll(), log),
     loop('history', HISTORY_MS, saveHistory, log),
@@ -935,7 +935,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       gpus.keep();
-      keepActs();
+      journal.commands([...nodeMoves.drainChanged(), ...jobLimits.drainChanged()]);
       customers.checkpoint();
       await planner.close();
       await previewer?.close();

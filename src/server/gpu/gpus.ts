@@ -18,7 +18,7 @@ export interface Gpus {
   readonly effects: RungEffects;
   observe(member: FleetMachine): void;
   /** After each reading of the clusters. */
-  look(): Promise<void>;
+  look(): void;
   /** Before jobs are put back: what comes of it in watts is then learned from those that were. */
   watch(clusterId: string, actions: readonly WorkAction[]): (done: readonly WorkOutcome[]) => void;
   alarms(): RaisedAlarm[];
@@ -62,10 +62,9 @@ export async function openGpus(
       truth.observe(member);
       faults.observe(member);
     },
-    async look() {
+    look() {
       truth.look();
       effects.look();
-      await faults.look();
       keepFaults();
     },
     watch(clusterId, actions) {

@@ -7,10 +7,11 @@ const CAP: Limit = { kind: 'cap-power', pct: LADDER_CAP_PCT };
 const LOCK: Limit = { kind: 'lock-clocks', mhz: 1_200 };
 
 /** One job on two servers of 10 kW, as a test wants them to be. */
-function bench(options: { trust?: Trust; className?: Job['className']; throttle?: object; before?: string } = {}) {
+function bench(options: { trust?: Trust; className?: Job['className']; terms?: object; before?: string } = {}) {
   let now = siteMs(1_000_000);
   let powerW: number | undefined = 8_000;
   let isWhole = true;
+  let kept: string | undefined;
   const sent: string[] = [];
   const faults = new Map<string, Fault>();
   const say = (what: string) => async (value?: number) => {
@@ -37,7 +38,7 @@ function bench(options: { trust?: Trust; className?: Job['className']; throttle?
   const learned: unknown[] = [];
   const acts: string[] = [];
   const site = {
-    clusters: [{ id: 'hpc', classes: [{ id: 'w', class: job.className, gpu: 'h100', throttle: options.throttle }] }],
+    clusters: [{ id: 'hpc', classes: [{ id: 'w', class: job.className, gpu: 'h100', ...options.terms }] }],
     machines: [{ id: 'g' }] as { id: string; managedBy?: string }[],
   };
   const cluster = {
@@ -61,6 +62,7 @@ function bench(options: { trust?: Trust; className?: Job['className']; throttle?
     trust: () => options.trust ?? 'auto',
     siteNow: () => now,
     before: options.before,
+    keep: (text) => (kept = text),
   });
   return {
     limits,
@@ -71,6 +73,7 @@ function bench(options: { trust?: Trust; className?: Job['className']; throttle?
     job,
     site,
     cluster,
+    kept: () => kept,
     share: () => (isWhole = false),
     async read(watts: number | undefined, afterS = 10) {
       now = siteMs(now + afterS * 1000);
@@ -122,7 +125,7 @@ test('a server that did not answer is set back as soon as it does', async () => 
 test('it outlives a restart', async () => {
   const b = bench();
   await b.limit(LOCK);
-  const next = bench({ before: b.limits.kept()! });
+  const next = bench({ before: b.kept()! });
   expect(next.limits.of('hpc', '7')).toMatchObject({ kind: 'lock-clocks', value: 1_200, who: 'ann' });
   await next.limits.release('hpc', '7', 'ben', 'cool again');
   expect(next.sent.sort()).toEqual(['n1 clock free', 'n2 clock free']);
@@ -152,8 +155,39 @@ test.each<[string, Parameters<typeof bench>[0], (b: ReturnType<typeof bench>) =>
   expect(b.sent).toEqual([]);
 });
 
-test('reserved work whose terms allow it is limited; a cluster that is silent ends nothing', async () => {
-  const b = bench({ className: 'reserved', throttle: { minThroughputPct: 80 } });
+const CURVE = [
+  { powerLimitW: 300, throughputPct: 70 },
+  { powerLimitW: 400, throughputPct: 85 },
+  { powerLimitW: 600, throughputPct: 100 },
+];
+const signed = { throttle: { minThroughputPct: 80 }, powerCurve: CURVE };
+
+test('reserved work is slowed down no further than its terms and its curve allow', async () => {
+  const b = bench({ className: 'reserved', terms: signed });
+  await expect(b.limit({ kind: 'cap-power', pct: 60 })).rejects.toThrow(/want 80 %, which takes 67 % of its power/);
+  await expect(b.limit(LOCK)).rejects.toThrow(/nobody measured what it does then/);
+  const bare = bench({ className: 'reserved', terms: { throttle: signed.throttle } });
+  await expect(bare.limit()).rejects.toThrow(/nobody measured/);
+  expect([...b.sent, ...bare.sent]).toEqual([]);
+  await b.limit();
+  expect(b.sent).toHaveLength(2);
+});
+
+test('it is known before it is sent; what is never seen stays unknown, and is no zero', async () => {
+  const b = bench();
+  b.faults.set('n1 watts', new Fault('timeout', 'silent'));
+  b.faults.set('n2 watts', new Fault('timeout', 'silent'));
+  await expect(b.limit()).rejects.toMatchObject({ kind: 'timeout' });
+  expect(JSON.parse(b.kept()!)).toMatchObject([{ jobId: '7', isOver: true, servers: [{}, {}] }]);
+  const c = bench();
+  await c.limit();
+  await c.read(undefined, 700);
+  expect(c.limits.of('hpc', '7')!.seen).toEqual({});
+  expect(c.limits.drainChanged()).toMatchObject([{ stage: 'failed', fault: 'timeout' }]);
+});
+
+test('a cluster that is silent ends nothing', async () => {
+  const b = bench();
   await b.limit();
   b.cluster.failure = 'silent';
   b.job.state = 'done';

@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { limitGang, undoGang, type GangMember } from '../../control/gang.ts';
 import { mayAct, mustAct, type Trust } from '../../control/trust.ts';
-import { Fault, isOfClass, MINUTE, siteMs, type Command, type Job, type Site, type SiteMs } from '../../model/index.ts';
+import {
+  Fault,
+  isOfClass,
+  MINUTE,
+  siteMs,
+  type Command,
+  type Job,
+  type Site,
+  type SiteMs,
+  type WorkClass,
+} from '../../model/index.ts';
 import type { SiteCluster } from '../clusters.ts';
 import type { Fleet, FleetMachine } from '../fleet.ts';
 import type { Journal } from '../journal.ts';
@@ -19,8 +29,6 @@ export interface JobLimits {
   /** After readings: what is seen in power, and what has ended. */
   look(): Promise<void>;
   drainChanged(): Command[];
-  /** Undefined where nothing changed since the last call. */
-  kept(): string | undefined;
 }
 
 export type Limit =
@@ -51,7 +59,8 @@ const keptLimit = z.object({
   servers: z.array(z.object({ machineId: z.string(), beforeW: z.number().nullable() })),
   /** What its GPUs drew then; null: one of them did not tell. */
   drewW: z.number().nullable(),
-  seen: z.object({ at: z.number().transform(siteMs), releasedW: z.number() }).nullable(),
+  /** Undefined watts: nothing was seen of it in time, and it is looked for no longer. */
+  seen: z.object({ releasedW: z.number().optional() }).nullable(),
   /** To be undone: it was let go, or its job has ended. */
   isOver: z.boolean(),
 });
@@ -73,6 +82,8 @@ export function createJobLimits(options: {
   trust(): Trust;
   siteNow(): SiteMs;
   readonly before: string | undefined;
+  /** Keeps what the next life must know; called before anything is sent. */
+  keep(text: string): void;
 }): JobLimits {
   const { gpus, fleet, siteNow } = options;
   const limits = new Map<string, JobLimit>(
@@ -84,12 +95,12 @@ export function createJobLimits(options: {
           .map((one) => [keyOf(one.clusterId, one.jobId), one]),
   );
   const changed = new Map<string, Command>();
-  let isChanged = false;
-  let isLooking = false;
+
+  const keep = (): void => options.keep(JSON.stringify([...limits.values()]));
 
   function put(one: JobLimit, stage: Command['stage'], fault?: Fault['kind']): void {
     limits.set(keyOf(one.clusterId, one.jobId), one);
-    isChanged = true;
+    keep();
     changed.set(one.id, commandOf(one, stage, siteNow(), fault));
   }
   const record = (who: string, what: string, why: string, id = `limit-${randomUUID()}`): void =>
@@ -117,12 +128,11 @@ export function createJobLimits(options: {
   }
 
   /** @throws Fault `refused` where the customer has not agreed to it, or the operating system is theirs */
-  function demandAllowed(clusterId: string, job: Job, members: readonly FleetMachine[]): void {
+  function demandAllowed(clusterId: string, job: Job, members: readonly FleetMachine[], wanted: Limit): void {
     const site = options.site();
     const work = site.clusters.find(({ id }) => id === clusterId)?.classes.find((one) => isOfClass(job, one));
     const isSigned = work !== undefined && (work.class === 'reserved' || work.class === 'on-demand');
-    if (isSigned && work.throttle === undefined)
-      throw new Fault('refused', `${work.id}: what is signed lets nobody slow it down (throttle in the site file)`);
+    if (isSigned) demandTerms(work, wanted);
     const tenants = new Set(site.machines.flatMap(({ id, managedBy }) => (managedBy === 'tenant' ? [id] : [])));
     for (const { machine } of members)
       if (tenants.has(machine.groupId) && !isOutOfBand(machine.driver))
@@ -148,7 +158,7 @@ export function createJobLimits(options: {
   async function limit({ clusterId, jobId, limit: wanted, who, why }: LimitAsked): Promise<JobLimit> {
     if (limits.has(keyOf(clusterId, jobId))) throw new Fault('refused', `${clusterId}/${jobId} is limited already`);
     const { job, members } = gangOf(clusterId, jobId);
-    demandAllowed(clusterId, job, members);
+    demandAllowed(clusterId, job, members, wanted);
     const gang = members.map((member) => gangMember(member, wanted));
     mustAct(options.trust(), `limit job ${clusterId}/${jobId}`, true);
     const id = `limit-${randomUUID()}`;
@@ -177,7 +187,10 @@ export function createJobLimits(options: {
     if (first !== undefined) {
       const servers = one.servers.filter(({ machineId }) => stuck.includes(machineId));
       put({ ...one, servers, isOver: true }, 'failed', first[1].kind);
-      if (servers.length === 0) limits.delete(keyOf(clusterId, jobId));
+      if (servers.length === 0) {
+        limits.delete(keyOf(clusterId, jobId));
+        keep();
+      }
       const [server, fault] = first;
       throw new Fault(fault.kind, `${server}: ${fault.message}; no server of the job stays limited by it`, {
         cause: fault,
@@ -201,7 +214,6 @@ export function createJobLimits(options: {
     });
     const stuck = await undoGang(gang);
     const key = keyOf(one.clusterId, one.jobId);
-    isChanged = true;
     if (stuck.length === 0) limits.delete(key);
     else
       limits.set(key, {
@@ -209,6 +221,7 @@ export function createJobLimits(options: {
         isOver: true,
         servers: one.servers.filter(({ machineId }) => stuck.includes(machineId)),
       });
+    keep();
     for (const { id } of gang) fleet.readSoon(id);
   }
 
@@ -217,16 +230,16 @@ export function createJobLimits(options: {
     const { powerW } = gpus.truth.job(one.clusterId, job);
     const told = one.servers.every(({ machineId }) => (fleet.byId(machineId)?.reading?.at ?? 0) > one.at);
     if (!told || powerW === undefined || one.drewW === null || powerW > (1 - SEEN_SHARE) * one.drewW) {
-      if (siteNow() - one.at > PATIENCE_MS) put({ ...one, seen: { at: siteNow(), releasedW: 0 } }, 'failed', 'timeout');
+      if (siteNow() - one.at > PATIENCE_MS) put({ ...one, seen: {} }, 'failed', 'timeout');
       return;
     }
     const releasedW = one.drewW - powerW;
-    put({ ...one, seen: { at: siteNow(), releasedW } }, 'seen-in-power');
+    put({ ...one, seen: { releasedW } }, 'seen-in-power');
     const isOfLadder = one.value === (one.kind === 'cap-power' ? LADDER_CAP_PCT : LADDER_CLOCK_MHZ);
     if (isOfLadder) gpus.effects.learn(one.kind, one.gpuModel, releasedW / one.gpus, (siteNow() - one.at) / 1000);
   }
 
-  async function lookAtAll(): Promise<void> {
+  async function look(): Promise<void> {
     const clusters = new Map([...options.clusters()].map((one) => [one.id, one]));
     for (const one of limits.values()) {
       const cluster = clusters.get(one.clusterId);
@@ -256,26 +269,32 @@ export function createJobLimits(options: {
       const one = limits.get(keyOf(clusterId, jobId));
       return one?.isOver === true ? undefined : one;
     },
-    async look() {
-      if (isLooking) return;
-      isLooking = true;
-      try {
-        await lookAtAll();
-      } finally {
-        isLooking = false;
-      }
-    },
+    look,
     drainChanged() {
       const all = [...changed.values()];
       changed.clear();
       return all;
     },
-    kept() {
-      if (!isChanged) return undefined;
-      isChanged = false;
-      return JSON.stringify([...limits.values()]);
-    },
   };
+}
+
+/** Work that is paid by the hour is slowed no further than its terms allow, by what was measured of it. @throws Fault `refused` */
+function demandTerms({ id, throttle, powerCurve }: WorkClass, wanted: Limit): void {
+  if (throttle === undefined)
+    throw new Fault('refused', `${id}: what is signed lets nobody slow it down (throttle in the site file)`);
+  const full = powerCurve?.at(-1);
+  const least = powerCurve?.find(({ throughputPct }) => throughputPct >= throttle.minThroughputPct);
+  if (wanted.kind === 'lock-clocks' || full === undefined || least === undefined)
+    throw new Fault(
+      'refused',
+      `${id}: nobody measured what it does then, and its terms want ${throttle.minThroughputPct} %`,
+    );
+  const leastPct = Math.ceil((100 * least.powerLimitW) / full.powerLimitW);
+  if (wanted.pct < leastPct)
+    throw new Fault(
+      'refused',
+      `${id}: its terms want ${throttle.minThroughputPct} %, which takes ${leastPct} % of its power`,
+    );
 }
 
 const keyOf = (clusterId: string, jobId: string): string => `${clusterId}/${jobId}`;
