@@ -15,7 +15,7 @@ import {
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import { resumesAt, waitingBefore, type SiteCluster } from './clusters.ts';
-import { ApiProblem } from './problems.ts';
+import { ApiProblem, orProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import { previewLadder, type RungFacts } from './gpu/ladder.ts';
@@ -192,7 +192,7 @@ export function limitRoutes(app: App, runtime: Runtime): void {
           ? ({ kind: 'lock-clocks', mhz: clockMhz! } as const)
           : ({ kind: 'cap-power', pct: powerPct } as const);
       const who = whoOf(request);
-      await asked(undefined, () => runtime.jobLimits.limit({ clusterId: cluster, jobId: id, limit, who, why }));
+      await orProblem(() => runtime.jobLimits.limit({ clusterId: cluster, jobId: id, limit, who, why }));
       return reply.code(202).send({ cluster, id });
     },
   );
@@ -211,7 +211,7 @@ export function limitRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const { cluster, id } = request.params;
-      await asked(undefined, () => runtime.jobLimits.release(cluster, id, whoOf(request), request.body.why));
+      await orProblem(() => runtime.jobLimits.release(cluster, id, whoOf(request), request.body.why));
       return reply.code(202).send({ cluster, id });
     },
   );
@@ -264,19 +264,7 @@ const carryOut = <T>(runtime: Runtime, asker: Asker | undefined, what: string, a
     return act();
   });
 
-/** What a cluster cannot or will not do is the caller's to know; what it does not answer is nobody's fault here. */
-async function asked<T>(asker: Asker | undefined, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const { kind, message } = error;
-    if (kind === 'refused') throw new ApiProblem(409, 'The cluster refused', message);
-    if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
-    // What is wrong with it names addresses of the site.
-    throw new ApiProblem(502, 'The cluster does not answer', asker === undefined ? message : NO_ANSWER);
-  }
-}
+const asked = <T>(asker: Asker | undefined, act: () => Promise<T>): Promise<T> => orProblem(act, asker && NO_ANSWER);
 
 const NO_ANSWER = 'it does not answer at the moment; what runs there goes on';
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { NodeMove } from '../control/node-moves.ts';
 import { isUnderWay } from '../control/node-moves.ts';
-import { Fault, isOfClass, isoUtc } from '../model/index.ts';
+import { isOfClass, isoUtc } from '../model/index.ts';
 import * as shapes from '../model/nodes-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
-import { ApiProblem } from './problems.ts';
+import { orProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import type { Runtime } from './runtime.ts';
@@ -42,7 +42,7 @@ export function nodeRoutes(app: App, runtime: Runtime): void {
       const { cluster: clusterId, node } = request.params;
       const { to, why } = request.body;
       const who = actorOf(personOf(request));
-      const move = await asked(() => runtime.nodeMoves.ask({ clusterId, node, to, who, why }));
+      const move = await orProblem(() => runtime.nodeMoves.ask({ clusterId, node, to, who, why }));
       return reply.code(202).send(moveView(move));
     },
   );
@@ -62,21 +62,9 @@ export function nodeRoutes(app: App, runtime: Runtime): void {
     async (request) => {
       const { cluster, node } = request.params;
       const who = actorOf(personOf(request));
-      return moveView(await asked(() => runtime.nodeMoves.cancel(cluster, node, who, request.body.why)));
+      return moveView(await orProblem(() => runtime.nodeMoves.cancel(cluster, node, who, request.body.why)));
     },
   );
-}
-
-async function asked(act: () => NodeMove | Promise<NodeMove>): Promise<NodeMove> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const { kind, message } = error;
-    if (kind === 'refused') throw new ApiProblem(409, 'Refused', message);
-    if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
-    throw new ApiProblem(502, 'The cluster does not answer', message);
-  }
 }
 
 const moveView = ({

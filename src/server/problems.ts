@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Problem } from '../model/api.ts';
+import { Fault } from '../model/index.ts';
 import { StoreFailure } from '../store/queue.ts';
 
 /** An error that is the caller's, as RFC 9457 problem details. */
@@ -42,6 +43,22 @@ const TITLES: Readonly<Record<number, string>> = {
   429: 'Too many requests',
   500: 'Busbar has a bug here',
 };
+
+/**
+ * What a cluster cannot or will not do is the caller's to know; what it does not answer is nobody's fault here.
+ * @param silent said in place of a fault that names addresses of the site
+ */
+export async function orProblem<T>(act: () => T | Promise<T>, silent?: string): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { kind, message } = error;
+    if (kind === 'refused') throw new ApiProblem(409, 'Refused', message);
+    if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
+    throw new ApiProblem(502, 'The cluster does not answer', silent ?? message);
+  }
+}
 
 export function problemOf(error: unknown, request: FastifyRequest): Problem {
   const instance = request.url.split('?')[0] ?? request.url;

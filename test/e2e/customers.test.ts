@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,6 +7,7 @@ import { jobSubmitted, jobsPage } from '../../src/model/jobs-api.ts';
 import { quoteView } from '../../src/model/quote-api.ts';
 import { statementList, tenantList, tenantNodes, usageView } from '../../src/model/tenants-api.ts';
 import { digestOf, newApiToken, newId } from '../../src/server/access/credentials.ts';
+import { localToken, runBusbar, type Ran } from '../support/site/cli.ts';
 import {
   startServerProcess,
   startSimProcess,
@@ -15,7 +15,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 import { openStore } from '../../src/store/store.ts';
 
@@ -103,16 +103,9 @@ async function seedAccounts(): Promise<void> {
   await store.close();
 }
 
-const local = (): string => readFileSync(join(settings.files.folder, 'data', 'local-token'), 'utf8').trim();
-const tokenOf = (who: string): string => tokens.get(who) ?? local();
-function busbar(who: string, ...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: tokenOf(who) };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(ROOT, 'bin', 'busbar.js'), ...args], { env }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-  });
-}
+const tokenOf = (who: string): string => tokens.get(who) ?? localToken(settings);
+const busbar = (who: string, ...args: readonly string[]): Promise<Ran> =>
+  runBusbar(args, { url: server.url, token: tokenOf(who) });
 async function call(who: string, path: string, body?: object): Promise<{ status: number; json: unknown }> {
   const reply = await fetch(`${server.url}/api/v1${path}`, {
     method: body === undefined ? 'GET' : 'POST',

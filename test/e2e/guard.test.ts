@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,6 +5,7 @@ import { luxos } from '../../src/drivers/luxos.ts';
 import { openDriverWorld } from '../../src/drivers/wire/world.ts';
 import { activityPage } from '../../src/model/api.ts';
 import { type GuardState, guardState, guardView, siteMs, wallMs } from '../../src/model/index.ts';
+import { localToken, runBusbar, type Ran } from '../support/site/cli.ts';
 import {
   runs,
   startServerProcess,
@@ -14,7 +14,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** The guard as a process: beside the server, while the server is stuck, after it was killed, and killed itself. */
@@ -47,18 +47,11 @@ afterAll(async () => {
 });
 
 const data = (): string => join(settings.files.folder, 'data');
-function busbar(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const file = join(data(), 'local-token');
+function busbar(...args: readonly string[]): Promise<Ran> {
   // A server that was told to end takes its token with it.
-  const token = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: token };
+  const token = existsSync(join(data(), 'local-token')) ? localToken(settings) : '';
   const where = args[0] === 'guard' && args.length > 1 ? ['--data', data()] : [];
-  return new Promise((resolve) => {
-    const all = [join(ROOT, 'bin', 'busbar.js'), ...args, ...where];
-    execFile(process.execPath, all, { env }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-  });
+  return runBusbar([...args, ...where], { url: server.url, token });
 }
 const view = async () => guardView.parse(await (await fetch(`${server.url}/api/v1/guard`)).json());
 const asked = async () => guardState.parse(JSON.parse((await busbar('guard', 'ask', '--json')).out));

@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { activityPage } from '../../src/model/api.ts';
 import * as shapes from '../../src/model/jobs-api.ts';
+import { localToken, runBusbar, type Ran } from '../support/site/cli.ts';
 import {
   startServerProcess,
   startSimProcess,
@@ -12,7 +12,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** `busbar job` over a real server: a job of this host outlives the server that started it. */
@@ -51,15 +51,8 @@ afterAll(async () => {
   rmSync(JOBS, { recursive: true, force: true });
 });
 
-const token = (): string => readFileSync(join(settings.files.folder, 'data', 'local-token'), 'utf8').trim();
-function busbar(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: token() };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(ROOT, 'bin', 'busbar.js'), ...args], { env }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-  });
-}
+const busbar = (...args: readonly string[]): Promise<Ran> =>
+  runBusbar(args, { url: server.url, token: localToken(settings) });
 async function good(...args: readonly string[]): Promise<string> {
   const ran = await busbar(...args);
   expect(ran, args.join(' ')).toMatchObject({ status: 0 });
@@ -78,7 +71,8 @@ const reach = async (id: string, state: string): Promise<void> => {
     throw new Error(JSON.stringify(told), { cause: error });
   });
 };
-const fetched = (path: string) => fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token()}` } });
+const fetched = (path: string) =>
+  fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${localToken(settings)}` } });
 
 async function submit(name: string, script: string): Promise<string> {
   const file = join(settings.files.folder, `${name}.sh`);

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { luxos } from '../../src/drivers/luxos.ts';
 import { machinePage, type MachineRow } from '../../src/model/api.ts';
 import { EMULATED_PORTS } from '../../src/model/index.ts';
 import * as shapes from '../../src/model/orders-api.ts';
 import { deviceWorld } from '../support/device-world.ts';
+import { localToken, runBusbar } from '../support/site/cli.ts';
 import {
   startServerProcess,
   startSimProcess,
@@ -14,7 +12,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** What machines did before a safe stop is what they do after it, though the server was killed and a machine restarted in between. */
@@ -45,14 +43,9 @@ afterAll(async () => {
 });
 
 async function busbar(...args: readonly string[]): Promise<string> {
-  const token = readFileSync(join(settings.files.folder, 'data', 'local-token'), 'utf8').trim();
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: token };
-  return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, [join(ROOT, 'bin', 'busbar.js'), ...args], { env }, (error, out, err) =>
-      error === null ? resolve(out) : reject(new Error(err)),
-    );
-    child.stdin!.end('');
-  });
+  const { status, out, err } = await runBusbar(args, { url: server.url, token: localToken(settings) });
+  if (status !== 0) throw new Error(err);
+  return out;
 }
 const hallA = async (): Promise<MachineRow[]> =>
   machinePage.parse(JSON.parse(await busbar('machines', '--hall', 'a', '--json'))).machines;

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as shapes from '../../src/model/orders-api.ts';
+import { localToken, runBusbar, type Ran } from '../support/site/cli.ts';
 import {
   startServerProcess,
   startSimProcess,
@@ -10,7 +9,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** Orders by the command line, from the preview to the meter and back, over a server that is killed in between. */
@@ -34,16 +33,8 @@ afterAll(async () => {
 });
 
 const data = (): string => join(settings.files.folder, 'data');
-function busbar(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const token = readFileSync(join(data(), 'local-token'), 'utf8').trim();
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: token };
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [join(ROOT, 'bin', 'busbar.js'), ...args], { env }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin!.end('');
-  });
-}
+const busbar = (...args: readonly string[]): Promise<Ran> =>
+  runBusbar(args, { url: server.url, token: localToken(settings) });
 async function json(...args: readonly string[]): Promise<unknown> {
   const ran = await busbar(...args, '--json');
   expect(ran, `busbar ${args.join(' ')}`).toMatchObject({ err: '', status: 0 });

@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { activityPage } from '../../src/model/api.ts';
 import * as shapes from '../../src/model/machines-api.ts';
+import { localToken, runBusbar, type Ran } from '../support/site/cli.ts';
 import {
   startServerProcess,
   startSimProcess,
@@ -12,7 +12,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
-import { freePort, ROOT, writeSmallSite, type RawSite } from '../support/site/small.ts';
+import { freePort, writeSmallSite, type RawSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** `busbar pools` by people of every role, over a server that is killed between one admin's yes and the other's. */
@@ -36,23 +36,12 @@ afterAll(async () => {
   settings?.files.remove();
 });
 
-interface Ran {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
 /** The command line of one person: each has a configuration of their own. `host` is whoever sits at the server. */
 function busbar(who: string, args: readonly string[], stdin = ''): Promise<Ran> {
   const folder = join(settings.files.folder, 'people', who);
   mkdirSync(folder, { recursive: true });
-  const token = who === 'host' ? readFileSync(join(settings.files.folder, 'data', 'local-token'), 'utf8').trim() : '';
-  const env = { ...process.env, BUSBAR_URL: server.url, BUSBAR_TOKEN: token, XDG_CONFIG_HOME: folder };
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [join(ROOT, 'bin', 'busbar.js'), ...args], { env }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-    child.stdin!.on('error', () => {}).end(stdin);
-  });
+  const token = who === 'host' ? localToken(settings) : '';
+  return runBusbar(args, { url: server.url, token, env: { XDG_CONFIG_HOME: folder }, stdin });
 }
 async function good(who: string, args: readonly string[], stdin = ''): Promise<string> {
   const ran = await busbar(who, args, stdin);
