@@ -8,6 +8,7 @@ function open(handle: Partial<ClusterHandle>, trust: Trust = 'auto', before?: st
   const plans: string[] = [];
   const node = { name: 'n1', address: '10.0.0.1', state: 'idle' };
   let wall = 0;
+  let kept: string | undefined;
   const faults = createGpuFaults({
     journal: { act: ({ who, what, why }) => void acts.push(`${who}: ${what}: ${why}`) },
     clusters: () =>
@@ -17,9 +18,11 @@ function open(handle: Partial<ClusterHandle>, trust: Trust = 'auto', before?: st
     wallNow: () => wallMs(wall),
     askPlan: (why) => void plans.push(why),
     before,
+    keep: (text) => (kept = text),
   });
   return {
     faults,
+    kept: () => kept,
     acts,
     plans,
     node,
@@ -84,7 +87,7 @@ test('what a person says is repaired is believed until the driver tells somethin
   site.see({ xid: 94 });
   expect(site.faults.clear('m1', 'ann', 'GPU exchanged')).toBe(true);
   expect(site.faults.clear('m1', 'ann', 'again')).toBe(false);
-  const again = open({}, 'auto', site.faults.kept());
+  const again = open({}, 'auto', site.kept());
   again.see({ xid: 94 });
   expect(again.faults.list()).toEqual([]);
   again.see({ xid: 95 });
@@ -131,11 +134,41 @@ test('what was drained is known over a restart', async () => {
   const site = open(handle);
   site.see({ xid: 95 });
   await site.faults.look();
-  const again = open(handle, 'auto', site.faults.kept());
+  const again = open(handle, 'auto', site.kept());
   expect(again.faults.isFaulty('10.0.0.1')).toBe(true);
   again.see({ xid: 0 });
   await again.faults.look();
   expect(told.map((one) => one.split(':')[0])).toEqual(['drain n1', 'resume n1']);
+});
+
+test('a drain that was not answered may have been done: it is known before it is sent, and given back', async () => {
+  const told: string[] = [];
+  const handle: Partial<ClusterHandle> = {
+    async drain() {
+      told.push('drain');
+      throw new Fault('timeout', 'it starts no more jobs, and 2 of its pods wait');
+    },
+    resume: async () => void told.push('resume'),
+  };
+  const site = open(handle);
+  site.see({ xid: 95 });
+  await site.faults.look();
+  site.node.state = 'drained';
+  await site.faults.look();
+  const again = open(handle, 'auto', site.kept());
+  again.node.state = 'drained';
+  await again.faults.look();
+  again.see({ xid: 0 });
+  await again.faults.look();
+  expect(told).toEqual(['drain', 'resume']);
+
+  // One that never arrived is asked for again.
+  const lost = open(handle);
+  lost.see({ xid: 95 });
+  await lost.faults.look();
+  lost.wait(6 * 60_000);
+  await lost.faults.look();
+  expect(told.slice(2)).toEqual(['drain', 'drain']);
 });
 
 test('GPUs that slow themselves down are named, a limit of power is not', () => {

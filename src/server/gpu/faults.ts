@@ -20,8 +20,6 @@ export interface GpuFaults {
   /** @returns false where nothing of it stands */
   clear(machineId: string, who: string, why: string): boolean;
   alarms(): RaisedAlarm[];
-  /** Undefined where nothing changed since the last call. */
-  kept(): string | undefined;
 }
 
 const fault = z.object({
@@ -40,7 +38,15 @@ const kept = z.object({
   /** By machine and GPU: the number a person said is settled; the driver goes on telling it until it is restarted. */
   cleared: z.record(z.string(), z.number()),
   /** Nodes drained by us, by address. */
-  drained: z.record(z.string(), z.object({ cluster: z.string(), node: z.string() })),
+  drained: z.record(
+    z.string(),
+    z.object({
+      cluster: z.string(),
+      node: z.string(),
+      /** False: the drain was not answered, and may have been done. */
+      isSure: z.boolean().default(true),
+    }),
+  ),
 });
 
 export interface GpuFaultsOptions {
@@ -51,6 +57,8 @@ export interface GpuFaultsOptions {
   wallNow(): WallMs;
   askPlan(why: string): void;
   readonly before: string | undefined;
+  /** Keeps what the next life must know; called before anything is sent. */
+  keep(text: string): void;
 }
 
 const AGAIN_MS = 5 * MINUTE;
@@ -63,13 +71,20 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
   const throttled = new Map<string, readonly string[]>();
   /** When a scheduler that would not may be asked again, by address. */
   const askAgain = new Map<string, WallMs>();
-  let isChanged = false;
-  let isLooking = false;
+
+  const keep = (): void =>
+    options.keep(
+      JSON.stringify({
+        faults: [...faults.values()],
+        cleared: Object.fromEntries(cleared),
+        drained: Object.fromEntries(drained),
+      }),
+    );
 
   function end(key: string, who: string, why: string): void {
     const one = faults.get(key)!;
     faults.delete(key);
-    isChanged = true;
+    keep();
     askAgain.delete(one.address);
     record(who, `take ${one.machineId} back into the plan: GPU ${one.gpu}`, why);
     options.askPlan(`${one.machineId} is clean`);
@@ -91,20 +106,25 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
     if (handle[act] === undefined) return;
     const isFirst = wait === undefined;
     askAgain.set(address, (options.wallNow() + AGAIN_MS) as WallMs);
+    if (act === 'drain') {
+      drained.set(address, { cluster: cluster.id, node, isSure: false });
+      keep();
+    }
     try {
       await (act === 'drain' ? handle.drain!(node, why) : handle.resume!(node));
-      if (act === 'drain') drained.set(address, { cluster: cluster.id, node });
+      if (act === 'drain') drained.set(address, { cluster: cluster.id, node, isSure: true });
       else drained.delete(address);
       askAgain.delete(address);
-      isChanged = true;
+      keep();
       record('busbar', `${act} node ${cluster.id}/${node}`, why);
     } catch (error) {
       const { kind, message } = asFault(error);
       if (isFirst) record('busbar', `${act} node ${cluster.id}/${node}: not done, ${kind}`, message);
-      // A node that is not ours any more is not ours to give back.
-      if (act === 'resume' && kind === 'refused') {
+      const isUnanswered = kind === 'timeout' || kind === 'unreachable' || kind === 'garbled';
+      // A node that is not ours any more is not ours to give back; one that was not drained is not, either.
+      if (act === 'resume' ? kind === 'refused' : !isUnanswered) {
         drained.delete(address);
-        isChanged = true;
+        keep();
       }
     }
   }
@@ -117,7 +137,7 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
         const standing = [...faults.values()].find(({ address }) => address === node.address);
         const ours = drained.get(node.address);
         const why = standing && `GPU ${standing.gpu}: ${xidWords(standing.xid)}`;
-        if (why !== undefined && ours === undefined && node.state !== 'drained')
+        if (why !== undefined && ours?.isSure !== true && node.state !== 'drained')
           await tell(node.address, cluster, node.name, 'drain', why);
         else if (standing === undefined && ours?.cluster === cluster.id)
           await tell(node.address, cluster, ours.node, 'resume', 'its GPUs are clean');
@@ -139,11 +159,11 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
         const standing = faults.get(key);
         if (cleared.has(key) && xid !== undefined && xid !== cleared.get(key)) {
           cleared.delete(key);
-          isChanged = true;
+          keep();
         }
         if (isFatalXid(xid) && xid !== cleared.get(key) && xid !== standing?.xid) {
           faults.set(key, { machineId: id, address, gpu, xid, since: reading.at, energyMj });
-          isChanged = true;
+          keep();
           record('busbar', `take ${id} out of the plan: GPU ${gpu}`, xidWords(xid));
           options.askPlan(`GPU fault on ${id}`);
         } else if (standing !== undefined && !isFatalXid(xid)) {
@@ -153,15 +173,7 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
         }
       }
     },
-    async look() {
-      if (isLooking) return;
-      isLooking = true;
-      try {
-        await drainAndGiveBack();
-      } finally {
-        isLooking = false;
-      }
-    },
+    look: drainAndGiveBack,
     isFaulty: (address) => [...faults.values()].some((one) => one.address === address),
     list: () => [...faults.values()],
     clear(machineId, who, why) {
@@ -184,15 +196,6 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
           ? []
           : [{ code: 'gpu-throttled' as const, subject: 'gpus', message: someOf(slowed, 'servers') }]),
       ];
-    },
-    kept() {
-      if (!isChanged) return undefined;
-      isChanged = false;
-      return JSON.stringify({
-        faults: [...faults.values()],
-        cleared: Object.fromEntries(cleared),
-        drained: Object.fromEntries(drained),
-      });
     },
   };
 }

@@ -48,12 +48,9 @@ export async function openGpus(
     clusters,
     journal: { act: recordAct },
     before: await store.getMeta(FAULTS_KEY),
+    keep: (text) => store.setMeta(FAULTS_KEY, text),
   });
   const effects = createRungEffects(truth, () => options.siteNow(), await store.getMeta(EFFECTS_KEY));
-  const keepFaults = (): void => {
-    const text = faults.kept();
-    if (text !== undefined) store.setMeta(FAULTS_KEY, text);
-  };
   return {
     truth,
     faults,
@@ -65,7 +62,6 @@ export async function openGpus(
     look() {
       truth.look();
       effects.look();
-      keepFaults();
     },
     watch(clusterId, actions) {
       const before = new Map(
@@ -87,7 +83,6 @@ export async function openGpus(
       store.setMeta(TRUTH_KEY, truth.kept());
       const learned = effects.kept();
       if (learned !== undefined) store.setMeta(EFFECTS_KEY, learned);
-      keepFaults();
     },
   };
 }
