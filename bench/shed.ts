@@ -133,7 +133,7 @@ async function until(what: string, withinMs: number, met: () => boolean): Promis
       say(`not within ${withinMs / 1000} s: ${what}`);
       return false;
     }
-    await sleep(100);
+    await sleep(250);
   }
   return true;
 }

@@ -26,7 +26,8 @@ export function watchWrites(): Writes {
   };
   const { connect, write } = prototype;
   prototype.connect = function noted(this: Noted, ...args) {
-    const [to] = args.flat() as { host?: string }[];
+    const [first] = args;
+    const to = (Array.isArray(first) ? first[0] : first) as { host?: string } | undefined;
     if (to?.host !== undefined) {
       const its = all.get(to.host) ?? { asked: [], wrote: [] };
       all.set(to.host, its);

@@ -98,7 +98,7 @@ export interface Reconciler {
 const MAX_IN_FLIGHT = 256;
 /** A shed tells as many at once as sockets can be had for: telling the last must not wait for what the first answer. */
 const SHEDS_IN_FLIGHT = 4_096;
-const SHEDS_A_TURN = 96;
+const SHEDS_A_TURN = 160;
 /** Reads and plans give way to sheds until all but so few are told, for so long after the last was begun: silent machines hold up nobody. */
 const STRAGGLERS = 128;
 const SHED_TAKES_MS = 2_000;

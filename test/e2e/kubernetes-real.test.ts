@@ -1,11 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ClusterHandle } from '../../src/clusters/cluster.ts';
+import { kubeJob, kueueClusterQueue, kueueWorkload } from '../../src/clusters/wire/kube-shapes.ts';
 import type { Job } from '../../src/model/index.ts';
 import { workClass } from '../support/kube.ts';
 import { realKube, type RealKube } from '../support/kube-real.ts';
 import { until } from '../support/site/until.ts';
 
 const KUBECONFIG = process.env['KUBECONFIG_PATH'];
+
+const podsOf = (app: string, gpus: number) => ({
+  template: {
+    metadata: { labels: { app } },
+    spec: {
+      restartPolicy: 'Never',
+      containers: [{ name: 'main', image: 'busybox', resources: { limits: { 'nvidia.com/gpu': String(gpus) } } }],
+    },
+  },
+});
 
 /** What its own emulation cannot show: that a real API server, its controllers and its admission take what Busbar says. */
 describe.skipIf(KUBECONFIG === undefined)('a real Kubernetes (left out where KUBECONFIG_PATH is not set)', () => {
@@ -24,15 +35,7 @@ describe.skipIf(KUBECONFIG === undefined)('a real Kubernetes (left out where KUB
   const submit = async (name: string, gpus: number): Promise<string> => {
     await kube.post(jobsPath(), {
       metadata: { name },
-      spec: {
-        template: {
-          metadata: { labels: { app: name } },
-          spec: {
-            restartPolicy: 'Never',
-            containers: [{ name: 'main', image: 'busybox', resources: { limits: { 'nvidia.com/gpu': String(gpus) } } }],
-          },
-        },
-      },
+      spec: podsOf(name, gpus),
     });
     return `${kube.namespace}.${name}`;
   };
@@ -156,6 +159,56 @@ describe.skipIf(KUBECONFIG === undefined)('a real Kubernetes (left out where KUB
     });
     await untilState(id, 'running');
     expect(await jobOf(id)).toMatchObject({ gpus: 1, timeLimitS: 300, customer: kube.namespace });
+    await cluster.cancel!(id);
+    await until('it is gone', async () => (await jobOf(id)) === undefined, 30_000);
+  }, 60_000);
+
+  test('what Kueue queues is held by its workload, and power is a quota, as its own definitions have it', async (context) => {
+    const group = await kube.admin.versionsOf('kueue.x-k8s.io', undefined);
+    if (group.length === 0) context.skip('the definitions of Kueue are not installed there');
+    const kueue = `/apis/kueue.x-k8s.io/${group[0]}`;
+    const own = `watts-${kube.namespace}`;
+    const flavors = [{ name: 'any', resources: [{ name: 'busbar/watts', nominalQuota: '20k' }] }];
+    const queue = { resourceGroups: [{ coveredResources: ['busbar/watts'], flavors }], namespaceSelector: {} };
+    const typed = (kind: string) => ({ apiVersion: `kueue.x-k8s.io/${group[0]}`, kind });
+    await kube.post(`${kueue}/clusterqueues`, { ...typed('ClusterQueue'), metadata: { name: own }, spec: queue });
+    const powered = kube.open({ powerQuota: { clusterQueue: own }, image: 'busybox' });
+    const quota = async () => {
+      const path = `${kueue}/clusterqueues/${own}`;
+      const { spec } = await kube.admin.call({ method: 'GET', path, shape: kueueClusterQueue });
+      return spec.resourceGroups[0]!.flavors[0]!.resources[0]!.nominalQuota;
+    };
+    await powered.setPowerBudget!(12.5);
+    expect(await quota()).toBe('12500');
+    await powered.setPowerBudget!(13);
+    await powered.setPowerBudget!(undefined);
+    expect(await quota()).toBe('20k');
+    await kube.remove(`${kueue}/clusterqueues/${own}`);
+
+    const queued = { metadata: { name: 'queued', labels: { 'kueue.x-k8s.io/queue-name': 'lq' } } };
+    await kube.post(jobsPath(), { ...queued, spec: { suspend: true, ...podsOf('queued', 4) } });
+    const { metadata } = await kube.admin.call({ method: 'GET', path: `${jobsPath()}/queued`, shape: kubeJob });
+    const workloads = `${kueue}/namespaces/${kube.namespace}/workloads`;
+    await kube.post(workloads, {
+      ...typed('Workload'),
+      metadata: {
+        name: 'job-queued',
+        labels: { 'kueue.x-k8s.io/job-uid': metadata.uid },
+        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: 'queued', uid: metadata.uid, controller: true }],
+      },
+      spec: { active: true, queueName: 'lq', podSets: [{ name: 'main', count: 1, ...podsOf('queued', 4) }] },
+    });
+    const id = `${kube.namespace}.queued`;
+    await untilState(id, 'pending');
+    expect(await jobOf(id)).toMatchObject({ gpus: 4, customer: kube.namespace });
+    await cluster.hold!(id);
+    await untilState(id, 'held');
+    const path = `${workloads}/job-queued`;
+    const active = async () => (await kube.admin.call({ method: 'GET', path, shape: kueueWorkload })).spec.active;
+    expect(await active()).toBe(false);
+    await cluster.release!(id);
+    expect(await active()).toBe(true);
+    await untilState(id, 'pending');
     await cluster.cancel!(id);
     await until('it is gone', async () => (await jobOf(id)) === undefined, 30_000);
   }, 60_000);

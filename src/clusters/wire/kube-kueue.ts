@@ -94,17 +94,20 @@ export function powerQuota(api: KubeApi, kueue: Kueue, queue: string, resource: 
           throw new Fault('refused', `${queue} may borrow ${resource} of its cohort: set its borrowingLimit to 0`);
         const before = metadata.annotations[QUOTA_BEFORE];
         const wanted = wantedW ?? before;
-        if (wanted === undefined || (wanted === String(nominalQuota) && wantedW !== undefined)) return undefined;
+        if (wanted === undefined || (wantedW !== undefined && isSame(wantedW, nominalQuota))) return undefined;
         const kept = wantedW === undefined ? null : (before ?? String(nominalQuota));
         return { metadata: { annotations: { [QUOTA_BEFORE]: kept } }, spec: withQuota(spec, resource, wanted) };
       },
       signal,
     );
     const { nominalQuota } = quotaIn(after.spec, queue, resource);
-    if (wantedW !== undefined && String(nominalQuota) !== wantedW)
+    if (wantedW !== undefined && !isSame(wantedW, nominalQuota))
       throw new Fault('refused', `${queue} has ${nominalQuota} of ${resource} and not ${wantedW}; who else sets it?`);
   };
 }
+
+/** Whoever writes the queue next may write `13000` as `13k`. */
+const isSame = (one: string | number, other: string | number): boolean => quantity(one) === quantity(other);
 
 type QueueSpec = ReturnType<typeof kueueClusterQueue.parse>['spec'];
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 
 /** What a server asked for in `WWW-Authenticate: Digest ...` (RFC 7616; MD5 and SHA-256, qop auth or none). */
 export interface DigestChallenge {
@@ -50,7 +50,7 @@ export function answerChallenge(
   const ha1 = hash(`${username}:${realm}:${password}`);
   const ha2 = hash(`${method}:${path}`);
   const nc = request.count.toString(16).padStart(8, '0');
-  const cnonce = request.cnonce ?? randomBytes(8).toString('hex');
+  const cnonce = request.cnonce ?? randomUUID();
   const response =
     qop === undefined ? hash(`${ha1}:${nonce}:${ha2}`) : hash(`${ha1}:${nonce}:${nc}:${cnonce}:auth:${ha2}`);
   const parts = [

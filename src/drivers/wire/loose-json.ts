@@ -23,6 +23,7 @@ export function parseJson(raw: string): unknown {
     return JSON.parse(raw) as unknown;
   } catch {
     const text = cleaned(raw).trim();
+    if (text === raw) return parseLoose(text);
     try {
       return JSON.parse(text) as unknown;
     } catch {
@@ -31,7 +32,8 @@ export function parseJson(raw: string): unknown {
   }
 }
 
-class NotUnderstood extends Error {}
+/** One for all: where hundreds of machines answer nonsense at once, a stack trace for each costs more than the parsing. */
+const NOT_UNDERSTOOD = new Error('not understood');
 
 interface Cursor {
   readonly text: string;
@@ -45,7 +47,7 @@ function parseLoose(text: string): unknown {
     skipBlank(cursor);
     return cursor.at === text.length ? found : undefined;
   } catch (error) {
-    if (error instanceof NotUnderstood) return undefined;
+    if (error === NOT_UNDERSTOOD) return undefined;
     throw error;
   }
 }
@@ -87,12 +89,12 @@ function bare(cursor: Cursor): unknown {
   if (said === 'true' || said === 'false') return said === 'true';
   if (said === 'null' || /^[+-]?(?:nan|inf(?:inity)?)$/i.test(said)) return null;
   if (NUMBER.test(said)) return Number(said);
-  throw new NotUnderstood();
+  throw NOT_UNDERSTOOD;
 }
 
 /** `{...}` or `[...]`: pairs make an object and values a list, whichever bracket stands around them. */
 function entries(cursor: Cursor, depth: number): unknown {
-  if (depth > DEEPEST) throw new NotUnderstood();
+  if (depth > DEEPEST) throw NOT_UNDERSTOOD;
   const opened = next(cursor);
   const close = opened === '{' ? '}' : ']';
   cursor.at += 1;
@@ -105,10 +107,10 @@ function entries(cursor: Cursor, depth: number): unknown {
     skipBlank(cursor);
     if (next(cursor) !== ':') values.push(entry);
     else if (typeof entry === 'string') pairs.push([entry, pairedValue(cursor, depth)]);
-    else throw new NotUnderstood();
+    else throw NOT_UNDERSTOOD;
   }
   cursor.at += 1;
-  if (pairs.length > 0 && values.length > 0) throw new NotUnderstood();
+  if (pairs.length > 0 && values.length > 0) throw NOT_UNDERSTOOD;
   if (pairs.length > 0 || (opened === '{' && values.length === 0)) return Object.fromEntries(pairs);
   return values;
 }
@@ -145,5 +147,5 @@ function quoted(cursor: Cursor): string {
       said += letter;
     }
   }
-  throw new NotUnderstood();
+  throw NOT_UNDERSTOOD;
 }
