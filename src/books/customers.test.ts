@@ -4,9 +4,10 @@ import { HOUR, MINUTE, siteMs } from '../model/index.ts';
 import { budgetReached, createCustomerBook, monthOf, statementOf, type CustomerFlow } from './customers.ts';
 
 const at = (text: string) => siteMs(Date.parse(text));
+const UNMEASURED = { gpus: 0, powerW: 0 };
 const flow = (gpus: number, usdPerGpuHour: number | undefined, more: Partial<CustomerFlow> = {}): CustomerFlow => ({
   told: ['training'],
-  work: [{ account: 'acme', workClass: 'training', gpus, usdPerGpuHour }],
+  work: [{ account: 'acme', workClass: 'training', gpus, measured: UNMEASURED, usdPerGpuHour }],
   credits: [],
   ...more,
 });
@@ -31,6 +32,19 @@ test('GPU-hours and money are counted at the price of the moment, in whole micro
   expect(lines[0]!.gpuHours).toBeCloseTo(8, 9);
   expect(lines[0]!.usdPerGpuHour).toBeCloseTo(2.5, 9);
   expect([usage, total]).toEqual([20_000_000, 20_000_000]);
+});
+
+test('what GPUs drew is told with the hours it was measured for, and never taken for nothing', () => {
+  const work = (measured: { gpus: number; powerW: number }) =>
+    flow(8, 2, { work: [{ account: 'acme', workClass: 'training', gpus: 8, measured, usdPerGpuHour: 2 }] });
+  const book = createCustomerBook('UTC');
+  run(book, '2026-11-26T10:00:00Z', 60, () => work(UNMEASURED));
+  expect(statementOf(book.month('2026-11'), ACME).lines[0]).toMatchObject({ gpuWh: undefined, measuredGpuHours: 0 });
+  run(book, '2026-11-26T12:00:00Z', 60, (i) => work(i < 30 ? { gpus: 8, powerW: 4_000 } : { gpus: 4, powerW: 2_000 }));
+  const again = createCustomerBook('UTC', book.checkpoint());
+  const [line] = statementOf(again.month('2026-11'), ACME).lines;
+  expect(line!.gpuWh).toBeCloseTo(3_000, 6);
+  expect([line!.gpuHours, line!.measuredGpuHours]).toEqual([expect.closeTo(16, 6), expect.closeTo(6, 6)]);
 });
 
 test('a month ends at midnight where the site stands, and hours fall into their own', () => {
@@ -65,8 +79,8 @@ test('a statement is of its accounts alone, and credits come off it', () => {
     { contract: 'c2', customer: 'other', gpus: 9, penaltyUsdPerGpuHour: 9 },
   ];
   const work = [
-    { account: 'acme', workClass: 'training', gpus: 10, usdPerGpuHour: 3 },
-    { account: 'other', workClass: 'training', gpus: 100, usdPerGpuHour: 3 },
+    { account: 'acme', workClass: 'training', gpus: 10, measured: UNMEASURED, usdPerGpuHour: 3 },
+    { account: 'other', workClass: 'training', gpus: 100, measured: UNMEASURED, usdPerGpuHour: 3 },
   ];
   run(book, '2026-11-26T10:00:00Z', 60, () => flow(0, 0, { work, credits }));
   const statement = statementOf(book.month('2026-11'), ACME);

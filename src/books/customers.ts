@@ -9,6 +9,8 @@ export interface CustomerFlow {
     readonly account: string;
     readonly workClass: string;
     readonly gpus: number;
+    /** What GPUs of it draw that are measured, and how many are; the others are unknown, which is not nothing. */
+    readonly measured: { readonly gpus: number; readonly powerW: number };
     /** Undefined: no price is known now; the hours are then counted and not priced. */
     readonly usdPerGpuHour: number | undefined;
   }[];
@@ -21,7 +23,15 @@ export interface CustomerFlow {
   }[];
 }
 
-const lineSum = z.object({ gpuHours: z.number(), usd: z.number(), unpricedGpuHours: z.number() });
+const lineSum = z.object({
+  gpuHours: z.number(),
+  usd: z.number(),
+  unpricedGpuHours: z.number(),
+  /** Drawn by GPUs while they were measured, and for how long they were. */
+  gpuWh: z.number().default(0),
+  measuredGpuHours: z.number().default(0),
+});
+const noLine = { gpuHours: 0, usd: 0, unpricedGpuHours: 0, gpuWh: 0, measuredGpuHours: 0 };
 const daySum = z.object({ gpuHours: z.number(), usd: z.number() });
 const energySum = z.object({ wh: z.number().optional(), starts: z.number(), measuredStarts: z.number() });
 const monthSum = z.object({
@@ -113,11 +123,13 @@ export function createCustomerBook(timezone: string, saved?: string): CustomerBo
 function add(into: z.output<typeof monthSum>, day: string, flow: CustomerFlow, ms: number): void {
   const hours = ms / HOUR;
   for (const one of flow.told) into.observedMs[one] = (into.observedMs[one] ?? 0) + ms;
-  for (const { account, workClass, gpus, usdPerGpuHour } of flow.work) {
-    const line = ((into.lines[account] ??= {})[workClass] ??= { gpuHours: 0, usd: 0, unpricedGpuHours: 0 });
+  for (const { account, workClass, gpus, measured, usdPerGpuHour } of flow.work) {
+    const line = ((into.lines[account] ??= {})[workClass] ??= { ...noLine });
     const ofDay = ((into.days[day] ??= {})[account] ??= { gpuHours: 0, usd: 0 });
     const usd = (usdPerGpuHour ?? 0) * gpus * hours;
     line.gpuHours += gpus * hours;
+    line.gpuWh += measured.powerW * hours;
+    line.measuredGpuHours += measured.gpus * hours;
     line.usd += usd;
     if (usdPerGpuHour === undefined) line.unpricedGpuHours += gpus * hours;
     ofDay.gpuHours += gpus * hours;
@@ -140,6 +152,10 @@ export interface Statement {
     readonly usdPerGpuHour: number | undefined;
     /** Of which no price was known: no part of the amount. */
     readonly unpricedGpuHours: number;
+    /** What its GPUs drew while they were measured; undefined where none was. */
+    readonly gpuWh: number | undefined;
+    /** Of the GPU-hours, those that are measured. */
+    readonly measuredGpuHours: number;
     readonly amount: number;
   }[];
   readonly credits: readonly { readonly contract: string; readonly gpuHours: number; readonly amount: number }[];
@@ -153,11 +169,16 @@ export function statementOf(month: CustomerMonth | undefined, accounts: Readonly
   const lines = Object.entries(month?.lines ?? {})
     .filter(([account]) => accounts.has(account))
     .flatMap(([account, classes]) =>
-      Object.entries(classes).map(([workClass, { gpuHours, usd, unpricedGpuHours }]) => {
-        const priced = gpuHours - unpricedGpuHours;
-        const usdPerGpuHour = priced > 1e-9 ? usd / priced : undefined;
-        return { account, workClass, gpuHours, usdPerGpuHour, unpricedGpuHours, amount: toMicroUsd(usd) };
-      }),
+      Object.entries(classes).map(([workClass, { gpuHours, usd, unpricedGpuHours, gpuWh, measuredGpuHours }]) => ({
+        account,
+        workClass,
+        gpuHours,
+        usdPerGpuHour: gpuHours - unpricedGpuHours > 1e-9 ? usd / (gpuHours - unpricedGpuHours) : undefined,
+        unpricedGpuHours,
+        gpuWh: measuredGpuHours > 0 ? gpuWh : undefined,
+        measuredGpuHours,
+        amount: toMicroUsd(usd),
+      })),
     );
   const credits = Object.entries(month?.credits ?? {})
     .filter(([, { customer }]) => accounts.has(customer))

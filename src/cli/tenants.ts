@@ -133,13 +133,18 @@ function usageText(view: UsageView): string {
     line.project ?? line.account,
     line.workClass,
     line.gpuHours.toFixed(1),
+    line.gpuKwh === null ? unknownText : `${line.gpuKwh.toFixed(1)} (${percentOf(line.gpuEnergyCoverage)})`,
     line.usdPerGpuHour === null ? unknownText : `$${line.usdPerGpuHour.toFixed(2)}`,
     usd(line.amount),
-    line.coverage < 0.01 ? 'under 1 %' : `${Math.floor(line.coverage * 100)} %`,
+    percentOf(line.coverage),
   ]);
   const lines = [
     `${view.tenant}, ${view.month}${view.running ? ' so far' : ''}: ${usd(view.total)}`,
-    table(['project', 'class of work', 'GPU-h', '$ per GPU-h', 'amount', 'of the month seen'], rows, [2, 3, 4, 5]),
+    table(
+      ['project', 'class of work', 'GPU-h', 'kWh of GPUs (measured of)', '$ per GPU-h', 'amount', 'of the month seen'],
+      rows,
+      [2, 3, 4, 5, 6],
+    ),
   ];
   for (const credit of view.credits)
     lines.push(
@@ -151,9 +156,10 @@ function usageText(view: UsageView): string {
   for (const { account, kwh, starts, measuredStarts } of view.energy)
     lines.push(
       kwh === null
-        ? `Energy of ${account}: not measured.`
-        : `Energy of ${account}: ${kwh.toFixed(1)} kWh, measured of ${measuredStarts} of ${starts} starts of jobs.`,
+        ? `Energy of ${account}, by the accounting of the clusters: not measured.`
+        : `Energy of ${account}, by the accounting of the clusters: ${kwh.toFixed(1)} kWh, measured of ${measuredStarts} of ${starts} starts of jobs.`,
     );
-  if (view.energy.length === 0) lines.push('Energy: no cluster keeps account of it.');
   return lines.join('\n');
 }
+
+const percentOf = (share: number): string => (share < 0.01 ? 'under 1 %' : `${Math.floor(share * 100)} %`);

@@ -67,6 +67,8 @@ export const usageView = z.object({
       gpuHours: z.number(),
       usdPerGpuHour: unknown(z.number()).describe('mean of what was priced'),
       unpricedGpuHours: z.number().describe('of which no price was known: no part of the amount'),
+      gpuKwh: unknown(z.number()).describe('drawn by its GPUs while they were measured; null: never'),
+      gpuEnergyCoverage: z.number().describe('share of its GPU-hours that gpuKwh is of; the rest is unknown'),
       amount: microUsd,
       coverage: z
         .number()

@@ -319,6 +319,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     site: () => site,
     siteNow: () => clock.now(),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
+    powerW: (clusterId, job) => gpus.truth.job(clusterId, job).powerW,
   });
   const grid = await createGrid({
     store,

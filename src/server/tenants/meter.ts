@@ -64,6 +64,8 @@ export interface MeterOptions {
   site(): Site;
   siteNow(): SiteMs;
   curtailment: CurtailmentOf;
+  /** What the GPUs of a running job draw; undefined where they do not tell. */
+  powerW(clusterId: string, job: Job): number | undefined;
 }
 
 const KEY = 'customers';
@@ -160,7 +162,7 @@ export async function createCustomerMeter(options: MeterOptions): Promise<Custom
         return;
       }
       prices = new Map(picture.work.map(({ workClass, usdPerGpuHour }) => [workClass.id, usdPerGpuHour]));
-      book.look(picture.at, flowOfCustomers(site, picture, clusters.byId, options.curtailment));
+      book.look(picture.at, flowOfCustomers(site, picture, clusters.byId, options));
       raised = budgets(picture.at);
     },
     open,
@@ -195,13 +197,13 @@ export function flowOfCustomers(
   site: Site,
   picture: Pick<Picture, 'at' | 'work'>,
   clusters: ReadonlyMap<string, Pick<SiteCluster, 'reading' | 'failure'>>,
-  curtailment: CurtailmentOf,
+  { curtailment, powerW }: Pick<MeterOptions, 'curtailment' | 'powerW'>,
 ): CustomerFlow {
   const accounts = new Set(site.tenants.flatMap(accountsOf));
   const prices = new Map(picture.work.map(({ workClass, usdPerGpuHour }) => [workClass.id, usdPerGpuHour]));
   const day = dayOf(picture.at, site.timezone);
   const told: string[] = [];
-  const work: { account: string; workClass: string; gpus: number; usdPerGpuHour: number | undefined }[] = [];
+  const work: CustomerFlow['work'][number][] = [];
   const credits: CustomerFlow['credits'][number][] = [];
   for (const { id, classes } of site.clusters) {
     const cluster = clusters.get(id);
@@ -209,13 +211,21 @@ export function flowOfCustomers(
     told.push(...classes.map((one) => one.id));
     const jobs = cluster.reading.jobs.filter((job) => isOpen(job) && accounts.has(job.customer));
     const sums = new Map<string, (typeof work)[number]>();
+    const nothing = { gpus: 0, measured: { gpus: 0, powerW: 0 } };
     for (const job of jobs) {
       const workClass = classOf(job, classes)?.id;
       if (job.state !== 'running' || workClass === undefined) continue;
       const key = `${job.customer}\n${workClass}`;
-      const sum = sums.get(key) ?? { account: job.customer, workClass, gpus: 0, usdPerGpuHour: prices.get(workClass) };
-      sum.gpus += job.gpus;
-      sums.set(key, sum);
+      const { gpus, measured } = sums.get(key) ?? nothing;
+      const drawnW = powerW(id, job);
+      sums.set(key, {
+        account: job.customer,
+        workClass,
+        gpus: gpus + job.gpus,
+        measured:
+          drawnW === undefined ? measured : { gpus: measured.gpus + job.gpus, powerW: measured.powerW + drawnW },
+        usdPerGpuHour: prices.get(workClass),
+      });
     }
     work.push(...sums.values());
     for (const one of classes) {

@@ -195,9 +195,11 @@ function usageOf(
     tenant: tenant.id,
     month,
     running: month === running,
-    lines: lines.map(({ usdPerGpuHour, ...line }) => ({
+    lines: lines.map(({ usdPerGpuHour, gpuWh, measuredGpuHours, ...line }) => ({
       project: tenant.projects.find((one) => one.account === line.account)?.id ?? null,
       ...line,
+      gpuKwh: gpuWh === undefined ? null : gpuWh / 1000,
+      gpuEnergyCoverage: line.gpuHours > 0 ? Math.min(1, measuredGpuHours / line.gpuHours) : 0,
       usdPerGpuHour: usdPerGpuHour ?? null,
       coverage: lengthMs <= 0 ? 0 : Math.min(1, (kept?.observedMs[line.workClass] ?? 0) / lengthMs),
     })),

@@ -189,7 +189,16 @@ function UsageTable({ usage }: { usage: UsageView }) {
   );
 }
 
-function energyText({ energy }: UsageView): string {
+/** What GPUs told while it ran, else what schedulers keep account of. */
+function energyText({ energy, lines }: UsageView): string {
+  const drawn = lines.filter(({ gpuKwh }) => gpuKwh !== null);
+  if (drawn.length > 0) {
+    const gpuKwh = drawn.reduce((all, line) => all + (line.gpuKwh ?? 0), 0);
+    const hours = lines.reduce((all, { gpuHours }) => all + gpuHours, 0);
+    const measuredHours = lines.reduce((all, line) => all + line.gpuHours * line.gpuEnergyCoverage, 0);
+    const part = Math.floor((100 * measuredHours) / hours);
+    return `Your GPUs drew ${number(gpuKwh, gpuKwh < 100 ? 1 : 0)} kWh, measured over ${part} % of their hours.`;
+  }
   const measured = energy.filter(({ kwh }) => kwh !== null);
   if (measured.length === 0) return 'Energy of your jobs is not measured here.';
   const sum = (key: 'starts' | 'measuredStarts') => measured.reduce((all, one) => all + one[key], 0);
