@@ -64,6 +64,8 @@ export interface ClusterHandle {
   release?(jobId: string, signal?: AbortSignal): Promise<void>;
   /** A running job goes back to the queue and may start again later. */
   requeue?(jobId: string, signal?: AbortSignal): Promise<void>;
+  /** A running job goes back to the queue and waits there until it is released, in one step: between two it might start again. */
+  requeueHeld?(jobId: string, signal?: AbortSignal): Promise<void>;
   cancel?(jobId: string, signal?: AbortSignal): Promise<void>;
   /** A line for the owner of a job, where the scheduler shows it. What the owner wrote there stays. */
   tellOwner?(jobId: string, line: string, signal?: AbortSignal): Promise<void>;

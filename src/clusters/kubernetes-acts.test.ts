@@ -52,6 +52,17 @@ describe('jobs without Kueue', () => {
     expect(jobs[0]).toMatchObject({ requeues: 1 });
   });
 
+  test('a job that is put back and held is stopped in one step, counted once', async () => {
+    bench = await kubeBench();
+    put('jobs', jobOf('train', 8, { status: { active: 1 } }));
+    const cluster = bench.open();
+    await cluster.requeueHeld!('team-a.train');
+    await cluster.requeueHeld!('team-a.train');
+    expect(job().spec['suspend']).toBe(true);
+    expect(job().metadata.annotations).toMatchObject({ 'busbar/requeues': '1' });
+    expect(bench.asked.filter((one) => one.startsWith('PATCH'))).toHaveLength(1);
+  });
+
   test('a job that does not stop goes on as it was; one that is stopped stays so', async () => {
     bench = await kubeBench();
     put('jobs', jobOf('train', 8, { status: { active: 1 } }));

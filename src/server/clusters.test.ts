@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { smallSite } from '../../sim/small-site.ts';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import type { WorkAction } from '../control/work.ts';
-import { siteMs, type ClusterReading, type Job, type Plan, type Snapshot } from '../model/index.ts';
+import { Fault, siteMs, type ClusterReading, type Job, type Plan, type Snapshot } from '../model/index.ts';
 import {
   actionsFor,
   carryOut,
@@ -125,6 +125,36 @@ describe('jobs that are held', () => {
     expect(kinds(await carryOut('auto', one, [action], false, at(60)))).toEqual(['checkpoint']);
     expect(kinds(await carryOut('shadow', one, [action], false, at(90)))).toEqual(['checkpoint']);
     expect(told).toHaveLength(4);
+  });
+
+  test('give way though one of them does not stop; a scheduler that is gone is left alone', async () => {
+    const one = opened(() => {});
+    const told: string[] = [];
+    const fails = new Map<string, Fault>([['r1', new Fault('timeout', 'it does not stop')]]);
+    Object.assign(one.handle, {
+      async requeueHeld(id: string) {
+        told.push(id);
+        const fault = fails.get(id);
+        if (fault !== undefined) throw fault;
+      },
+      requeue: () => Promise.reject(new Error('not asked')),
+    });
+    const requeue = (id: string): WorkAction => ({ kind: 'requeue', job: job(id, 1), why: 'a test' });
+    const outcomes = await carryOut('auto', one, [requeue('r1'), hold('p1'), requeue('r2')], false);
+    expect(outcomes.map(({ action, fault }) => [action.job.id, fault?.kind])).toEqual([
+      ['r1', 'timeout'],
+      ['p1', undefined],
+      ['r2', undefined],
+    ]);
+    // What was not answered may have been done: all of them are ours to release.
+    expect([...one.heldByUs]).toEqual(['r1', 'p1', 'r2']);
+
+    told.length = 0;
+    const many = Array.from({ length: 20 }, (_, i) => requeue(`m${i}`));
+    for (const { job: its } of many) fails.set(its.id, new Fault('unreachable', 'gone'));
+    const few = await carryOut('auto', one, many, false);
+    expect(few.length).toBeLessThan(many.length);
+    expect(told).toHaveLength(few.length);
   });
 
   test('while their scheduler is read stay ours, though the reading does not show them yet', async () => {

@@ -270,8 +270,12 @@ export interface WorkOutcome {
   readonly fault: Fault | undefined;
 }
 
+/** A job that takes long to stop must not keep the others from giving way; a scheduler is asked for few at a time. */
+const AT_ONCE = 8;
+
 /**
- * Carries the actions out, one after the other; a requeued job is held at once, or the scheduler would start it again.
+ * Carries the actions out in their order, those of one kind side by side; a requeued job is held at once, or the scheduler would start it
+ * again.
  * @param at now, where there is time for checkpoints; absent: jobs go at once
  * @param isOrdered by an order of a person, which a site in suggest follows; what Busbar holds it gives back there unasked
  */
@@ -282,25 +286,35 @@ export async function carryOut(
   isOrdered: boolean,
   at?: SiteMs,
 ): Promise<WorkOutcome[]> {
-  const outcomes: WorkOutcome[] = [];
-  for (const wished of actions) {
-    const action = at === undefined ? wished : keptFirst(cluster, wished, at);
-    if (action === undefined) continue;
-    let fault: Fault | undefined;
+  const one = async (action: WorkAction): Promise<WorkOutcome> => {
     try {
       mustAct(trust, `${action.kind} job ${action.job.id}`, isOrdered || action.kind === 'release');
       await carryOutOne(cluster, action);
       if (action.kind === 'checkpoint') cluster.checkpointedAt.set(action.job.id, at!);
       else await tellOwner(cluster, action, at);
+      return { action, fault: undefined };
     } catch (error) {
-      fault = asFault(error);
+      return { action, fault: asFault(error) };
     }
-    outcomes.push({ action, fault });
-    // A scheduler that is gone is not asked for every job.
-    if (fault?.kind === 'unreachable' || fault?.kind === 'timeout') break;
+  };
+  const outcomes: WorkOutcome[] = [];
+  const steps = at === undefined ? actions : stepsNow(cluster, actions, at);
+  for (let next = 0; next < steps.length;) {
+    const { kind } = steps[next]!;
+    const batch = steps.slice(next, next + AT_ONCE);
+    const others = batch.findIndex((step) => step.kind !== kind);
+    const done = await Promise.all((others < 0 ? batch : batch.slice(0, others)).map(one));
+    outcomes.push(...done);
+    next += done.length;
+    if (isGone(done)) break;
   }
   return outcomes;
 }
+
+/** A scheduler that is gone is not asked for every job; one job alone may take too long by itself. */
+const isGone = (done: readonly WorkOutcome[]): boolean =>
+  done.some(({ fault }) => fault?.kind === 'unreachable') ||
+  (done.length > 1 && done.every(({ fault }) => fault?.kind === 'timeout'));
 
 /** Puts on record why a job waits and when it may go on, and says so to its owner. */
 async function tellOwner(
@@ -319,6 +333,10 @@ async function tellOwner(
 
 /** A checkpoint older than so long is no reason not to keep another before a job goes. */
 const KEPT_LATELY_MS = 10 * MINUTE;
+
+/** What is done of these actions at once: a job that has time to keep a checkpoint is told to first, and left alone while it does. */
+const stepsNow = (cluster: SiteCluster, actions: readonly WorkAction[], at: SiteMs): WorkAction[] =>
+  actions.flatMap((action) => keptFirst(cluster, action, at) ?? []);
 
 /** First the checkpoint, then, when it has had its time, the requeue; meanwhile nothing. */
 function keptFirst({ checkpointedAt }: SiteCluster, action: WorkAction, at: SiteMs): WorkAction | undefined {
@@ -372,7 +390,8 @@ async function carryOutOne(
     keep();
     return;
   }
-  if (kind === 'requeue') {
+  const isAtOnce = kind === 'requeue' && handle.requeueHeld !== undefined;
+  if (kind === 'requeue' && !isAtOnce) {
     if (handle.requeue === undefined) throw unsupported();
     await handle.requeue(job.id);
   }
@@ -380,5 +399,5 @@ async function carryOutOne(
   // Remembered before it is sent: a hold that was carried out but not answered must still be released one day.
   heldByUs.add(job.id);
   keep();
-  await handle.hold(job.id);
+  await (isAtOnce ? handle.requeueHeld!(job.id) : handle.hold(job.id));
 }

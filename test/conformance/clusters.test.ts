@@ -24,6 +24,7 @@ const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unk
   hold: ['77'],
   release: ['77'],
   requeue: ['77'],
+  requeueHeld: ['77'],
   cancel: ['77'],
   tellOwner: ['77', 'why'],
   pause: ['77'],

@@ -76,6 +76,11 @@ describe.skipIf(KUBECONFIG === undefined)('a real Kubernetes (left out where KUB
     await cluster.requeue!(id);
     await untilState(id, 'running');
     expect(await jobOf(id)).toMatchObject({ requeues: 1 });
+    await cluster.requeueHeld!(id);
+    await untilState(id, 'held');
+    expect(await jobOf(id)).toMatchObject({ requeues: 2 });
+    await cluster.release!(id);
+    await untilState(id, 'running');
     await cluster.hold!(id);
     await untilState(id, 'held');
     await until('its pods are gone', async () => (await kube.pods()).length === 0, 30_000);

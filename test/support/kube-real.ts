@@ -146,7 +146,7 @@ function kubelet(
   remove: RealKube['remove'],
   namespace: string,
 ): () => void {
-  let isStopped = false;
+  const stop = new AbortController();
   const look = async (): Promise<void> => {
     for (const { metadata, spec, status } of await pods()) {
       const path = `/api/v1/namespaces/${namespace}/pods/${metadata.name}`;
@@ -162,11 +162,11 @@ function kubelet(
     }
   };
   void (async () => {
-    while (!isStopped) {
+    while (!stop.signal.aborted) {
       // A pod may go between its being listed and being spoken of.
       await look().catch(() => undefined);
       await pause(200);
     }
   })();
-  return () => void (isStopped = true);
+  return () => stop.abort();
 }

@@ -28,7 +28,7 @@ export interface KubeJobSettings {
   readonly requeueS: number;
 }
 
-type JobActs = Pick<Required<ClusterHandle>, 'hold' | 'release' | 'requeue' | 'cancel' | 'output'>;
+type JobActs = Pick<Required<ClusterHandle>, 'hold' | 'release' | 'requeue' | 'requeueHeld' | 'cancel' | 'output'>;
 
 const LOOK_MS = 500;
 const MOST_SHOWN = 1_000_000;
@@ -160,6 +160,8 @@ export function jobActs(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): 
       if (!isStopped)
         throw new Fault('timeout', `${id} was told to stop and has not within ${settings.requeueS} s; it goes on`);
     },
+    // What ignores the word to stop is ended by its kubelet when its grace period is over: there is nothing to wait for.
+    requeueHeld: async (id, signal) => set(await of(id, signal), false, true, signal),
     async cancel(id, signal) {
       const { namespace, kind, name } = targetOf(id, settings.namespace);
       if (kind === 'workload')
