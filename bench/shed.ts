@@ -89,7 +89,7 @@ export async function shedBench(args: readonly string[]): Promise<Record<string,
         failing,
       ),
       byFirmware: byFirmware(
-        mine.map(({ machine }) => driverOf.get(machine.groupId)!),
+        mine.map(({ machine }) => (failing.has(machine.id) ? undefined : driverOf.get(machine.groupId)!)),
         event,
         sweepMs,
       ),
@@ -349,10 +349,20 @@ function report(ids: readonly string[], event: Event, bareMs: number, failing: R
 
 const most = ({ least, more }: { readonly least: number; readonly more: number }): number => 1_000 * (least + more);
 
-/** Whether each machine was seen in power within its firmware's ramp and one sweep; stock firmware answers nothing while it reloads. */
-function byFirmware(drivers: readonly string[], { commands, writtenAt, askedAt }: Event, sweepMs: number) {
+/**
+ * Whether each machine was seen in power within its firmware's ramp and one sweep; stock firmware answers nothing while it reloads.
+ * @param drivers undefined: one that is made to fail, of which nothing is promised
+ */
+function byFirmware(
+  drivers: readonly (string | undefined)[],
+  { commands, writtenAt, askedAt }: Event,
+  sweepMs: number,
+) {
   const all = Map.groupBy(
-    commands.map((command, i) => ({ driver: drivers[i]!, command, at: writtenAt[i] })),
+    commands.flatMap((command, i) => {
+      const driver = drivers[i];
+      return driver === undefined ? [] : [{ driver, command, at: writtenAt[i] }];
+    }),
     ({ driver }) => driver,
   );
   const rows = [...all].map(([driver, members]) => {
