@@ -24,7 +24,7 @@ export default defineConfig({
       },
       {
         // These wait for an emulated site most of the time.
-        test: { ...common, name: 'sites', include: [WHOLE_SITES], maxWorkers: 4, sequence: { groupOrder: 1 } },
+        test: { ...common, name: 'sites', include: [WHOLE_SITES], maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],
   },

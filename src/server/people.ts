@@ -117,8 +117,13 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
       journal.act({ id: `reload-${at}`, at, who, what: `reload the site file: ${told}${more}`, why });
       return { ok: true, applied: true, changes };
     },
-    edit(change, who, why, onlyLook) {
-      if (siteFile === undefined) throw new Error('this server was not started from a site file');
+    async edit(change, who, why, onlyLook) {
+      if (siteFile === undefined)
+        throw new ApiProblem(
+          409,
+          'No site file',
+          'a rehearsal changes no site file: write it by hand, and start it anew',
+        );
       // One after the other: two that read the same file would each write over what the other wrote.
       const edited = editing.then(() => edit(siteFile, change, who, why, onlyLook));
       editing = edited.catch(() => {});

@@ -100,9 +100,6 @@ export interface RuntimeOptions {
 /** Wall cadences; each is the site's own where the clock is slow enough, and stretched to this where it is fast. */
 const READ_SITE_MS = 30_000;
 const READ_WALL_MS = 10_000;
-/** The same of a site with few machines, which is read in no time. */
-const READ_FEW_WALL_MS = 5_000;
-const FEW_MACHINES = 500;
 const PLAN_SITE_MS = 5 * 60_000;
 const PLAN_WALL_MS = 8_000;
 const CLUSTER_SITE_MS = 15_000;
@@ -230,8 +227,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const store: Store = await openStore(options.storeFile);
   const events = new EventEmitter<RuntimeEvents>();
   events.setMaxListeners(0);
-  const readWallMs = machines.length <= FEW_MACHINES ? READ_FEW_WALL_MS : READ_WALL_MS;
-  const readEveryMs = Math.max(readWallMs, READ_SITE_MS / clock.speed);
+  const readEveryMs = Math.max(READ_WALL_MS, READ_SITE_MS / clock.speed);
   const planEveryMs = Math.max(PLAN_WALL_MS, PLAN_SITE_MS / clock.speed);
   const clusterEveryMs = Math.max(CLUSTER_WALL_MS, CLUSTER_SITE_MS / clock.speed);
   const measurements: Measurements = { readAllMs: [], readAnswered: 0, planMs: [], responses: [] };

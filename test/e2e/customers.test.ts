@@ -280,17 +280,8 @@ test('the command line shows a customer what is theirs, and cancels it', LIMIT, 
   expect(told).toContain(`ann (token ci) of acme: cancel job desk/${first!.id}: enough`);
 });
 
-test('an admin writes a customer into the site file, after a look at what would change', LIMIT, async () => {
-  const file = join(settings.files.folder, 'gold.yaml');
-  const set = ['tenant', 'set', 'gold', '--from', file, '--why', 'signed on Monday'];
-  writeFileSync(file, 'name: Gold\nprojects: [{ id: all, account: brown }]\n');
-  expect(await busbar('admin', ...set)).toMatchObject({
-    status: 1,
-    err: expect.stringMatching(/body\.projects\.0\.account: "brown" is the account .* of tenant "brown" already/),
-  });
-  writeFileSync(file, 'name: Gold\nprojects: [{ id: all, account: gold }]\n');
-  expect((await busbar('admin', ...set, '--dry-run')).out).toMatch(/tenants\[gold\]: added[^]*1 changes would be made/);
-  expect((await busbar('admin', ...set)).out).toMatch(/1 changes are in force/);
-  expect((await busbar('admin', 'tenant', 'list')).out).toMatch(/^gold +Gold/m);
-  expect((await busbar('ann', ...set)).status).toBe(1);
+test('a rehearsal writes into no site file', LIMIT, async () => {
+  const body = { name: 'Gold', projects: [{ id: 'all', account: 'gold' }], why: 'signed on Monday' };
+  const refusal = { status: 409, json: { detail: expect.stringMatching(/a rehearsal changes no site file/) } };
+  expect(await call('admin', '/tenants/gold', body)).toMatchObject(refusal);
 });

@@ -172,7 +172,7 @@ function TenantFields({
       ))}
       <button
         type="button"
-        className="button quiet"
+        className="button tenant-more"
         onClick={() => onChange({ ...form, projects: [...form.projects, NEW_PROJECT] })}
       >
         Another project
@@ -231,7 +231,7 @@ function ProjectFields({
       </div>
       {field('members', 'Members, by account of Busbar', 'every account of the customer')}
       {onRemove !== undefined && (
-        <button type="button" className="button quiet" onClick={onRemove}>
+        <button type="button" className="button tenant-more" onClick={onRemove}>
           Remove project {at + 1}
         </button>
       )}

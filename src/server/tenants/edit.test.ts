@@ -2,7 +2,9 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askAs } from '../../../test/support/site/ask.ts';
+import { runBusbar } from '../../../test/support/site/cli.ts';
 import { startSmall, type Small } from '../../../test/support/site/small.ts';
+import { createSessions } from '../access/sessions.ts';
 
 /** Adding and changing tenants over the API: into the file and into force, or not at all. */
 
@@ -80,4 +82,22 @@ test('two at once are both there; what somebody wrote by hand meanwhile is not f
   expect(ids()).not.toContain('ember');
   writeFileSync(file(), good);
   expect(await of('ember')).toMatchObject({ status: 200 });
+});
+
+test('the same on the command line, after a look at what would change', { timeout: 60_000 }, async () => {
+  const from = join(site.folder, 'gold.yaml');
+  const { token } = await createSessions(site.runtime.store.accounts, Date.now).start('ada', '127.0.0.1', 'a test');
+  const busbar = (...more: string[]) =>
+    runBusbar(['tenant', ...more], { url: site.url, token, env: { XDG_CONFIG_HOME: site.folder } });
+  const set = ['set', 'gold', '--from', from, '--why', 'signed on Monday'];
+  writeFileSync(from, 'name: Gold\nprojects: [{ id: all, account: brown }]\n');
+  expect(await busbar(...set)).toMatchObject({
+    status: 1,
+    err: expect.stringMatching(/body\.projects\.0\.account: "brown" is the account .* of tenant "brown" already/),
+  });
+  writeFileSync(from, 'name: Gold\nprojects: [{ id: all, account: gold }]\n');
+  expect((await busbar(...set, '--dry-run')).out).toMatch(/tenants\[gold\]: added[^]*1 changes would be made/);
+  expect(ids()).not.toContain('gold');
+  expect((await busbar(...set)).out).toMatch(/1 changes are in force/);
+  expect((await busbar('list')).out).toMatch(/^gold +Gold/m);
 });
