@@ -20,7 +20,7 @@ let url: string;
 let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'busbar-cli-access-'));
-  site = await startSmall({ offset: 11_460, from: '2026-03-24T00:31:00Z', speed: 60 });
+  site = await startSmall({ offset: 11_460, from: '2026-03-24T00:31:00Z', speed: 1 });
   const port = await freePort();
   const address = { host: '127.0.0.1', port, names: [], tls: undefined, openReads: false };
   const about = { pages: undefined, version: '0.0.0-test', log: pino({ level: 'silent' }) };

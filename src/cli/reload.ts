@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { reloadResult } from '../model/api.ts';
+import { reloadResult, type ReloadResult } from '../model/api.ts';
 import { defaultServer, send } from './client.ts';
 import { print, printJson } from './output.ts';
 
@@ -15,12 +15,13 @@ export function reloadVerb(program: Command): void {
       const body = { why: options.why, onlyLook: options.dryRun === true };
       const result = await send(options.server, 'POST', '/api/v1/site/reload', body, reloadResult);
       if (options.json === true) return printJson(result);
-      for (const { text } of result.changes) print(`  ${text}`);
-      if (result.changes.length === 0) return print('Nothing changes.');
-      print(
-        result.applied
-          ? `${result.changes.length} changes are in force.`
-          : `${result.changes.length} changes would be made.`,
-      );
+      print(changesText(result));
     });
+}
+
+/** What changes of the site file, a line each, and whether it is in force. */
+export function changesText({ applied, changes }: ReloadResult): string {
+  if (changes.length === 0) return 'Nothing changes.';
+  const lines = changes.map(({ text }) => `  ${text}`);
+  return [...lines, `${changes.length} changes ${applied ? 'are in force' : 'would be made'}.`].join('\n');
 }

@@ -1,11 +1,19 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { reloadResult } from '../model/api.ts';
 import { statementList, tenantList, usageView, type TenantView, type UsageView } from '../model/tenants-api.ts';
-import { ask, defaultServer } from './client.ts';
+import { ask, defaultServer, send } from './client.ts';
+import { changesText } from './reload.ts';
 import { CliError, count, print, printJson, table, unknownText, usd as dollars } from './output.ts';
 
 interface Options {
   readonly server: string;
   readonly json?: boolean;
+}
+interface SetOptions extends Options {
+  readonly from: string;
+  readonly why: string;
+  readonly dryRun?: true;
 }
 
 export function tenantVerb(program: Command): void {
@@ -37,6 +45,31 @@ export function tenantVerb(program: Command): void {
     if (json === true) return printJson(one);
     print(tenantText(one));
   });
+  common(
+    'set <tenant>',
+    'write a tenant into the site file of the server, and follow it: one that is new, or in place of the one there',
+    '{ applied, changes: [{ kind, path, before, after, needsRestart, text }] }',
+  )
+    .requiredOption('--from <tenant.yaml>', 'name, projects, customers and quota, as under tenants in a site file')
+    .requiredOption('--why <text>', 'kept with the change, for whoever reads Activity')
+    .option('--dry-run', 'only tell what would change')
+    .action(async (id: string, { server, json, from, why, dryRun }: SetOptions) => {
+      const body = { ...(await entryOf(from)), why, onlyLook: dryRun === true };
+      const result = await send(server, 'POST', `/api/v1/tenants/${encodeURIComponent(id)}`, body, reloadResult);
+      if (json === true) return printJson(result);
+      print(changesText(result));
+    });
+}
+
+async function entryOf(file: string): Promise<object> {
+  const { parse } = await import('yaml');
+  try {
+    const entry = parse(readFileSync(file, 'utf8')) as unknown;
+    if (typeof entry === 'object' && entry !== null && !Array.isArray(entry)) return entry;
+  } catch (error) {
+    throw new CliError(`${file}: ${(error as Error).message}`);
+  }
+  throw new CliError(`${file}: expected the fields of one tenant: name, projects, customers, quota`);
 }
 
 export function usageVerb(program: Command): void {

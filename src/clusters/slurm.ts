@@ -154,7 +154,14 @@ function jobWrites(
     async submitAs({ cluster, user, token }, job, signal) {
       if (user === undefined || token === undefined)
         throw new Fault('unsupported', `${cluster} runs jobs as a user of Slurm: name its user and token`);
-      return submit(restAs(user, token), job, signal);
+      try {
+        return await submit(restAs(user, token), job, signal);
+      } catch (error) {
+        // Slurm says neither whose job it was nor that it does not know who that is.
+        if (error instanceof Fault && (error.kind === 'refused' || error.kind === 'unauthorised'))
+          throw new Fault(error.kind, `${error.message}; as ${user}, account ${job.account}`, { cause: error });
+        throw error;
+      }
     },
     hold: (id, signal) => update(id, { hold: true }, signal),
     release: (id, signal) => update(id, { hold: false }, signal),

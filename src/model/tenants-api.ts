@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { reason } from './reason.ts';
+import { tenant } from './tenants.ts';
 
 /** Tenants as the API tells them. Money is in integers of micro-dollars. */
 
@@ -120,3 +122,9 @@ export const tenantNodes = z.object({
   ),
 });
 export type TenantNodes = z.infer<typeof tenantNodes>;
+
+/** A tenant as it shall be. As whom its jobs run is a credential's matter, and stays with the site file. */
+export const tenantChange = tenant.omit({ id: true, runAs: true }).extend({
+  why: reason,
+  onlyLook: z.boolean().default(false).describe('tell what would change and change nothing'),
+});

@@ -34,6 +34,7 @@ import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
 import { jobRoutes, ladderRoute, limitRoutes, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
+import { tenantEditRoute } from './tenants/edit-routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
 import { siteRoutes } from './site-routes.ts';
 import { trustRoutes } from './trust/routes.ts';
@@ -99,6 +100,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     limitRoutes(app, runtime);
     repairedRoute(app, runtime);
     tenantRoutes(app, runtime);
+    tenantEditRoute(app, runtime);
     quoteRoutes(app, runtime);
     guardRoutes(app, runtime);
     trustRoutes(app, runtime);

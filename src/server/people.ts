@@ -1,8 +1,10 @@
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import type { Trust } from '../control/trust.ts';
 import type { Machine, Site, SiteMs } from '../model/index.ts';
 import type { Hold, Store } from '../store/store.ts';
-import { checkSiteFile, type Problem } from './offline/check.ts';
+import { checkSiteFile, checkSiteText, type Problem } from './offline/check.ts';
 import type { Journal } from './journal.ts';
+import { ApiProblem, SiteFileProblem } from './problems.ts';
 import type { Secrets } from '../vault/secrets.ts';
 import { changeText, diffSites, type SiteChange } from './site-diff.ts';
 import { createLevels, type Levels } from './trust/levels.ts';
@@ -22,6 +24,12 @@ export interface People {
   readonly levels: Levels;
   /** Reads the site file again and follows it, unless it is wrong or only a look is asked for. */
   reload(who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
+  /**
+   * Writes the site file and follows it, unless what becomes of it is wrong or only a look is asked for.
+   * @param change from the text that is followed now to another
+   * @throws ApiProblem 409 where the file has been changed by somebody else since it was read; SiteFileProblem where it has mistakes already
+   */
+  edit(change: (text: string) => string, who: string, why: string, onlyLook: boolean): Promise<ReloadOutcome>;
 }
 
 export interface PeopleOptions {
@@ -46,8 +54,36 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
   const { store, journal, siteFile, secrets } = options;
   const holds = new Map((await store.holds()).map((hold) => [hold.cohortId, hold]));
   const levels = await createLevels(options);
+  let editing: Promise<unknown> = Promise.resolve();
 
-  return {
+  async function edit(file: string, change: (text: string) => string, who: string, why: string, onlyLook: boolean) {
+    const text = await readFile(file, 'utf8');
+    const onDisk = checkSiteText(text, file, secrets);
+    if (!onDisk.ok) throw new SiteFileProblem(onDisk.problems);
+    if (diffSites(options.site(), onDisk.site).length > 0)
+      throw new ApiProblem(
+        409,
+        'The site file was changed',
+        'what somebody wrote into it is not followed yet, and would be followed with this: see busbar reload --dry-run',
+      );
+    const next = change(text);
+    const checked = checkSiteText(next, file, secrets);
+    if (!checked.ok) return { ok: false, problems: checked.problems } as const;
+    const changes = diffSites(options.site(), checked.site);
+    if (onlyLook || changes.length === 0) return { ok: true, applied: false, changes } as const;
+    // Renamed into its place: a power cut leaves the old file or the new one, and never half of one.
+    const beside = `${file}.new`;
+    try {
+      await writeFile(beside, next, { mode: (await stat(file)).mode & 0o777, flush: true });
+      await rename(beside, file);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new ApiProblem(409, 'The site file cannot be written', `${file}: ${code}; write it by hand, and reload it`);
+    }
+    return people.reload(who, why, false);
+  }
+
+  const people: People = {
     holds: () => holds,
     async hold(cohortId, who, why) {
       const at = options.siteNow();
@@ -81,5 +117,18 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
       journal.act({ id: `reload-${at}`, at, who, what: `reload the site file: ${told}${more}`, why });
       return { ok: true, applied: true, changes };
     },
+    async edit(change, who, why, onlyLook) {
+      if (siteFile === undefined)
+        throw new ApiProblem(
+          409,
+          'No site file',
+          'a rehearsal changes no site file: write it by hand, and start it anew',
+        );
+      // One after the other: two that read the same file would each write over what the other wrote.
+      const edited = editing.then(() => edit(siteFile, change, who, why, onlyLook));
+      editing = edited.catch(() => {});
+      return edited;
+    },
   };
+  return people;
 }

@@ -8,10 +8,13 @@ import { StoreFailure } from '../store/queue.ts';
 export class ApiProblem extends Error {
   readonly status: number;
   readonly title: string;
-  constructor(status: number, title: string, detail: string) {
+  /** What is wrong with which field of what was sent, as `body.projects.0.account`. */
+  readonly errors: Problem['errors'];
+  constructor(status: number, title: string, detail: string, errors?: Problem['errors']) {
     super(detail);
     this.status = status;
     this.title = title;
+    this.errors = errors;
   }
 }
 
@@ -44,6 +47,9 @@ const TITLES: Readonly<Record<number, string>> = {
   500: 'Busbar has a bug here',
 };
 
+/** To a customer: whose token it is, and where it lies, is the site's to know. */
+const NOT_TAKEN = 'it does not take the credentials that the site has for this; whoever runs the site can mend it';
+
 /**
  * What a cluster cannot or will not do is the caller's to know; what it does not answer is nobody's fault here.
  * @param silent said in place of a fault that names addresses of the site
@@ -56,6 +62,8 @@ export async function orProblem<T>(act: () => T | Promise<T>, silent?: string): 
     const { kind, message } = error;
     if (kind === 'refused') throw new ApiProblem(409, 'Refused', message);
     if (kind === 'unsupported') throw new ApiProblem(409, 'Not on this cluster', message);
+    if (kind === 'unauthorised')
+      throw new ApiProblem(502, 'The cluster does not know who asks', silent === undefined ? message : NOT_TAKEN);
     throw new ApiProblem(502, 'The cluster does not answer', silent ?? message);
   }
 }
@@ -63,7 +71,8 @@ export async function orProblem<T>(act: () => T | Promise<T>, silent?: string): 
 export function problemOf(error: unknown, request: FastifyRequest): Problem {
   const instance = request.url.split('?')[0] ?? request.url;
   if (error instanceof ApiProblem) {
-    return { type: 'about:blank', title: error.title, status: error.status, detail: error.message, instance };
+    const { title, status, message: detail, errors } = error;
+    return { type: 'about:blank', title, status, detail, instance, ...(errors !== undefined && { errors }) };
   }
   if (error instanceof SiteFileProblem) {
     const errors = error.problems.map(({ file, line, column, path, message }) => ({

@@ -1,16 +1,12 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { pino } from 'pino';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApi, type Api } from '../../src/server/api.ts';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, picture, wideBy, type Opening, type Pages } from '../support/browser.ts';
 import { freePort, startSmall, type Small } from '../support/site/small.ts';
 
 /** Signing in and the account panel in a real browser, against a server that lets nobody read unasked. */
 
-/** A folder for pictures of each step; without it none are taken. */
-const PICTURES = process.env['BUSBAR_PICTURES'];
 const TIMEOUT = { timeout: 120_000 };
 const PASSWORD = 'green teapot on the roof';
 
@@ -18,42 +14,23 @@ describe.skipIf(CHROMIUM === undefined)('access on the page (left out where CHRO
   let site: Small;
   let api: Api;
   let url: string;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
+  let pages: Pages;
 
   beforeAll(async () => {
-    site = await startSmall({ offset: 11_480, from: '2026-03-24T00:31:00Z', speed: 60 });
+    site = await startSmall({ offset: 11_480, from: '2026-03-24T00:31:00Z', speed: 1 });
     const address = { host: '127.0.0.1', port: await freePort(), names: [], tls: undefined, openReads: false };
     const about = { pages: builtPages(), version: '0.0.0-test', log: pino({ level: 'silent' }), tokenFile: undefined };
     api = await createApi({ runtime: site.runtime, ...address, ...about });
     url = await api.listen();
-    browser = await launchBrowser();
+    pages = await openBrowser({ runtime: site.runtime, url });
   }, 120_000);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await api?.close();
     await site?.close();
   });
 
-  async function open(at: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-    await context?.close();
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    context.setDefaultTimeout(30_000);
-    const page = await context.newPage();
-    await page.goto(at);
-    return page;
-  }
-  async function picture(page: Page, name: string): Promise<void> {
-    if (PICTURES === undefined) return;
-    mkdirSync(PICTURES, { recursive: true });
-    await page.screenshot({ path: join(PICTURES, `${name}.png`) });
-  }
-  const wide = (page: Page) =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const open = (at: string, window: Opening = {}): Promise<Page> => pages.open({ ...window, at });
   async function signIn(page: Page, name: string, password: string): Promise<void> {
     await page.getByLabel('Name').fill(name);
     await page.getByLabel('Password').fill(password);
@@ -105,7 +82,7 @@ describe.skipIf(CHROMIUM === undefined)('access on the page (left out where CHRO
     await signIn(page, 'Alice', PASSWORD);
     await page.locator('#sentence').waitFor();
     await page.getByRole('button', { name: 'alice admin' }).waitFor();
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     await picture(page, '4-signed-in');
   });
 
@@ -146,20 +123,20 @@ describe.skipIf(CHROMIUM === undefined)('access on the page (left out where CHRO
   test('a viewer sees why it may not act, on a telephone; who is disabled is shown out at once', TIMEOUT, async () => {
     const page = await open(url, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await picture(page, '8-sign-in-390');
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     await signIn(page, 'vera', PASSWORD);
     await page.locator('#sentence').waitFor();
     const hold = page.locator('#cohorts').getByRole('button', { name: 'Hold' }).first();
     expect(await hold.isDisabled()).toBe(true);
     await page.locator('#cohorts').getByText('Your role may look, not act').waitFor();
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     await picture(page, '9-viewer-390');
     await page.getByRole('button', { name: 'vera viewer' }).click();
     const dialog = page.getByRole('dialog');
     expect(await dialog.getByRole('tab', { name: 'People' }).isDisabled()).toBe(true);
     await dialog.getByRole('tab', { name: 'API tokens' }).click();
     await dialog.getByText('No tokens yet').waitFor();
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     await picture(page, '10-tokens-390');
     const { pathname, search } = new URL(api.signInLink());
     const link = await fetch(`${url}${pathname}${search}`, { redirect: 'manual' });

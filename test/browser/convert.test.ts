@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { studySchema } from '../../src/strategy/study.ts';
 import { runStudy } from '../../src/strategy/run.ts';
 import { joinSeries, readSeries } from '../../src/strategy/recordings.ts';
 import { checkSiteFile } from '../../src/server/offline/check.ts';
 import { readdir, readFile } from 'node:fs/promises';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, wideBy, type Opening, type Pages } from '../support/browser.ts';
 import { ROOT, startSmall, type Small } from '../support/site/small.ts';
 
 /** The page of the conversion study in a real browser. The studies are real ones, of the demo site and its week. */
@@ -15,8 +14,7 @@ const TIMEOUT = { timeout: 120_000 };
 
 describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHROMIUM_PATH is not set)', () => {
   let site: Small;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
+  let pages: Pages;
   let study: (body: unknown) => ReturnType<typeof runStudy>;
 
   beforeAll(async () => {
@@ -36,38 +34,29 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
         intervals: [],
       });
     site = await startSmall({ offset: 11_760, from: '2026-03-24T00:31:00Z', speed: 60, pages: builtPages() });
-    browser = await launchBrowser();
+    pages = await openBrowser(site);
   }, 120_000);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
-  async function open(options: Parameters<Browser['newContext']>[0] = {}) {
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    context.setDefaultTimeout(60_000);
+  async function open(window: Opening = {}) {
     const asked: { assumptions?: Record<string, number> }[] = [];
-    await context.route('**/api/v1/convert', async (route) => {
-      const body = route.request().postDataJSON() as (typeof asked)[number];
-      asked.push(body);
-      await route.fulfill({ json: study(body) });
+    const page = await pages.open({
+      ...window,
+      at: '/#/convert',
+      ready: '.convert-answer h1',
+      async prepare(context) {
+        await context.route('**/api/v1/convert', async (route) => {
+          const body = route.request().postDataJSON() as (typeof asked)[number];
+          asked.push(body);
+          await route.fulfill({ json: study(body) });
+        });
+      },
     });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    await page.goto(`${site.url}/#/convert`);
-    await page.locator('.convert-answer h1').waitFor();
-    return { page, complaints, asked };
+    return { page, complaints: pages.complaints, asked };
   }
-  const wide = (page: Page) =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
   test(
     'shows answer, ranking, curves, tornado, cash, plan and sources, and complains about nothing',
@@ -83,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
       expect(await page.locator('.timeline-track').count()).toBe(5);
       await page.getByRole('button', { name: /Discount rate/ }).click();
       expect(await page.locator('.assumptions .is-open p').innerText()).toContain('discountPct');
-      expect(await wide(page)).toBe(0);
+      expect(await wideBy(page)).toBe(0);
       expect(complaints).toEqual([]);
     },
   );
@@ -101,7 +90,7 @@ describe.skipIf(CHROMIUM === undefined)('the conversion page (left out where CHR
 
   test('fits a phone, in the dark too; the way to the site and back', TIMEOUT, async () => {
     const { page, complaints } = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     await page.getByRole('link', { name: 'Site', exact: true }).click();
     await page.locator('#sentence').waitFor();
     await page.goBack();

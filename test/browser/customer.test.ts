@@ -1,21 +1,17 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSessions } from '../../src/server/access/sessions.ts';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, picture, wideBy, type Pages } from '../support/browser.ts';
 import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** The page as a customer sees it: what is its own, and nothing of the site. BUSBAR_PICTURES names a folder for pictures of it. */
 
 const LIMIT_MS = 120_000;
-const PICTURES = process.env['BUSBAR_PICTURES'];
 
 describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
   let site: Small;
-  let browser: Browser;
-  let context: BrowserContext;
+  let pages: Pages;
   let page: Page;
-  const errors: string[] = [];
   const asked: string[] = [];
 
   beforeAll(async () => {
@@ -42,19 +38,13 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
     const { accounts } = site.runtime.store;
     const made = { passwordHash: 'no password opens this', createdMs: 0 };
     await accounts.add({ name: 'ann', role: 'customer', tenant: 'acme', ...made });
-    const { token } = await createSessions(accounts, Date.now).start('ann', '127.0.0.1', 'a test');
-    browser = await launchBrowser();
-    context = await browser.newContext({ viewport: { width: 1360, height: 1000 } });
-    await context.addCookies([{ name: 'busbar_session', value: token, url: site.url }]);
-    page = await context.newPage();
-    page.on('pageerror', (error) => errors.push(error.message));
+    pages = await openBrowser(site);
     await until('something was counted', () => site.runtime.customers.book.months().length > 0);
-    await page.goto(site.url);
-    await page.locator('#jobs').waitFor();
+    page = await pages.open({ who: 'ann', ready: '#jobs', viewport: { width: 1360, height: 1000 } });
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   }, LIMIT_MS);
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
@@ -85,11 +75,9 @@ describe.skipIf(CHROMIUM === undefined)('the page of a customer', () => {
       for (const width of [1360, 390]) {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height: 1000 });
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        expect(wide, `${width} ${colorScheme}`).toBeLessThanOrEqual(0);
-        if (PICTURES !== undefined)
-          await page.screenshot({ path: `${PICTURES}/customer-${width}-${colorScheme}.png`, fullPage: true });
+        expect(await wideBy(page), `${width} ${colorScheme}`).toBe(0);
+        await picture(page, `customer-${width}-${colorScheme}`, true);
       }
-    expect(errors).toEqual([]);
+    expect(pages.errors).toEqual([]);
   });
 });

@@ -1,8 +1,15 @@
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createSessions } from '../../src/server/access/sessions.ts';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  builtPages,
+  CHROMIUM,
+  openBrowser,
+  picture,
+  SCREENS,
+  wideBy,
+  type Opening,
+  type Pages,
+} from '../support/browser.ts';
 import { startSmall, type RawSite, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -10,12 +17,6 @@ import { until } from '../support/site/until.ts';
 
 const TIMEOUT = { timeout: 120_000 };
 const OFFSET = 12_950;
-const SCREENS = [
-  ['wide and light', 1440, 'light'],
-  ['wide and dark', 1440, 'dark'],
-  ['narrow and light', 390, 'light'],
-  ['narrow and dark', 390, 'dark'],
-] as const;
 
 interface RawCluster {
   id: string;
@@ -60,9 +61,7 @@ async function label(node: string, role: string): Promise<void> {
 
 describe.skipIf(CHROMIUM === undefined)('roles of nodes (left out where CHROMIUM_PATH is not set)', () => {
   let site: Small;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
-  const complaints: string[] = [];
+  let pages: Pages;
 
   beforeAll(async () => {
     site = await startSmall({
@@ -77,36 +76,17 @@ describe.skipIf(CHROMIUM === undefined)('roles of nodes (left out where CHROMIUM
       site.runtime.clusters.byId.get('kube')?.reading?.nodes.every(({ partitions }) => partitions.length === 1),
     );
     await site.runtime.store.accounts.add({ name: 'ann', role: 'operator', passwordHash: 'none', createdMs: 0 });
-    browser = await launchBrowser();
+    pages = await openBrowser(site);
   }, 120_000);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
-  async function open(options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    context.setDefaultTimeout(60_000);
-    const { token } = await createSessions(site.runtime.store.accounts, Date.now).start('ann', '127.0.0.1', 'a test');
-    await context.addCookies([{ name: 'busbar_session', value: token, url: site.url }]);
-    const page = await context.newPage();
-    complaints.length = 0;
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    await page.goto(site.url);
-    await page.locator('#nodes').waitFor();
-    return page;
-  }
-  const wide = (page: Page) =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  async function picture(page: Page, name: string): Promise<void> {
-    const folder = process.env['BUSBAR_PICTURES'];
-    if (folder === undefined) return;
+  const open = (window: Opening = {}): Promise<Page> => pages.open({ who: 'ann', ready: '#nodes', ...window });
+  async function pictured(page: Page, name: string): Promise<void> {
     await page.locator('#nodes').scrollIntoViewIfNeeded();
-    await page.screenshot({ path: join(folder, `nodes ${name}.png`) });
+    await picture(page, `nodes ${name}`);
   }
 
   test('a person moves a spare node, and the card follows it to its new role', TIMEOUT, async () => {
@@ -124,7 +104,7 @@ describe.skipIf(CHROMIUM === undefined)('roles of nodes (left out where CHROMIUM
     expect(await dialog.innerText()).toMatch(/Nothing runs on it|jobs? may end within 5 min/);
     await dialog.getByLabel('To').selectOption('inference');
     await dialog.getByLabel('Why').fill('a launch');
-    await picture(page, 'dialog');
+    await pictured(page, 'dialog');
     expect(await dialog.innerText()).toContain('command line');
     await dialog.getByRole('button', { name: 'Move', exact: true }).click();
     await dialog.waitFor({ state: 'detached' });
@@ -140,7 +120,7 @@ describe.skipIf(CHROMIUM === undefined)('roles of nodes (left out where CHROMIUM
       who: 'ann',
       why: 'a launch',
     });
-    expect(complaints).toEqual([]);
+    expect(pages.errors).toEqual([]);
   });
 
   /** The spare node as the list of the dialog names it. */
@@ -151,8 +131,8 @@ describe.skipIf(CHROMIUM === undefined)('roles of nodes (left out where CHROMIUM
 
   test.each(SCREENS)('fits %s', TIMEOUT, async (name, width, colorScheme) => {
     const page = await open({ viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce' });
-    expect(await wide(page)).toBe(0);
-    await picture(page, name);
-    expect(complaints).toEqual([]);
+    expect(await wideBy(page)).toBe(0);
+    await pictured(page, name);
+    expect(pages.errors).toEqual([]);
   });
 });

@@ -1,26 +1,25 @@
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createSessions } from '../../src/server/access/sessions.ts';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  builtPages,
+  CHROMIUM,
+  openBrowser,
+  picture,
+  SCREENS,
+  wideBy,
+  type Opening,
+  type Pages,
+} from '../support/browser.ts';
 import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
 /** Orders and suggestions on the page, in a real browser over machines that really change: preview, confirm, progress, reverse. */
 
 const TIMEOUT = { timeout: 180_000 };
-const SCREENS = [
-  ['wide and light', 1440, 'light'],
-  ['wide and dark', 1440, 'dark'],
-  ['narrow and light', 390, 'light'],
-  ['narrow and dark', 390, 'dark'],
-] as const;
 
 describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHROMIUM_PATH is not set)', () => {
   let site: Small;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
-  const complaints: string[] = [];
+  let pages: Pages;
 
   beforeAll(async () => {
     site = await startSmall({
@@ -33,39 +32,16 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     await until('a plan with miners that run', () => (site.runtime.plan()?.steps[0]?.linePowerW.mining ?? 0) > 0.1e6);
     for (const name of ['ann', 'ben'])
       await site.runtime.store.accounts.add({ name, role: 'operator', passwordHash: 'none', createdMs: 0 });
-    browser = await launchBrowser();
+    pages = await openBrowser(site);
   }, 120_000);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
-  async function open(who: string | undefined, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-    await context?.close();
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    context.setDefaultTimeout(60_000);
-    if (who !== undefined) {
-      const { token } = await createSessions(site.runtime.store.accounts, Date.now).start(who, '127.0.0.1', 'a test');
-      await context.addCookies([{ name: 'busbar_session', value: token, url: site.url }]);
-    }
-    const page = await context.newPage();
-    complaints.length = 0;
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    await page.goto(site.url);
-    await page.locator('#orders').waitFor();
-    return page;
-  }
+  const open = (who: string | undefined, window: Opening = {}): Promise<Page> =>
+    pages.open({ ...(who !== undefined && { who }), ready: '#orders', ...window });
 
-  const wide = (page: Page) =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  async function picture(page: Page, name: string): Promise<void> {
-    const folder = process.env['BUSBAR_PICTURES'];
-    if (folder !== undefined) await page.screenshot({ path: join(folder, `orders ${name}.png`) });
-  }
   async function previewed(page: Page, mw: string): Promise<ReturnType<Page['getByRole']>> {
     await page.getByRole('button', { name: 'Curtail…' }).click();
     const dialog = page.getByRole('dialog', { name: 'Curtail' });
@@ -133,7 +109,7 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     await card.getByText('No order is in force').waitFor();
     await card.getByText('1 that are over').click();
     expect(await card.innerText()).toContain('over: ann: the event is over');
-    expect(complaints).toEqual([]);
+    expect(pages.errors).toEqual([]);
   });
 
   test('a preview that is too old is not carried out', TIMEOUT, async () => {
@@ -214,8 +190,8 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     for (const [name, width, colorScheme] of SCREENS) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
-      expect(await wide(page)).toBe(0);
-      await picture(page, `suggestions ${name}`);
+      expect(await wideBy(page)).toBe(0);
+      await picture(page, `orders suggestions ${name}`);
     }
     await page.setViewportSize({ width: 1440, height: 900 });
     // The plan may say another number while somebody reads: the dialog is of the suggestion that was pressed.
@@ -232,7 +208,7 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     expect((await site.runtime.store.acts(50)).find(({ what }) => what.startsWith('confirm'))).toMatchObject({
       who: 'ann',
     });
-    expect(complaints).toEqual([]);
+    expect(pages.errors).toEqual([]);
     site.runtime.people.levels.set('auto', 'test', 'over');
   });
 
@@ -241,21 +217,21 @@ describe.skipIf(CHROMIUM === undefined)('orders on the page (left out where CHRO
     TIMEOUT,
     async (name, width, colorScheme) => {
       const page = await open('ann', { viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce' });
-      await picture(page, `none ${name}`);
+      await picture(page, `orders none ${name}`);
       const dialog = await previewed(page, '0.02');
       await dialog.getByLabel('Why').fill('a picture of it');
-      expect(await wide(page)).toBe(0);
+      expect(await wideBy(page)).toBe(0);
       const fits = await dialog.evaluate((element) => element.scrollWidth <= element.clientWidth);
       expect(fits).toBe(true);
-      await picture(page, `preview ${name}`);
+      await picture(page, `orders preview ${name}`);
       await dialog.getByRole('button', { name: 'Carry it out' }).click();
       await page.locator('#orders').getByText('in force', { exact: true }).waitFor();
       await page.locator('#orders').getByRole('status').waitFor();
       await page.locator('#orders').scrollIntoViewIfNeeded();
-      expect(await wide(page)).toBe(0);
-      await picture(page, `in force ${name}`);
+      expect(await wideBy(page)).toBe(0);
+      await picture(page, `orders in force ${name}`);
       await release();
-      expect(complaints).toEqual([]);
+      expect(pages.errors).toEqual([]);
     },
   );
 });

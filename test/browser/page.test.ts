@@ -1,8 +1,7 @@
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forecastScores } from '../../src/model/api.ts';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, picture, wideBy, type Opening, type Pages } from '../support/browser.ts';
 import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -12,54 +11,26 @@ const TIMEOUT = { timeout: 120_000 };
 
 describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH is not set)', () => {
   let site: Small;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
+  let pages: Pages;
 
   beforeAll(async () => {
     site = await startSmall({ offset: 11_320, from: '2026-03-24T00:31:00Z', speed: 60, pages: builtPages() });
     // Before it there is nothing to tell, and a browser writes every 404 down as an error.
     await until('a first plan', () => site.runtime.plan());
     await until('something in Activity', async () => (await site.runtime.store.acts(1)).length > 0);
-    browser = await launchBrowser();
+    pages = await openBrowser(site);
   }, 120_000);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
-  /** What the page complained about: console errors, uncaught errors, violations of its own policy. */
-  async function open(options: Parameters<Browser['newContext']>[0] = {}, path = '/') {
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    context.setDefaultTimeout(60_000);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    const foreign: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    page.on('request', (request) => {
-      const { protocol, host } = new URL(request.url());
-      if (protocol.startsWith('http') && host !== `127.0.0.1:${site.port}`) foreign.push(request.url());
-    });
-    await page.exposeFunction('policyBroken', (what: string) => complaints.push(`policy: ${what}`));
-    await page.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
-        (window as unknown as { policyBroken(what: string): void }).policyBroken(`${violatedDirective} ${blockedURI}`),
-      );
-    });
-    await page.goto(path.startsWith('http') ? path : `${site.url}${path}`);
-    await page.locator('#sentence').waitFor();
-    return { page, complaints, foreign };
+  async function open(window: Opening = {}) {
+    const page = await pages.open({ ready: '#sentence', ...window });
+    return { page, complaints: pages.complaints, foreign: pages.foreign };
   }
 
   const clock = (page: Page) => page.locator('.site-clock time').getAttribute('datetime');
-  const wide = (page: Page) =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
   test(
     'shows sentence, power bar, strip, machines, alarms and activity, and complains about nothing',
@@ -77,7 +48,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
       expect(await page.locator('#work').innerText()).toContain('h100-reserved');
       expect(await page.title()).toMatch(/Busbar$/);
       expect(await page.locator('.top-bar').innerText()).toMatch(/emulated/i);
-      expect(await wide(page)).toBe(0);
+      expect(await wideBy(page)).toBe(0);
       expect(complaints).toEqual([]);
       expect(foreign).toEqual([]);
     },
@@ -94,10 +65,9 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     const { cohorts } = site.runtime.plan()!.why!;
     expect(cohorts.length).toBeGreaterThan(0);
     for (const { cohort } of cohorts) await why.getByRole('rowheader', { name: cohort }).waitFor();
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     expect(complaints).toEqual([]);
-    const folder = process.env['BUSBAR_PICTURES'];
-    if (folder !== undefined) await page.locator('#strip').screenshot({ path: join(folder, `why ${name}.png`) });
+    await picture(page.locator('#strip'), `why ${name}`);
   });
 
   test.each([
@@ -114,10 +84,9 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     const row = errors.getByRole('row', { name: /Price of power/ });
     await row.waitFor();
     expect(await row.innerText()).toMatch(/\$\/MWh[^]*\d/);
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     expect(complaints).toEqual([]);
-    const folder = process.env['BUSBAR_PICTURES'];
-    if (folder !== undefined) await page.locator('#strip').screenshot({ path: join(folder, `errors ${name}.png`) });
+    await picture(page.locator('#strip'), `errors ${name}`);
   });
 
   test('moves with the site, without a reload', TIMEOUT, async () => {
@@ -144,9 +113,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
     const row = (page: Page) => page.locator('#cohorts tr', { hasText: 'd-s21xp' });
     expect(await row(stranger.page).getByRole('button', { name: 'Hold' }).isDisabled()).toBe(true);
     expect(await stranger.page.locator('#cohorts').innerText()).toContain('Sign in with the link');
-    await context!.close();
-
-    const { page, complaints } = await open({}, site.api.signInLink());
+    const { page, complaints } = await open({ at: site.api.signInLink() });
     expect(new URL(page.url()).search).toBe('');
     await row(page).getByRole('button', { name: 'Hold' }).click();
     const dialog = page.getByRole('dialog');
@@ -185,7 +152,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (left out where CHROMIUM_PATH 
   test('a telephone 390 px wide scrolls only down', TIMEOUT, async () => {
     const { page } = await open({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await page.locator('#machines').getByText('a-s21-0001').first().waitFor();
-    expect(await wide(page)).toBe(0);
+    expect(await wideBy(page)).toBe(0);
     expect(await page.evaluate(() => document.documentElement.clientWidth)).toBe(390);
   });
 

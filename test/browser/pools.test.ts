@@ -1,6 +1,6 @@
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, type Pages } from '../support/browser.ts';
 import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -19,9 +19,8 @@ const WORKER = 'bc1pexampleexampleexampleexampleexampleexampleexampleexamplexx.{
 
 describe.skipIf(CHROMIUM === undefined)('pools and machines in depth on a phone and on a desk', () => {
   let site: Small;
-  let browser: Browser;
+  let pages: Pages;
   let page: Page;
-  const errors: string[] = [];
 
   beforeAll(async () => {
     site = await startSmall({
@@ -51,14 +50,11 @@ describe.skipIf(CHROMIUM === undefined)('pools and machines in depth on a phone 
       ),
     );
     await until('the PDU', () => site.runtime.devices.byId('pdu-1')?.reading);
-    browser = await launchBrowser();
-    page = await browser.newPage({ viewport: { width: 390, height: 844 } });
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(site.api.signInLink());
-    await page.locator('#pools').waitFor();
+    pages = await openBrowser(site);
+    page = await pages.open({ at: site.api.signInLink(), ready: '#pools', viewport: { width: 390, height: 844 } });
   }, 300_000);
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
@@ -124,7 +120,7 @@ describe.skipIf(CHROMIUM === undefined)('pools and machines in depth on a phone 
     expect(text).toContain('not asked yet');
     expect(text).toContain('only Stratum version 1 is probed');
     expect(text).toContain('60 of 60 miners told their pools');
-    expect(errors).toEqual([]);
+    expect(pages.errors).toEqual([]);
   });
 
   test('an outlet that is off is named with what hangs on it', LIMIT, async () => {

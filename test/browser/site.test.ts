@@ -1,6 +1,6 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { builtPages, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import { builtPages, CHROMIUM, openBrowser, wideBy, type Pages } from '../support/browser.ts';
 import { startSmall, type Small } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -10,9 +10,8 @@ const LIMIT_MS = 120_000;
 
 describe.skipIf(CHROMIUM === undefined)('the page of a site in shadow', () => {
   let site: Small;
-  let browser: Browser;
+  let pages: Pages;
   let page: Page;
-  const errors: string[] = [];
 
   beforeAll(async () => {
     site = await startSmall({
@@ -22,14 +21,12 @@ describe.skipIf(CHROMIUM === undefined)('the page of a site in shadow', () => {
       trust: 'shadow',
       pages: builtPages(),
     });
-    browser = await launchBrowser(['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader']);
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.on('pageerror', (error) => errors.push(error.message));
+    pages = await openBrowser(site, ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader']);
     await until('a plan', () => site.runtime.plan());
-    await page.goto(site.api.signInLink());
+    page = await pages.open({ at: site.api.signInLink(), viewport: { width: 1280, height: 900 } });
   }, LIMIT_MS);
   afterAll(async () => {
-    await browser?.close();
+    await pages?.close();
     await site?.close();
   });
 
@@ -75,8 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a site in shadow', () => {
 
   test('has no error of its own, and fits a phone', { timeout: LIMIT_MS }, async () => {
     await page.setViewportSize({ width: 390, height: 844 });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(wide).toBeLessThanOrEqual(0);
-    expect(errors).toEqual([]);
+    expect(await wideBy(page)).toBe(0);
+    expect(pages.errors).toEqual([]);
   });
 });

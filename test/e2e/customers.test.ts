@@ -279,3 +279,9 @@ test('the command line shows a customer what is theirs, and cancels it', LIMIT, 
   const told = activity.map(({ who, what, why }) => `${who}: ${what}: ${why}`);
   expect(told).toContain(`ann (token ci) of acme: cancel job desk/${first!.id}: enough`);
 });
+
+test('a rehearsal writes into no site file', LIMIT, async () => {
+  const body = { name: 'Gold', projects: [{ id: 'all', account: 'gold' }], why: 'signed on Monday' };
+  const refusal = { status: 409, json: { detail: expect.stringMatching(/a rehearsal changes no site file/) } };
+  expect(await call('admin', '/tenants/gold', body)).toMatchObject(refusal);
+});

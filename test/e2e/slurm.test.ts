@@ -10,6 +10,7 @@ import { programPort } from '../../src/drivers/wire/program.ts';
 import { siteMs, wallMs, type Job, type WorkClass } from '../../src/model/index.ts';
 import { bareHost } from '../support/cluster-io.ts';
 import { until } from '../support/site/until.ts';
+import { busbarOnSlurm } from './slurm-site.ts';
 
 /** The cluster `slurm` against Debian's Slurm with sixteen virtual nodes, and the programs of examples/jobs on it. */
 const INSTALLED = process.env['SLURM_PATH'];
@@ -333,6 +334,8 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
     await site.start('slurmctld');
     await until('the controller is back', () => both.read().catch(() => undefined));
   });
+
+  busbarOnSlurm(() => site);
 
   test('nothing of it is left behind', LIMIT, async () => {
     await until('nodes are back', async () => (await nodeOf('train001')).state === 'idle');

@@ -59,7 +59,7 @@ test(
       cheapSimulation(raw);
       raw.trust = 'suggest';
     };
-    const site = await live({ offset: 11_400, from: '2026-03-24T01:48:00Z', speed: 60, adjust });
+    const site = await live({ offset: 11_400, from: '2026-03-24T01:48:00Z', speed: 90, adjust });
     const { runtime, sim } = site;
     const simulation = () => sim.truth().jobs.gpus['rtx4090/batch']!;
     const jobs = (move: string) =>

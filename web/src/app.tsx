@@ -23,6 +23,7 @@ import { PricesSection } from './prices.tsx';
 import { SignInView } from './sign-in.tsx';
 import { StripSection } from './strip.tsx';
 import { SuggestionsSection } from './suggestions.tsx';
+import { TenantsSection } from './tenants.tsx';
 import { TopBar } from './top-bar.tsx';
 import { ShadowSection } from './trust.tsx';
 import { UplinksSection } from './uplinks.tsx';
@@ -112,6 +113,7 @@ function Page({ overview, session }: { overview: Overview; session: Session | un
             <CohortsSection overview={overview} session={session} old={old} />
             <WorkSection overview={overview} />
             <NodesSection overview={overview} session={session} old={old} />
+            <TenantsSection session={session} old={old} />
           </div>
           <div className="column side-column">
             <MoneySection overview={overview} />

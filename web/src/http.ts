@@ -6,12 +6,15 @@ export class ApiError extends Error {
   readonly detail: string;
   /** 0 when the server did not answer. */
   readonly status: number;
+  /** What is wrong with which field of what was sent. */
+  readonly errors: NonNullable<Problem['errors']>;
 
-  constructor(title: string, detail: string, status: number) {
+  constructor(title: string, detail: string, status: number, errors: Problem['errors'] = []) {
     super(`${title}: ${detail}`);
     this.title = title;
     this.detail = detail;
     this.status = status;
+    this.errors = errors;
   }
 }
 
@@ -21,6 +24,7 @@ async function problemOf(response: Response): Promise<ApiError> {
     body?.title ?? `HTTP ${response.status}`,
     body?.detail ?? (response.statusText || 'The server gave no reason.'),
     response.status,
+    body?.errors,
   );
 }
 

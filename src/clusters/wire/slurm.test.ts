@@ -10,6 +10,7 @@ type World = (request: HttpRequest, path: string) => Reply;
 const NODE = { name: 'n1', address: '10.0.0.1', state: ['IDLE', 'DRAIN'], gres: 'gpu:h100:8', gres_used: '' };
 const OK = { body: { errors: [] } };
 const SILENT = new Fault('timeout', 'no answer within 5000 ms');
+const JOB = { name: 'n', script: 's', partition: 'p', qos: 'q', account: 'a', gpus: 1, timeLimitMinutes: 1 };
 
 /** A cluster before answers made up here, of releases that no Debian has, and what it asked of them and of scontrol. */
 function openWith(world: World, over: object = {}, stderr = '') {
@@ -143,12 +144,11 @@ describe('several slurmrestd', () => {
   });
 
   test('a job is not submitted to a second one when nobody knows what the first did', async () => {
-    const job = { name: 'n', script: 's', partition: 'p', qos: 'q', account: 'a', gpus: 1, timeLimitMinutes: 1 };
     const silent = openWith(() => SILENT, { url: urls, version });
-    await expect(silent.cluster.submit!(job)).rejects.toMatchObject({ kind: 'timeout' });
+    await expect(silent.cluster.submit!(JOB)).rejects.toMatchObject({ kind: 'timeout' });
     expect(silent.asked).toHaveLength(1);
     const refusing = openWith(() => new Fault('unreachable', 'ECONNREFUSED'), { url: urls, version });
-    await expect(refusing.cluster.submit!(job)).rejects.toMatchObject({
+    await expect(refusing.cluster.submit!(JOB)).rejects.toMatchObject({
       message: expect.stringMatching(/none of 2 slurmrestd answers/),
     });
     expect(refusing.asked).toHaveLength(2);
@@ -167,6 +167,36 @@ describe('several slurmrestd', () => {
       message: expect.stringMatching(/2017/),
     });
     expect(asked).toHaveLength(1);
+  });
+
+  const answering = (number: number, isTokenGood = true): World => {
+    const failed = { status: 500, body: { errors: [{ error: 'so it says', error_number: number }] } };
+    return (_, path) => (path.endsWith('/ping/') && isTokenGood ? { body: { errors: [], pings: [] } } : failed);
+  };
+
+  test('one that does not reach its controller is silent, as that is: the next is asked', async () => {
+    for (const number of [1001, 1800]) {
+      const { cluster, asked } = openWith(answering(number), { url: urls, version });
+      await expect(cluster.submit!(JOB)).rejects.toMatchObject({ kind: 'unreachable' });
+      expect(asked.map((path) => path.split(' ')[1])).toEqual(['a', 'b']);
+    }
+  });
+
+  test('where the line to the controller broke a job may have been taken: it is not sent again', async () => {
+    for (const number of [1803, 5004, 5005]) {
+      const { cluster, asked } = openWith(answering(number), { url: urls, version });
+      await expect(cluster.submit!(JOB)).rejects.toMatchObject({ kind: 'timeout' });
+      expect(asked.filter((path) => path.endsWith('/job/submit'))).toHaveLength(1);
+    }
+  });
+
+  test("the same is said of another user's token, and told apart by the ping", async () => {
+    const { cluster } = openWith(answering(5005, false), { url: urls, version });
+    const as = { cluster: 'hpc', user: 'ann', token: { env: 'T' } };
+    await expect(cluster.submitAs!(as, JOB)).rejects.toMatchObject({
+      kind: 'unauthorised',
+      message: expect.stringMatching(/5005.*not of this user; as ann, account a$/),
+    });
   });
 });
 

@@ -10,6 +10,11 @@ const KNOWN = [44, 43, 42, 41, 40, 39, 38, 37, 36] as const;
 const MAYBE_TOKEN: readonly number[] = [-1, 1000, 1007, 7000];
 const DATABASE_SILENT = 7000;
 
+/** slurmrestd could not reach the controller (slurm_errno.h): nothing was carried out. */
+const UNREACHED: readonly number[] = [1001, 1800];
+/** The line to the controller broke: nobody knows what was carried out. 22.05 says 5005 of a submission with the token of another user, too. */
+const BROKEN_OFF: readonly number[] = [1002, 1003, 1004, 1801, 1802, 1803, 5000, 5001, 5002, 5003, 5004, 5005];
+
 type Reply = { errors: SlurmErrors };
 
 interface Call<S extends z.ZodType<Reply>> {
@@ -116,11 +121,13 @@ export function openSlurmrestd(
     if (failed === undefined && reply.status < 400) return parsed.data;
     const number = failed?.error_number ?? failed?.errno ?? failed?.error_code ?? undefined;
     const said = `${where}: ${failed?.error ?? `status ${reply.status}`} (${number ?? '-'})`;
-    if (number !== undefined && MAYBE_TOKEN.includes(number)) {
-      if (await isTokenRefused(base, version, signal))
-        throw new Fault('unauthorised', `${said}; as it says of a token that has expired or is not of this user`);
-      if (number === DATABASE_SILENT) throw new Fault('unreachable', `${said}; is slurmdbd up?`);
-    }
+    if (number === undefined) throw new Fault('refused', said);
+    if (UNREACHED.includes(number)) throw new Fault('unreachable', `${said}; is slurmctld up?`);
+    const isBrokenOff = BROKEN_OFF.includes(number);
+    if ((isBrokenOff || MAYBE_TOKEN.includes(number)) && (await isTokenRefused(base, version, signal)))
+      throw new Fault('unauthorised', `${said}; as it says of a token that has expired or is not of this user`);
+    if (isBrokenOff) throw new Fault('timeout', `${said}; is slurmctld up?`);
+    if (number === DATABASE_SILENT) throw new Fault('unreachable', `${said}; is slurmdbd up?`);
     throw new Fault('refused', said);
   }
 

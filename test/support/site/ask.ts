@@ -9,11 +9,12 @@ export interface Answer {
 
 /** Adds an account and asks as it, by a session of its own. Paths begin after `/api/v1`. */
 export async function askAs(
-  { runtime, api, port }: Small,
+  { runtime, api, port }: Pick<Small, 'runtime' | 'api' | 'port'>,
   name: string,
   role: Role,
+  tenant?: string,
 ): Promise<(method: string, path: string, body?: object) => Promise<Answer>> {
-  await runtime.store.accounts.add({ name, role, passwordHash: 'no password opens this', createdMs: 0 });
+  await runtime.store.accounts.add({ name, role, tenant, passwordHash: 'no password opens this', createdMs: 0 });
   const { token } = await createSessions(runtime.store.accounts, Date.now).start(name, '127.0.0.1', 'a test');
   return async (method, path, body) => {
     const reply = await api.server.inject({
