@@ -4,8 +4,4 @@ import { kubernetes } from './kubernetes.ts';
 import { local } from './local.ts';
 import { slurm } from './slurm.ts';
 
-export const clusters: readonly Cluster[] = [
-  kubernetes,
-  local,
-  slurm,
-];
+export const clusters: readonly Cluster[] = [kubernetes, local, slurm];

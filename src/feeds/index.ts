@@ -10,14 +10,4 @@ import { parquet } from './parquet.ts';
 import { recorded } from './recorded.ts';
 import { vast } from './vast.ts';
 
-export const feeds: readonly Feed[] = [
-  bitcoind,
-  csv,
-  ercot,
-  httpJson,
-  mempool,
-  openMeteo,
-  parquet,
-  recorded,
-  vast,
-];
+export const feeds: readonly Feed[] = [bitcoind, csv, ercot, httpJson, mempool, openMeteo, parquet, recorded, vast];

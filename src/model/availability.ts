@@ -1,5 +1,6 @@
 import { dateEnd, DAY, HOUR, monthEnd, monthStart, siteMs, type SiteMs } from './clock.ts';
 import type { Contract } from './site.ts';
+import type { AvailabilityFacts } from './snapshot.ts';
 
 /** A contract that promises a minimum availability. */
 export type AvailabilityContract = Contract & { readonly availability: NonNullable<Contract['availability']> };
@@ -67,3 +68,44 @@ export const creditUsd = (credits: readonly AvailabilityCredit[], unservedGpuHou
 
 export const isMissed = (missableGpuHours: number, unservedGpuHours: number): boolean =>
   unservedGpuHours > missableGpuHours + NOISE_GPU_HOURS;
+
+/** What is known of a class of work since a moment, and of how much time. */
+export interface Known {
+  readonly ms: number;
+  readonly unservedGpuHours: number;
+}
+
+/** Of all that is committed, so long is kept back of what may be missed: work that gave way is not back to the second. */
+const KEPT_BACK_HOURS = 0.25;
+
+/**
+ * What a plan may leave unserved before a credit falls due; undefined where the contract promises no availability. A credit is lost by what
+ * is known alone; time of which nobody knows uses up what may be missed, and no more: what is in doubt is still worth keeping.
+ * @param since what is known of its class of work
+ */
+export function availabilityFacts(
+  timezone: string,
+  contract: AvailabilityContract | undefined,
+  at: SiteMs,
+  since: (from: SiteMs) => Known,
+): AvailabilityFacts | undefined {
+  const month = contract && availabilityMonth(contract, at, timezone);
+  if (contract === undefined || month === undefined) return undefined;
+  const monthEndsAt = monthEnd(at, timezone);
+  const next = availabilityMonth(contract, monthEndsAt, timezone);
+  const { committedGpus, curtailment } = contract;
+  const curtailable = curtailment?.gpuHoursPerMonth ?? 0;
+  const known = since(month.from);
+  const unknownGpuHours = (Math.max(0, at - month.from - known.ms) / HOUR) * committedGpus;
+  const keptBack = KEPT_BACK_HOURS * committedGpus;
+  const after = next && availabilityCredits(contract, next, curtailable);
+  return {
+    monthEndsAt,
+    credits: availabilityCredits(contract, month, curtailable).map(({ usd, missableGpuHours }, k) => {
+      const nextGpuHours = after && Math.max(0, after[k]!.missableGpuHours - keptBack);
+      if (isMissed(missableGpuHours, known.unservedGpuHours)) return { usd, leftGpuHours: undefined, nextGpuHours };
+      const leftGpuHours = Math.max(0, missableGpuHours - known.unservedGpuHours - unknownGpuHours - keptBack);
+      return { usd, leftGpuHours, nextGpuHours };
+    }),
+  };
+}
