@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { HOUR, MINUTE, siteMs } from '../model/index.ts';
 import { budgetReached, createCustomerBook, monthOf, statementOf, type CustomerFlow } from './customers.ts';
 
@@ -129,4 +129,58 @@ test('however time is cut into looks, the same is counted', () => {
       expect(Math.abs(usage - hours * 6e6)).toBeLessThan(2);
     }),
   );
+});
+
+describe('minimum availability', () => {
+  const credits = [{ missableGpuHours: 3, usd: 500 }];
+  const terms = { promisedPct: 99, committedGpuHours: 300, elapsedGpuHours: 30, credits };
+  const promised = (missedGpus: number): Partial<CustomerFlow> => ({
+    promised: [{ contract: 'c1', customer: 'acme', committedGpus: 10, missedGpus }],
+  });
+  const MONTH = '2026-11';
+  const lineOf = (book: ReturnType<typeof createCustomerBook>, isOver = false) =>
+    statementOf(book.month(MONTH), ACME, isOver).availability[0];
+
+  test('stands in the statement against what was promised, and its credit comes off, once', () => {
+    const book = createCustomerBook('UTC');
+    run(book, '2026-11-26T10:00:00Z', 180, (i) => flow(8, 2, promised(i < 60 ? 3 : 0)));
+    book.promise(MONTH, 'c1', 'acme', terms);
+    expect(lineOf(book)).toMatchObject({ contract: 'c1', promisedPct: 99, missableGpuHours: 3, amount: 0 });
+    expect(lineOf(book)!.availabilityPct).toBeCloseTo(90, 6);
+    expect(lineOf(book)!.unknownGpuHours).toBeCloseTo(0, 6);
+    const before = statementOf(book.month(MONTH), ACME).total;
+    run(book, '2026-11-26T13:00:00Z', 60, () => flow(0, 0, promised(1)));
+    for (let n = 0; n < 3; n += 1) book.promise(MONTH, 'c1', 'acme', { ...terms, elapsedGpuHours: 40 });
+    expect(lineOf(book)!.amount).toBe(500_000_000);
+    expect(statementOf(book.month(MONTH), ACME).total).toBe(before - 500_000_000);
+    expect(statementOf(book.month(MONTH), new Set(['other'])).availability).toEqual([]);
+    const again = createCustomerBook('UTC', book.checkpoint());
+    again.promise(MONTH, 'c1', 'acme', { ...terms, elapsedGpuHours: 40 });
+    expect(lineOf(again)).toEqual(lineOf(book));
+  });
+
+  test('is unknown where what nobody saw could be more than may be missed, and no credit for it falls due', () => {
+    const book = createCustomerBook('UTC');
+    run(book, '2026-11-26T10:00:00Z', 60, () => flow(8, 2, promised(1)));
+    const at = (elapsedGpuHours: number, isOver = false) => {
+      book.promise(MONTH, 'c1', 'acme', { ...terms, elapsedGpuHours });
+      return lineOf(book, isOver)!;
+    };
+    // Ten GPU-hours were seen and one of them missed.
+    expect(at(11.9).availabilityPct).toBeCloseTo(90, 6);
+    expect(at(12.1)).toMatchObject({ availabilityPct: undefined, amount: 0 });
+    expect(at(12.1).unknownGpuHours).toBeCloseTo(2.1, 6);
+    // A month that is over counts whole.
+    expect(at(11, true).unknownGpuHours).toBeCloseTo(290, 6);
+    expect(at(11, true).availabilityPct).toBeUndefined();
+    const nothing = createCustomerBook('UTC');
+    nothing.promise(MONTH, 'c1', 'acme', { ...terms, elapsedGpuHours: 0 });
+    expect(lineOf(nothing)!.availabilityPct).toBeUndefined();
+  });
+
+  test('what was kept by a release that did not count it is read', () => {
+    const old = JSON.parse(createCustomerBook('UTC').checkpoint()) as { months: Record<string, object> };
+    old.months[MONTH] = { observedMs: {}, lines: {}, days: {}, credits: {}, energy: {}, alerted: {} };
+    expect(createCustomerBook('UTC', JSON.stringify(old)).month(MONTH)!.availability).toEqual({});
+  });
 });

@@ -1,5 +1,13 @@
 import { z } from 'zod';
 import { dayOf, HOUR, MINUTE, QUARTER, quarterStart, siteMs, toMicroUsd, type SiteMs } from '../model/index.ts';
+import {
+  availabilityLine,
+  availabilitySum,
+  withTerms,
+  type AvailabilityLine,
+  type AvailabilitySum,
+  type AvailabilityTerms,
+} from './availability.ts';
 
 /** What runs for customers at a moment, as far as the clusters that answer tell it. */
 export interface CustomerFlow {
@@ -20,6 +28,14 @@ export interface CustomerFlow {
     readonly customer: string;
     readonly gpus: number;
     readonly penaltyUsdPerGpuHour: number;
+  }[];
+  /** Of contracts that promise an availability; absent: there are none. */
+  readonly promised?: readonly {
+    readonly contract: string;
+    readonly customer: string;
+    readonly committedGpus: number;
+    /** Wanted and not served, those aside that the contract lets the site curtail. */
+    readonly missedGpus: number;
   }[];
 }
 
@@ -42,6 +58,8 @@ const monthSum = z.object({
   /** By calendar day and account. */
   days: z.record(z.string(), z.record(z.string(), daySum)),
   credits: z.record(z.string(), z.object({ customer: z.string(), gpuHours: z.number(), usd: z.number() })),
+  /** By contract; absent in a checkpoint of a release that did not count it. */
+  availability: z.record(z.string(), availabilitySum).default({}),
   /** By account, as the accounting of the clusters has it. */
   energy: z.record(z.string(), energySum),
   /** Percentages of a budget that were told, by project. */
@@ -59,6 +77,7 @@ const emptyMonth = (): z.output<typeof monthSum> => ({
   lines: {},
   days: {},
   credits: {},
+  availability: {},
   energy: {},
   alerted: {},
 });
@@ -72,6 +91,8 @@ export interface CustomerBook {
   /** Newest first. */
   months(): readonly string[];
   energy(key: string, account: string, energy: CustomerMonth['energy'][string]): void;
+  /** What a contract promises for a month, as it is now: what is due follows from what was missed. */
+  promise(key: string, contract: string, customer: string, terms: AvailabilityTerms): void;
   /** @returns true where this percentage of the project was not told this month yet */
   alert(key: string, project: string, pct: number): boolean;
   checkpoint(): string;
@@ -110,6 +131,10 @@ export function createCustomerBook(timezone: string, saved?: string): CustomerBo
     energy(key, account, energy) {
       monthAt(key).energy[account] = energy;
     },
+    promise(key, contract, customer, terms) {
+      const { availability } = monthAt(key);
+      availability[contract] = withTerms(availability[contract] ?? nothingSeen(customer), terms);
+    },
     alert(key, project, pct) {
       const told = (monthAt(key).alerted[project] ??= []);
       if (told.includes(pct)) return false;
@@ -119,6 +144,8 @@ export function createCustomerBook(timezone: string, saved?: string): CustomerBo
     checkpoint: () => JSON.stringify({ months }),
   };
 }
+
+const nothingSeen = (customer: string): AvailabilitySum => ({ customer, seenGpuHours: 0, missedGpuHours: 0 });
 
 function add(into: z.output<typeof monthSum>, day: string, flow: CustomerFlow, ms: number): void {
   const hours = ms / HOUR;
@@ -140,6 +167,11 @@ function add(into: z.output<typeof monthSum>, day: string, flow: CustomerFlow, m
     credit.gpuHours += gpus * hours;
     credit.usd += gpus * hours * penaltyUsdPerGpuHour;
   }
+  for (const { contract, customer, committedGpus, missedGpus } of flow.promised ?? []) {
+    const sum = (into.availability[contract] ??= nothingSeen(customer));
+    sum.seenGpuHours += committedGpus * hours;
+    sum.missedGpuHours += missedGpus * hours;
+  }
 }
 
 /** A month of some accounts, in integers of micro-dollars. */
@@ -159,13 +191,19 @@ export interface Statement {
     readonly amount: number;
   }[];
   readonly credits: readonly { readonly contract: string; readonly gpuHours: number; readonly amount: number }[];
+  readonly availability: readonly AvailabilityLine[];
   /** Of the lines. */
   readonly usage: number;
   /** Usage less credits. */
   readonly total: number;
 }
 
-export function statementOf(month: CustomerMonth | undefined, accounts: ReadonlySet<string>): Statement {
+/** @param isOver the month: what was not seen of it is unknown to its end */
+export function statementOf(
+  month: CustomerMonth | undefined,
+  accounts: ReadonlySet<string>,
+  isOver = false,
+): Statement {
   const lines = Object.entries(month?.lines ?? {})
     .filter(([account]) => accounts.has(account))
     .flatMap(([account, classes]) =>
@@ -184,8 +222,11 @@ export function statementOf(month: CustomerMonth | undefined, accounts: Readonly
     .filter(([, { customer }]) => accounts.has(customer))
     .map(([contract, { gpuHours, usd }]) => ({ contract, gpuHours, amount: toMicroUsd(usd) }));
   const usage = lines.reduce((sum, { amount }) => sum + amount, 0);
-  const credited = credits.reduce((sum, { amount }) => sum + amount, 0);
-  return { lines, credits, usage, total: usage - credited };
+  const availability = Object.entries(month?.availability ?? {})
+    .filter(([, { customer }]) => accounts.has(customer))
+    .flatMap(([contract, sum]) => availabilityLine(contract, sum, isOver));
+  const credited = [...credits, ...availability].reduce((sum, { amount }) => sum + amount, 0);
+  return { lines, credits, availability, usage, total: usage - credited };
 }
 
 /** The highest percentage of a budget that is spent, of those that want an alarm; undefined below the first. */

@@ -150,8 +150,11 @@ function tenantText(one: TenantView): string {
     '',
     table(['project', 'account', 'GPUs', 'GPU-h', 'spent', 'may cost more', 'members'], rows, [2, 3, 4, 5]),
   ];
-  for (const { id, work, committedGpus } of one.commitments)
-    lines.push(`Signed: ${id}, ${count(committedGpus)} GPUs of ${work}.`);
+  for (const { id, work, committedGpus, availability } of one.commitments) {
+    const steps = availability.map(({ belowPct, creditUsd }) => `$${count(creditUsd)} below ${belowPct} %`);
+    const promised = steps.length === 0 ? '' : `; a month's credit for availability: ${steps.join(', ')}`;
+    lines.push(`Signed: ${id}, ${count(committedGpus)} GPUs of ${work}${promised}.`);
+  }
   const open = one.classes.filter(({ canSubmit }) => canSubmit).map(({ id }) => id);
   lines.push(
     open.length === 0
@@ -159,6 +162,17 @@ function tenantText(one: TenantView): string {
       : `Its accounts can submit to: ${open.join(', ')}.`,
   );
   return lines.join('\n');
+}
+
+/** Cut and not rounded: what is below a step must not read as if it were on it. */
+const percent = (pct: number): string => `${Math.floor(pct * 1000 + 1e-6) / 1000} %`;
+
+function availabilityText(one: UsageView['availability'][number]): string {
+  const { contract, promisedPct, availabilityPct, missedGpuHours, missableGpuHours, unknownGpuHours, amount } = one;
+  const isKnown = availabilityPct === null ? unknownText : percent(availabilityPct);
+  const unseen = unknownGpuHours < 0.05 ? '' : `, of ${unknownGpuHours.toFixed(1)} more nobody knows`;
+  const missed = `${missedGpuHours.toFixed(1)} of the ${missableGpuHours.toFixed(1)} GPU-hours that may be missed in the month${unseen}`;
+  return `Availability of ${contract}: ${isKnown}, ${promisedPct} % promised: ${missed}; ${usd(amount)} credited.`;
 }
 
 function usageText(view: UsageView): string {
@@ -183,6 +197,7 @@ function usageText(view: UsageView): string {
     lines.push(
       `Credited for ${credit.contract}: ${usd(credit.amount)} (${credit.gpuHours.toFixed(1)} GPU-hours wanted and not served).`,
     );
+  for (const one of view.availability) lines.push(availabilityText(one));
   for (const { account, unpricedGpuHours } of view.lines)
     if (unpricedGpuHours > 0)
       lines.push(`${account}: ${unpricedGpuHours.toFixed(1)} GPU-hours had no known price, and are not in the amount.`);

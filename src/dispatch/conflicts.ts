@@ -54,6 +54,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'ramp:down',
   'demand-charge',
   'coincident-peak',
+  'availability',
   'curtailment-budget',
   'curtailment-budget:unserved',
   'deadline',

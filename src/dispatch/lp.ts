@@ -15,6 +15,8 @@ export interface LinearProgram {
   readonly others: readonly Columns[];
   /** Cooling of each hall and step with several segments, over all scenarios. */
   readonly staged: readonly StagedHeat[];
+  /** Columns that are 0 or 1, over all scenarios. */
+  readonly binaries: readonly number[];
 }
 
 /** Segments of one cooling curve: what a later one carries is real only once those before it are full. */
@@ -64,7 +66,7 @@ export function buildLp(
     ...stagedHeat(problem, columns),
     ...scenarios.flatMap((one, s) => stagedHeat(one.problem, others[s]!)),
   ];
-  return { model, columns, offsetUsd, others, staged };
+  return { model, columns, offsetUsd, others, staged, binaries: model.binaries() };
 }
 
 function stagedHeat(problem: Problem, { heatMw }: Columns): StagedHeat[] {

@@ -1,9 +1,11 @@
 import { betweenPerW, type Forecast, MINUTE, type Plan, type Snapshot } from '../model/index.ts';
+import { availabilityNotes, creditsAtStake, unservedGpus } from './availability.ts';
 import { basePointAt } from './base-points.ts';
 import { worthUpToW } from './calls.ts';
 import { deadlinePart, lateUsd } from './deadline.ts';
 import { coincidentUsdPerMwh } from './demand.ts';
 import { heldLeases, leasedGpus, leaseProposals } from './leases.ts';
+import { gpuHoursOf } from './months.ts';
 import { planId } from './plan-id.ts';
 import { type Decision, pose, type Problem, wakesAllowed } from './problem.ts';
 import { type Room, roomBeside, uplinkRoomGpus } from './round.ts';
@@ -44,7 +46,7 @@ export function planByMeritOrder(snapshot: Snapshot, forecast: Forecast, notes: 
     solveMs: 0,
     objectiveUsd: moneyOf(problem, decisions),
     steps: shapeSteps(problem, decisions),
-    notes: [...notes, ...problem.exceeded],
+    notes: [...notes, ...problem.exceeded, ...availabilityNotes(problem, decisions)],
     ...(problem.leases.length === 0 ? {} : { proposals: leaseProposals(problem, decisions) }),
   };
 }
@@ -222,10 +224,29 @@ function workOffers(problem: Problem, t: number, gpus: number[], earlier: readon
         earlier.map((one) => doneGpus(problem, one, i) + leasedGpus(problem, one, i)),
       ) > 0;
     const usdPerGpuHour = facts.usdPerGpuHour + (isLate ? deadline.usdPerGpuHour : 0);
-    const { penaltyUsdPerGpuHour } = facts;
-    return [offer(reservedGpus[t]!, usdPerGpuHour + penaltyUsdPerGpuHour), offer(demandGpus[t]!, usdPerGpuHour)];
+    const owedUsdPerGpuHour = facts.penaltyUsdPerGpuHour + creditUsdPerGpuHour(problem, i, t, earlier);
+    return [offer(reservedGpus[t]!, usdPerGpuHour + owedUsdPerGpuHour), offer(demandGpus[t]!, usdPerGpuHour)];
   });
   return offers.sort(dearestFirst);
+}
+
+/** What credits a reserved GPU-hour of step `t` bears when all that would be lost by leaving them are shared out to the step's. */
+function creditUsdPerGpuHour(problem: Problem, i: number, t: number, earlier: readonly Decision[]): number {
+  if (problem.work[i]!.facts.availability === undefined) return 0;
+  const { hours } = problem.steps[t]!;
+  const wantedGpuHours = hours * problem.work[i]!.reservedGpus[t]!;
+  if (wantedGpuHours === 0) return 0;
+  const missed = unservedGpus(problem, i, earlier);
+  const usd = creditsAtStake(problem, i).reduce((sum, { steps, leftGpuHours, usd: credit }) => {
+    if (!steps.includes(t)) return sum;
+    const before = gpuHoursOf(
+      problem,
+      steps.filter((s) => s < t),
+      missed,
+    );
+    return before <= leftGpuHours && before + wantedGpuHours > leftGpuHours ? sum + credit : sum;
+  }, 0);
+  return usd / wantedGpuHours;
 }
 
 /** Each step up the concave envelope is an offer; the steps of one cohort come in their order by value. */

@@ -26,6 +26,8 @@ export interface Names {
 export interface Model {
   /** Adds a column worth `usd` per unit within bounds; returns its index. */
   column(name: Name, usd: number, lower: number, upper: number): number;
+  /** Adds a column that is 0 or 1, worth `usd` where it is 1; returns its index. */
+  binary(name: Name, usd: number): number;
   /** Adds `lower <= sum of [column, coefficient] <= upper`; returns its index. */
   row(name: Name, lower: number, upper: number, terms?: readonly (readonly [column: number, by: number])[]): number;
   /** Adds a term to the newest row: of rows there are thousands of, lists of pairs would cost more than the solver's reading of them. */
@@ -35,7 +37,9 @@ export interface Model {
   /** What the columns are called by now. */
   columns(): Names;
   rows(): Names;
-  /** Typed arrays as HiGHS takes them; `offsetUsd` is money no decision changes. */
+  /** Indices of the columns that are 0 or 1. */
+  binaries(): readonly number[];
+  /** Typed arrays as HiGHS takes them, binaries as any number between; `offsetUsd` is money no decision changes. */
   data(highs: Highs, offsetUsd: number): ModelData;
 }
 
@@ -144,6 +148,7 @@ class ModelBuilder implements Model {
   readonly #lowers = new Doubles();
   readonly #uppers = new Doubles();
   readonly #columns = new GivenNames();
+  readonly #binaries: number[] = [];
   readonly #rowLower = new Doubles();
   readonly #rowUpper = new Doubles();
   readonly #rows = new GivenNames();
@@ -162,6 +167,12 @@ class ModelBuilder implements Model {
     this.#lowers.push(lower);
     this.#uppers.push(upper);
     return this.#columns.add(name);
+  }
+
+  binary(name: Name, usd: number): number {
+    const index = this.column(name, usd, 0, 1);
+    this.#binaries.push(index);
+    return index;
   }
 
   row(
@@ -198,6 +209,10 @@ class ModelBuilder implements Model {
     return this.#rows.names();
   }
 
+  binaries(): readonly number[] {
+    return this.#binaries;
+  }
+
   data(highs: Highs, offsetUsd: number): ModelData {
     const numCols = this.#cost.length;
     const numRows = this.#rowLower.length;
@@ -232,11 +247,13 @@ export function scenarioOf(model: Model, scenario: number, probability: number):
   const named = ([kind, of, at]: Name): Name => [kind, `${of}${SCENARIO_MARK}${scenario}`, at];
   return {
     column: (name, usd, lower, upper) => model.column(named(name), probability * usd, lower, upper),
+    binary: (name, usd) => model.binary(named(name), probability * usd),
     row: (name, lower, upper, terms) => model.row(named(name), lower, upper, terms),
     term: (column, by) => model.term(column, by),
     price: (column, usd) => model.price(column, probability * usd),
     columns: () => model.columns(),
     rows: () => model.rows(),
+    binaries: () => model.binaries(),
     data: (highs, offsetUsd) => model.data(highs, offsetUsd),
   };
 }

@@ -1,5 +1,6 @@
 import type { Highs, Solution } from 'highs';
 import type { Forecast, Plan, Snapshot } from '../model/index.ts';
+import { availabilityNotes } from './availability.ts';
 import { keepBasis, useBasis, type WarmStart } from './basis.ts';
 import type { Columns, LeaseColumns } from './constraint.ts';
 import { conflictsOf, conflictsText } from './conflicts.ts';
@@ -68,7 +69,7 @@ export function planWith(highs: Highs, snapshot: Snapshot, forecast: Forecast, o
     solveMs: solved.solveMs,
     objectiveUsd,
     steps: shapeSteps(problem, decisions, solved.proven ? shadowPrices(problem, program, solved.solution) : []),
-    notes: [...(options.notes ?? []), ...problem.exceeded],
+    notes: [...(options.notes ?? []), ...problem.exceeded, ...availabilityNotes(problem, decisions)],
     ...(problem.leases.length === 0 || options.why === false ? {} : { proposals: leaseProposals(problem, decisions) }),
     why: solved.proven && options.why !== false ? whyOf(problem, program, solved.solution, decisions[0]!) : undefined,
   };

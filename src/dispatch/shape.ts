@@ -1,5 +1,6 @@
 import { averagePerW, type Line, type PlanStep } from '../model/index.ts';
 import { awardsAt, awardsUsd, reservesW } from './awards.ts';
+import { creditsLost, unservedGpus } from './availability.ts';
 import { basePointUsd } from './base-points.ts';
 import { callsUsd } from './calls.ts';
 import { sparedUsd } from './curtailment.ts';
@@ -171,14 +172,10 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
     usd += hours * perHour + awardsUsd(problem, t, decision) - callsUsd(problem, t, importW[t]!);
     usd -= basePointUsd(problem, t, importW[t]!);
   });
-  problem.work.forEach(({ reservedGpus }, i) => {
-    usd += sparedUsd(
-      problem,
-      i,
-      decisions.map((decision, t) =>
-        Math.max(0, reservedGpus[t]! - servingGpus(problem, decision, i) - leasedGpus(problem, decision, i)),
-      ),
-    );
+  problem.work.forEach((_, i) => {
+    const unserved = unservedGpus(problem, i, decisions);
+    usd += sparedUsd(problem, i, unserved);
+    for (const lost of creditsLost(problem, i, unserved)) usd -= lost.usd;
   });
   problem.work.forEach((_, i) => {
     const part = deadlinePart(problem, i);

@@ -3,13 +3,16 @@ import type { LinearProgram, StagedHeat } from './lp.ts';
 import type { Model } from './model-builder.ts';
 import type { PlanOptions, Solved } from './plan.ts';
 
-/** What is solved: a program, with the cooling in it that has several segments. */
-export type Tightened = Pick<LinearProgram, 'model' | 'offsetUsd'> & Partial<Pick<LinearProgram, 'staged'>>;
+/** What is solved: a program, with the cooling in it that has several segments and the columns that are 0 or 1. */
+export type Tightened = Pick<LinearProgram, 'model' | 'offsetUsd'> &
+  Partial<Pick<LinearProgram, 'staged' | 'binaries'>>;
 
 type SolveLp = (highs: Highs, program: Pick<LinearProgram, 'model' | 'offsetUsd'>, options: PlanOptions) => Solved;
 
 /** Less heat than this is noise of the solver. */
 const NOISE_MW = 1e-6;
+/** As near to 0 or 1 as this it is that. */
+const WHOLE = 1e-5;
 /** After so many rounds every curve gets its binaries: what one round ties down can show in another place. */
 const ROUNDS = 4;
 /** Of a plan's money; the program's own tolerance is as wide. */
@@ -19,14 +22,16 @@ const RELATIVE_GAP = 1e-7;
  * The best solution in which no cooling is bought that nobody runs. Where a watt costs money, the cheap segment of a
  * convex curve fills first by itself; where one is worth money, the dear one does. Those curves alone get binaries, by
  * which a segment is used only when the ones before it are full (Williams 2013, "Model Building in Mathematical
- * Programming", ch. 9), and the program is solved once more with what they say, for its duals.
+ * Programming", ch. 9), and the program is solved once more with what they say, for its duals. Columns that are 0 or 1 by their nature
+ * are solved as whole numbers only where they do not come out so by themselves.
  * @returns with `proven` only where the program with binaries was solved to its end, too
  */
 export function solveTight(highs: Highs, program: Tightened, options: PlanOptions, solveLp: SolveLp): Solved {
-  const { model, offsetUsd, staged = [] } = program;
+  const { model, offsetUsd, staged = [], binaries = [] } = program;
   const loosely = solveLp(highs, program, options);
   const tied = new Set(looseOf(staged, loosely.solution.colValue));
-  if (tied.size === 0) return loosely;
+  const isParted = binaries.some((column) => partOf(loosely.solution.colValue[column]!) > WHOLE);
+  if (tied.size === 0 && !isParted) return loosely;
   let { solveMs, iterations } = loosely;
   let colValue: ArrayLike<number> = loosely.solution.colValue;
   const leftMs = (): number | undefined =>
@@ -37,7 +42,7 @@ export function solveTight(highs: Highs, program: Tightened, options: PlanOption
     // The program that comes after it needs time, too.
     const mixed = solveMixed(
       highs,
-      withBinaries(highs, model.data(highs, offsetUsd), [...tied]),
+      withBinaries(highs, model.data(highs, offsetUsd), [...tied], binaries),
       left === undefined ? undefined : left / 2,
       options.cancelled,
     );
@@ -53,7 +58,7 @@ export function solveTight(highs: Highs, program: Tightened, options: PlanOption
     const limit = leftMs();
     const solved = solveLp(
       highs,
-      { model: heldTo(model, held, colValue), offsetUsd },
+      { model: heldTo(model, held, binaries, colValue), offsetUsd },
       limit === undefined ? options : { ...options, timeLimitMs: limit },
     );
     solveMs += solved.solveMs;
@@ -64,6 +69,9 @@ export function solveTight(highs: Highs, program: Tightened, options: PlanOption
   }
 }
 
+/** How far a value between 0 and 1 is from the nearer of them. */
+const partOf = (value: number): number => Math.min(Math.abs(value), Math.abs(1 - value));
+
 /** Curves of which a later segment carries heat while one before it is not full. */
 function looseOf(staged: readonly StagedHeat[], colValue: ArrayLike<number>): StagedHeat[] {
   return staged.filter(({ columns, capacitiesMw }) => {
@@ -72,10 +80,20 @@ function looseOf(staged: readonly StagedHeat[], colValue: ArrayLike<number>): St
   });
 }
 
-/** The same program with each curve held to the segment that its IT power is on. */
-function heldTo(model: Model, held: readonly StagedHeat[], colValue: ArrayLike<number>): Model {
+/**
+ * The same program with each curve held to the segment that its IT power is on, and each binary to what it is; one that time ran out on is
+ * taken for 1, which any of the other values allows.
+ */
+function heldTo(
+  model: Model,
+  held: readonly StagedHeat[],
+  binaries: readonly number[],
+  colValue: ArrayLike<number>,
+): Model {
   return {
     column: (...column) => model.column(...column),
+    binary: (...binary) => model.binary(...binary),
+    binaries: () => model.binaries(),
     row: (...row) => model.row(...row),
     term: (column, by) => model.term(column, by),
     price: (column, usd) => model.price(column, usd),
@@ -97,16 +115,27 @@ function heldTo(model: Model, held: readonly StagedHeat[], colValue: ArrayLike<n
           restMw -= capacitiesMw[k]!;
         }
       }
+      for (const column of binaries) {
+        const value = colValue[column]!;
+        if (value > WHOLE) colLower[column] = 1;
+        // What the solver takes for 0 stays allowed: where something just fits, 0 itself may not.
+        else colUpper[column] = Math.max(0, value);
+      }
       return { ...data, colLower, colUpper };
     },
   };
 }
 
 /**
- * A program with binaries for some curves, after all of its own columns and rows: each says whether a segment may be
- * used, which it may only where the one before it is full.
+ * A program with its own columns that are 0 or 1, and with binaries for some curves after all of its columns and rows: each of these says
+ * whether a segment may be used, which it may only where the one before it is full.
  */
-export function withBinaries(highs: Highs, data: ModelData, curves: readonly StagedHeat[]): ModelData {
+export function withBinaries(
+  highs: Highs,
+  data: ModelData,
+  curves: readonly StagedHeat[],
+  binaries: readonly number[] = [],
+): ModelData {
   const { integer, continuous } = highs.constants.variableType;
   const { matrix } = data;
   if (matrix.format !== 'csr') throw new Error('a matrix by rows is expected');
@@ -138,6 +167,7 @@ export function withBinaries(highs: Highs, data: ModelData, curves: readonly Sta
         [used, -capacitiesMw[k - 1]!],
       ]);
     }
+  const own = new Set(binaries);
   const added = (value: number): number[] => Array.from({ length: numCols - data.numCols }, () => value);
   return {
     ...data,
@@ -146,7 +176,9 @@ export function withBinaries(highs: Highs, data: ModelData, curves: readonly Sta
     colCost: [...data.colCost, ...added(0)],
     colLower: [...data.colLower, ...added(0)],
     colUpper: [...data.colUpper, ...added(1)],
-    integrality: Int32Array.from({ length: numCols }, (_, i) => (i < data.numCols ? continuous : integer)),
+    integrality: Int32Array.from({ length: numCols }, (_, i) =>
+      i < data.numCols && !own.has(i) ? continuous : integer,
+    ),
     rowLower,
     rowUpper,
     matrix: { format: 'csr', numRows: rowLower.length, numCols, starts, indices, values },

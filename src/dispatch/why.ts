@@ -28,6 +28,7 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const duals = new Map<string, number>();
   const budgets = new Map<string, number>();
   const late = new Map<string, number>();
+  const missable = new Map<string, number>();
   let peakUsdPerMw = 0;
   const things = series.map(({ kind, of: named }) => ({ kind, of: withoutScenario(named) }));
   for (let row = 0; row < seriesOf.length; row += 1) {
@@ -35,6 +36,10 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
     // The peak of the month is one limit over all steps: what it is worth is the sum.
     if (kind === 'demand-charge') peakUsdPerMw += Math.abs(rowDual[row]!);
     if (kind === 'curtailment-budget') budgets.set(of, (budgets.get(of) ?? 0) + Math.abs(rowDual[row]!));
+    if (kind === 'availability') {
+      const id = of.slice(0, of.lastIndexOf('/'));
+      missable.set(id, (missable.get(id) ?? 0) + Math.abs(rowDual[row]!));
+    }
     if (kind === 'deadline') late.set(of, (late.get(of) ?? 0) + Math.abs(rowDual[row]!));
     if (starts[startOf[row]!] !== facts.start) continue;
     const key = `${kind} ${of}`;
@@ -47,7 +52,7 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   const reserveUsdPerMwh = problem.cohorts.map((cohort) =>
     deadlines.reduce((sum, d) => sum + (meets(cohort, d) ? perHour('awards:held', String(d)) : 0), 0),
   );
-  const limits = limitsOf(problem, perHour, peakUsdPerMw, { budgets, late });
+  const limits = limitsOf(problem, perHour, peakUsdPerMw, { budgets, missable, late });
   const atMeter = perWattOfIt(problem, decision);
   const cohorts = problem.cohorts.flatMap((cohort, g) =>
     cohortWhy(
@@ -60,9 +65,10 @@ export function whyOf(problem: Problem, { model }: LinearProgram, { rowDual }: S
   );
   const gpuUsdPerMwh = problem.halls.map((_, h) => itUsdPerMwh[h]! + swingUsdPerMwh(problem, perHour));
   const ladders = problem.work.map((one, i): Ladders => {
-    const { id, curtailment, penaltyUsdPerGpuHour } = one.facts;
+    const { id, curtailment, availability, penaltyUsdPerGpuHour } = one.facts;
     const lateUsd = ((late.get(id) ?? 0) * (deadlinePart(problem, i)?.hours[0] ?? 0)) / hours;
-    const owedUsd = curtailment === undefined ? penaltyUsdPerGpuHour : -perHour('reserved-penalty', id);
+    const isPenalty = curtailment === undefined && availability === undefined;
+    const owedUsd = isPenalty ? penaltyUsdPerGpuHour : -perHour('reserved-penalty', id);
     // Where as many serve as are reserved, one less is owed for and one more is not.
     const spare = servingGpus(problem, decision, i) + leasedGpus(problem, decision, i) - one.reservedGpus[0]!;
     return {
@@ -87,7 +93,7 @@ function limitsOf(
   problem: Problem,
   perHour: (kind: string, of?: string) => number,
   peakUsdPerMw: number,
-  gpuHours: { readonly budgets: ReadonlyMap<string, number>; readonly late: ReadonlyMap<string, number> },
+  gpuHours: Readonly<Record<'budgets' | 'missable' | 'late', ReadonlyMap<string, number>>>,
 ): BindingLimit[] {
   const limit = (key: string, where: string, unit: BindingLimit['unit'], usdPerHour: number): BindingLimit => ({
     key,
@@ -139,6 +145,13 @@ function limitsOf(
       unit: 'GPU-hour',
       usdPerHour: usdPerGpuHour / horizonHours,
       sentence: `1 GPU-hour more that the contract of ${id} lets the site curtail saves ${dollars(usdPerGpuHour)}`,
+    });
+  for (const [id, usdPerGpuHour] of gpuHours.missable)
+    found.push({
+      key: `availability:${id}`,
+      unit: 'GPU-hour',
+      usdPerHour: usdPerGpuHour / horizonHours,
+      sentence: `1 GPU-hour more that the availability promised for ${id} leaves is worth ${dollars(usdPerGpuHour)}`,
     });
   for (const [id, usdPerGpuHour] of gpuHours.late)
     found.push({

@@ -1,3 +1,4 @@
+import { type AvailabilityContract, promisesAvailability } from './availability.ts';
 import { HOUR, siteMs, type SiteMs } from './clock.ts';
 import type { Contract, Site, WorkClass } from './site.ts';
 
@@ -13,14 +14,19 @@ export const inForce = ({ from, until }: Pick<Contract, 'from' | 'until'>, day: 
 export interface Commitment extends WorkClass {
   /** Committed GPU-hours of a month that may go unserved without penalty; absent: none. */
   readonly curtailableGpuHoursPerMonth?: number | undefined;
+  /** The contract that promises a minimum availability, the only one of the class then. */
+  readonly availability?: AvailabilityContract | undefined;
 }
 
-/** Must the books count what is served of a class: for a deadline, or a contract that allows curtailment, in force or not? */
+/** Must the books count what is served of a class: for a deadline, or a contract with terms of a month, in force or not? */
 export const countsServed = (
   site: Pick<Site, 'contracts'>,
   { id, deadline }: Pick<WorkClass, 'id' | 'deadline'>,
 ): boolean =>
-  deadline !== undefined || site.contracts.some(({ work, curtailment }) => work === id && curtailment !== undefined);
+  deadline !== undefined ||
+  site.contracts.some(
+    ({ work, curtailment, availability }) => work === id && (curtailment !== undefined || availability !== undefined),
+  );
 
 /** One term for work to be done, `by` excluded. */
 export interface DeadlineTerm {
@@ -57,8 +63,10 @@ export function commitmentsOf(site: Site, workClass: WorkClass, at: SiteMs): Com
     committedGpus === 0
       ? workClass.penaltyUsdPerGpuHour
       : (own * workClass.penaltyUsdPerGpuHour + owed) / committedGpus;
+  const availability = signed.find(promisesAvailability);
+  const commitment = { ...workClass, committedGpus, penaltyUsdPerGpuHour, ...(availability && { availability }) };
   const curtailable = signed.flatMap(({ curtailment }) => (curtailment === undefined ? [] : [curtailment]));
-  if (curtailable.length === 0) return { ...workClass, committedGpus, penaltyUsdPerGpuHour };
+  if (curtailable.length === 0) return commitment;
   const curtailableGpuHoursPerMonth = curtailable.reduce((sum, one) => sum + one.gpuHoursPerMonth, 0);
-  return { ...workClass, committedGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth };
+  return { ...commitment, curtailableGpuHoursPerMonth };
 }

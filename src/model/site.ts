@@ -302,6 +302,24 @@ const contract = z.strictObject({
     })
     .optional()
     .describe('what the customer lets the site curtail; its class of work must be served by this contract alone'),
+  availability: z
+    .array(
+      z.strictObject({
+        belowPct: z
+          .number()
+          .gt(0)
+          .max(100)
+          .describe(
+            'of the committed GPU-hours of a calendar month; those nobody wanted or that may be curtailed count as available',
+          ),
+        creditUsd: z.number().positive().describe('owed for a month below it, in place of the credits before it'),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe(
+      'minimum availability, each step below the one before and dearer; its class of work must be served by this contract alone',
+    ),
   from: z.iso.date().optional().describe('first day in force, in the time zone of the site'),
   until: z.iso.date().optional().describe('last day in force'),
 });

@@ -211,6 +211,8 @@ export interface WorkFacts {
   readonly preemptible?: boolean;
   /** Reserved GPU-hours the contract lets the site leave unserved; absent: none. */
   readonly curtailment?: CurtailmentFacts | undefined;
+  /** Absent: no minimum availability is promised. */
+  readonly availability?: AvailabilityFacts | undefined;
   /** Absent: nothing of it has to be done by a deadline. */
   readonly deadline?: DeadlineFacts | undefined;
 }
@@ -256,6 +258,19 @@ export interface CurtailmentFacts {
   /** What this month still allows; time of which nobody knows what was served counts as unserved. */
   readonly leftGpuHours: number;
   readonly monthEndsAt: SiteMs;
+}
+
+/** Credits of a contract for months in which more of its committed GPU-hours went unserved than it allows. */
+export interface AvailabilityFacts {
+  readonly monthEndsAt: SiteMs;
+  readonly credits: readonly {
+    /** On top of the credits before it. */
+    readonly usd: number;
+    /** What may still go unserved this month before it falls due, curtailment included; undefined: it is due, or not promised. */
+    readonly leftGpuHours: number | undefined;
+    /** The same of the month after. */
+    readonly nextGpuHours: number | undefined;
+  }[];
 }
 
 /** One step of the horizon. Steps never straddle a quarter-hour. */

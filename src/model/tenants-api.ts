@@ -50,7 +50,15 @@ export const tenantView = standing.extend({
     )
     .describe('of work'),
   commitments: z.array(
-    z.object({ id: z.string(), work: z.string(), committedGpus: z.number(), penaltyUsdPerGpuHour: z.number() }),
+    z.object({
+      id: z.string(),
+      work: z.string(),
+      committedGpus: z.number(),
+      penaltyUsdPerGpuHour: z.number(),
+      availability: z
+        .array(z.object({ belowPct: z.number(), creditUsd: z.number() }))
+        .describe('what is credited for a month below it; empty: none is promised'),
+    }),
   ),
 });
 export type TenantView = z.infer<typeof tenantView>;
@@ -88,8 +96,23 @@ export const usageView = z.object({
     )
     .describe('as the accounting of the clusters has it, of jobs that ran this month'),
   credits: z.array(z.object({ contract: z.string(), gpuHours: z.number(), amount: microUsd })),
+  availability: z
+    .array(
+      z.object({
+        contract: z.string(),
+        promisedPct: z.number(),
+        availabilityPct: unknown(z.number()).describe(
+          'of the committed GPU-hours that were seen so far; null: what nobody saw could be more than may still be missed',
+        ),
+        missedGpuHours: z.number(),
+        missableGpuHours: z.number().describe('of the whole month, until the first credit falls due'),
+        unknownGpuHours: z.number().describe('committed so far, of which nobody knows whether they were served'),
+        amount: microUsd.describe('credited, by what is known'),
+      }),
+    )
+    .describe('of contracts that promise one'),
   usage: microUsd,
-  total: microUsd.describe('usage less credits'),
+  total: microUsd.describe('usage less credits, those for availability too'),
   days: z.array(z.object({ day: z.string(), gpuHours: z.number(), amount: microUsd })),
 });
 export type UsageView = z.infer<typeof usageView>;

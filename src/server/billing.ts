@@ -1,5 +1,6 @@
 import type { UnbookedQuarter } from '../books/book.ts';
 import {
+  availabilityFacts,
   HOUR,
   MINUTE,
   monthEnd,
@@ -8,6 +9,7 @@ import {
   QUARTER,
   siteMs,
   toMicroUsd,
+  type AvailabilityFacts,
   type Commitment,
   type CurtailmentFacts,
   type DeadlineFacts,
@@ -17,8 +19,9 @@ import {
   type SiteMs,
   type WorkClass,
 } from '../model/index.ts';
+import { creditsDue } from './availability.ts';
 
-/** Where the demand charge and the curtailment budgets of the running month stand. */
+/** Where the demand charge, the curtailment budgets and the availabilities of the running month stand. */
 export interface Billing {
   booked(interval: Interval): void;
   /** @param sinceWh metered between two moments; undefined where the counter does not tell */
@@ -30,13 +33,20 @@ export interface Billing {
     at: SiteMs,
     unbooked: readonly UnbookedQuarter[],
   ): CurtailmentFacts | undefined;
+  /** Undefined where no contract of the class promises an availability. */
+  availability(
+    site: Site,
+    workClass: Commitment,
+    at: SiteMs,
+    unbooked: readonly UnbookedQuarter[],
+  ): AvailabilityFacts | undefined;
   /** What a class of work has to do by its deadline; undefined where no term of it runs. */
   deadline(workClass: WorkClass, at: SiteMs, unbooked: readonly UnbookedQuarter[]): DeadlineFacts | undefined;
   /**
-   * The interval, after it was `booked`, with what is owed for work whose deadline fell into it and that was not seen done by its end. Time
-   * of which nobody knows counts as idle, as it does for the plan.
+   * The interval, after it was `booked`, with what fell due in it: for work whose deadline was in it and that was not seen done by its end,
+   * and credits for availability. Time of which nobody knows counts as idle, as it does for the plan.
    */
-  withLateWork(site: Site, interval: Interval): Interval;
+  withDue(site: Site, interval: Interval): Interval;
 }
 
 /** Quarter-hours of the longest month and a day: what a billing month can reach back. */
@@ -81,6 +91,12 @@ export function createBilling(before: readonly Interval[]): Billing {
     return sum;
   }
 
+  const countedFrom = (id: string): number | undefined => {
+    for (const [start, { served: classes }] of served)
+      if (classes?.some(({ workClass }) => workClass === id)) return start;
+    return undefined;
+  };
+
   function deadline(workClass: WorkClass, at: SiteMs, unbooked: readonly UnbookedQuarter[]): DeadlineFacts | undefined {
     const term = deadlineTermAt(workClass, at);
     if (term === undefined) return undefined;
@@ -124,16 +140,21 @@ export function createBilling(before: readonly Interval[]): Billing {
         monthEndsAt: monthEnd(at, timezone),
       };
     },
+    availability: ({ timezone }, { id, availability }, at, unbooked) =>
+      availabilityFacts(timezone, availability, at, (from) => servedSince(from, id, unbooked)),
     deadline,
-    withLateWork(site, interval) {
+    withDue(site, interval) {
       const end = interval.start + interval.durationMs;
       const owed = new Map<string, number>();
+      const credits = creditsDue(site, interval, (from, id) => servedSince(from, id, []), countedFrom);
       for (const workClass of site.clusters.flatMap(({ classes }) => classes)) {
+        const { id, line } = workClass;
+        if (credits.has(id)) owed.set(line, (owed.get(line) ?? 0) + credits.get(id)!);
         const by = deadlineTermAt(workClass, interval.start)?.by;
         if (by === undefined || by > end) continue;
         const late = deadline(workClass, interval.start, [])!;
         const usd = late.gpuHours * late.penaltyUsdPerGpuHour;
-        owed.set(workClass.line, (owed.get(workClass.line) ?? 0) + usd);
+        owed.set(line, (owed.get(line) ?? 0) + usd);
       }
       if (owed.size === 0) return interval;
       const lines = interval.lines.map((one) => ({

@@ -3,6 +3,7 @@ import { createBook } from '../books/book.ts';
 import type { Trust } from '../control/trust.ts';
 import {
   blockOf,
+  type AvailabilityFacts,
   type Commitment,
   type CurtailmentFacts,
   type DeadlineFacts,
@@ -31,6 +32,8 @@ export interface Bookkeeper {
   demand(at: SiteMs): DemandFacts | undefined;
   /** Where the month's curtailment budget of a class of work stands; undefined where its contracts have none. */
   curtailment(workClass: Commitment, at: SiteMs): CurtailmentFacts | undefined;
+  /** What of its availability this month depends on; undefined where its contracts promise none. */
+  availability(workClass: Commitment, at: SiteMs): AvailabilityFacts | undefined;
   /** What a class of work has still to do by its deadline; undefined where no term of it runs. */
   deadline(workClass: Commitment, at: SiteMs): DeadlineFacts | undefined;
   /** What classes of work wanted lately. */
@@ -86,7 +89,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
       if (options.trust() === 'shadow') lookInShadow(picture.at, planned);
       for (const closed of book.close(picture.at, priceAt)) {
         billing.booked(closed);
-        const interval = billing.withLateWork(site, closed);
+        const interval = billing.withDue(site, closed);
         wanted.booked(interval);
         // Told when it is on disk; while the disk takes nothing, the site runs on.
         const booked = store.bookInterval(interval);
@@ -100,6 +103,7 @@ export async function createBookkeeper(first: Site, options: BookkeeperOptions):
     woke: (at, machines) => book.woke(at, machines),
     demand: (at) => billing.demand(site, at, (from) => book.metered(from)),
     curtailment,
+    availability: (workClass, at) => billing.availability(site, workClass, at, book.unbooked(workClass.id)),
     wanted,
     deadline: (workClass, at) => billing.deadline(workClass, at, book.unbooked(workClass.id)),
     checkpoint,

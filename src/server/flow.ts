@@ -63,7 +63,7 @@ export function flowOf(
   };
 }
 
-/** Of classes with a curtailment budget or a deadline. A cluster that does not answer may serve nothing. */
+/** Of classes with a curtailment budget, a minimum availability or a deadline. A cluster that does not answer may serve nothing. */
 const servedOf = (site: Site, { work }: Picture): Record<string, ServedFlow> =>
   Object.fromEntries(
     work

@@ -141,9 +141,9 @@ export function ladderRoute(app: App, runtime: Runtime): void {
       },
     },
     ({ query: { mw, hours } }) => {
-      const { site, fleet, clusters, gpus, clock } = runtime;
+      const { site, fleet, clusters, gpus, clock, availability } = runtime;
       const { work } = runtime.picture();
-      const sources = { site, fleet, clusters: clusters.byId.values(), work, gpus, at: clock.now() };
+      const sources = { site, fleet, clusters: clusters.byId.values(), work, gpus, availability, at: clock.now() };
       const { chosen, rungs, ...sums } = previewLadder(sources, mw * 1e6, hours);
       return { ...sums, chosen: chosen.map(rungView), rungs: rungs.map(rungView) };
     },

@@ -27,6 +27,7 @@ import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, type SiteClusters, type WorkOutcome } from './clusters.ts';
 import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withStatesBefore } from './desires.ts';
+import type { AvailabilityOf } from './availability.ts';
 import type { CurtailmentOf } from './flow.ts';
 import type { Gpus } from './gpu/gpus.ts';
 import type { Fleet } from './fleet.ts';
@@ -123,6 +124,7 @@ export function createPlanning(options: {
   /** Where the month's demand charge stands. */
   demand(at: SiteMs): DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly availability: AvailabilityOf;
   readonly deadline: DeadlineOf;
   readonly wanted: WantedHistory;
   readonly nodeMoves: Pick<NodeMoves, 'roles' | 'propose'>;
@@ -370,6 +372,7 @@ export function createPlanning(options: {
     const facts = takeSnapshot(sources, picture, heldUnder(orders), {
       demand: options.demand(picture.at),
       curtailment: options.curtailment,
+      availability: options.availability,
       answers: options.answers,
       deadline: options.deadline,
     });

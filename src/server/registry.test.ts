@@ -8,6 +8,7 @@ const DEMO = join(import.meta.dirname, '..', '..', 'examples', 'demo-40mw', 'sit
 type Raw = Record<string, Record<string, unknown>[]>;
 const demo = (): Raw => parse(readFileSync(DEMO, 'utf8')) as Raw;
 
+const STEP = { belowPct: 99, creditUsd: 1_000 };
 const curvePoint = (powerLimitW: number, powerW: number, throughputPct: number) => ({
   powerLimitW,
   powerW,
@@ -328,6 +329,57 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
         { id: 'x', customer: 'X', work: 'h100-reserved', committedGpus: 8, curtailment: { gpuHoursPerMonth: 50 } },
       ]),
     /^contracts\.0\.curtailment: the class of work "h100-reserved" commits \d+ GPUs itself, expected 0$/,
+  ],
+  [
+    'a minimum availability of a class that two contracts share',
+    (raw) =>
+      void (raw['contracts'] = [
+        { id: 'x', customer: 'X', work: 'h100-reserved', committedGpus: 8, availability: [STEP] },
+        { id: 'y', customer: 'Y', work: 'h100-reserved', committedGpus: 8 },
+      ]),
+    /^contracts\.0\.availability: "y" has the class of work "h100-reserved" too, expected a class of its own$/m,
+  ],
+  [
+    'a minimum availability whose steps rise',
+    (raw) =>
+      void (raw['contracts'] = [
+        {
+          id: 'x',
+          customer: 'X',
+          work: 'h100-reserved',
+          committedGpus: 8,
+          availability: [STEP, { belowPct: 99.5, creditUsd: 2_000 }],
+        },
+      ]),
+    /^contracts\.0\.availability\.1\.belowPct: is not below the step before it: expected less than 99$/m,
+  ],
+  [
+    'a minimum availability whose lower step is no dearer',
+    (raw) =>
+      void (raw['contracts'] = [
+        {
+          id: 'x',
+          customer: 'X',
+          work: 'h100-reserved',
+          committedGpus: 8,
+          availability: [STEP, { belowPct: 95, creditUsd: 1_000 }],
+        },
+      ]),
+    /^contracts\.0\.availability\.1\.creditUsd: is no more than the step before it owes: expected more than 1000$/m,
+  ],
+  [
+    'a minimum availability of more than all',
+    (raw) =>
+      void (raw['contracts'] = [
+        {
+          id: 'x',
+          customer: 'X',
+          work: 'h100-reserved',
+          committedGpus: 8,
+          availability: [{ belowPct: 101, creditUsd: 1_000 }],
+        },
+      ]),
+    /^contracts\.0\.availability\.0\.belowPct: /m,
   ],
   [
     'a lease that serves a class of work that is not there',

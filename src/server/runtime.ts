@@ -37,6 +37,7 @@ import { createCoolingControl, type CoolingControl } from './cooling-control.ts'
 import { answerTimes, type AnswerTimes } from './answer-times.ts';
 import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
+import type { AvailabilityOf } from './availability.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { openGpus, type Gpus } from './gpu/gpus.ts';
@@ -190,6 +191,7 @@ export interface Runtime {
   picture(): Picture;
   plan(): Plan | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly availability: AvailabilityOf;
   /** What classes of work wanted lately. */
   readonly wanted: WantedHistory;
   alarms(): readonly StandingAlarm[];
@@ -570,6 +572,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     onPicture: (taken) => void (picture = taken),
     demand: (at) => books.demand(at),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
+    availability: (workClass, at) => books.availability(workClass, at),
     deadline: (workClass, at) => books.deadline(workClass, at),
     wanted: books.wanted,
     nodeMoves,
@@ -907,6 +910,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     picture: () => picture,
     plan: () => planning.plan(),
     curtailment: (workClass, at) => books.curtailment(workClass, at),
+    availability: (workClass, at) => books.availability(workClass, at),
     wanted: books.wanted,
     alarms: () => alarms,
     lagMs: () => Math.round(Math.max(...loops.map((one) => one.lagMs()))),

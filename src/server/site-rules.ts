@@ -345,9 +345,11 @@ function contractTerms(site: Raw, tell: Tell): void {
     }
   for (const { index, entry } of entries(site, 'contracts')) {
     const { work } = entry;
+    stepsFall(entry['availability'], ['contracts', index, 'availability'], tell);
     // Penalties and what is served are counted by class: a budget that others share could not be told apart.
-    if (entry['curtailment'] === undefined) continue;
-    const path = ['contracts', index, 'curtailment'];
+    const term = ['curtailment', 'availability'].find((one) => entry[one] !== undefined);
+    if (term === undefined) continue;
+    const path = ['contracts', index, term];
     const other = entries(site, 'contracts').find((one) => one.index !== index && one.entry['work'] === work);
     if (other !== undefined)
       tell(
@@ -358,6 +360,25 @@ function contractTerms(site: Raw, tell: Tell): void {
     const own = classes.find(({ entry: one }) => one['id'] === work)?.entry['committedGpus'];
     if (Number(own ?? 0) > 0)
       tell(path, `the class of work "${String(work)}" commits ${String(own)} GPUs itself, expected 0`);
+  }
+}
+
+/** Each step of a minimum availability is lower than the one before, and its credit higher. */
+function stepsFall(steps: unknown, path: Path, tell: Tell): void {
+  if (!Array.isArray(steps)) return;
+  for (const [k, step] of steps.entries()) {
+    const before: unknown = steps[k - 1];
+    if (!isRaw(step) || !isRaw(before)) continue;
+    if (Number(step['belowPct']) >= Number(before['belowPct']))
+      tell(
+        [...path, k, 'belowPct'],
+        `is not below the step before it: expected less than ${String(before['belowPct'])}`,
+      );
+    if (Number(step['creditUsd']) <= Number(before['creditUsd']))
+      tell(
+        [...path, k, 'creditUsd'],
+        `is no more than the step before it owes: expected more than ${String(before['creditUsd'])}`,
+      );
   }
 }
 

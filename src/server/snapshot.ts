@@ -29,6 +29,7 @@ import {
 } from '../model/index.ts';
 import type { AnswerTimes } from './answer-times.ts';
 import { worstCaseW, type FleetMachine } from './fleet.ts';
+import type { AvailabilityOf } from './availability.ts';
 import type { CurtailmentOf } from './flow.ts';
 import { limitPoints } from './power-limits.ts';
 import type { GroupPicture, HallPicture, Picture, PictureSources, WorkPicture } from './picture.ts';
@@ -51,6 +52,7 @@ export type DeadlineOf = (workClass: Commitment, at: SiteMs) => DeadlineFacts | 
 export interface Billed {
   readonly demand: DemandFacts | undefined;
   readonly curtailment: CurtailmentOf;
+  readonly availability: AvailabilityOf;
   readonly deadline: DeadlineOf;
   /** How fast a group's machines that answer sleep and wake; absent: nobody knows. */
   readonly answers?: (group: Site['machines'][number], ids: readonly string[]) => AnswerTimes;
@@ -247,6 +249,7 @@ function workFacts(
       interruptUsdPerGpu: plannedInterruptUsdPerGpu(workClass, usdPerGpuHour),
       preemptible: workClass.preemptible,
       curtailment: billed.curtailment(workClass, picture.at),
+      availability: billed.availability(workClass, picture.at),
       deadline: billed.deadline(workClass, picture.at),
     },
   ];

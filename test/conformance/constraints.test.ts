@@ -52,11 +52,12 @@ function fixture() {
   const basePoint = { id: 'iso', leastW: 7e6, mostW: 7e6, from: snapshot.at, until: siteMs(snapshot.at + 60 * MINUTE) };
   const basePoints = [basePoint];
   const curtailment = { gpuHoursPerMonth: 900, leftGpuHours: 300, monthEndsAt };
+  const availability = { monthEndsAt, credits: [{ usd: 900, leftGpuHours: 300, nextGpuHours: 900 }] };
   const deadline = { gpuHours: 900, by: monthEndsAt, penaltyUsdPerGpuHour: 1 };
   const point = { powerLimitW: 200, marginalW: 100, throughput: 0.7, paid: 0.7, serves: false };
   const work = snapshot.work.map((one) => {
     const full = { powerLimitW: 700, marginalW: one.marginalWPerGpu, throughput: 1, paid: 1, serves: true };
-    const terms = { uplinkMbpsPerGpu: 5, curtailment, deadline, preemptible: false };
+    const terms = { uplinkMbpsPerGpu: 5, curtailment, availability, deadline, preemptible: false };
     return { ...one, ...terms, points: [point, full] };
   });
   const ballast = { bandW: 0.1e6, swingFraction: 0.5, cohorts: ['c-s19k', 'd-s21xp'] };

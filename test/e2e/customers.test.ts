@@ -58,6 +58,10 @@ beforeAll(async () => {
         },
         { id: 'brown', name: 'Brown Labs', projects: [{ id: 'all', account: 'brown' }] },
       ];
+      // Of its nine days this month 43 GPU-hours may be missed: more than there are before the server runs.
+      const availability = [{ belowPct: 80, creditUsd: 50 }];
+      const signed = { id: 'brown-2026', customer: 'brown', work: 'desk-batch', committedGpus: 1, from: '2026-03-23' };
+      raw.contracts = [{ ...signed, availability }];
     },
   });
   const clock = { epochSiteMs: Date.parse('2026-03-24T01:00:00Z'), epochUnixMs: Date.now() + 1_000, speed: 20 };
@@ -236,6 +240,28 @@ test('use is counted and priced, a budget is told of once, and both outlive a re
   const { statements } = statementList.parse((await call('ann', '/tenants/acme/statements')).json);
   expect(statements).toMatchObject([{ month: '2026-03', running: true, credited: 0 }]);
 });
+
+test(
+  'an availability is told as far as it is known, and nothing of it is credited before it is missed',
+  LIMIT,
+  async () => {
+    const { availability, total } = usageView.parse((await call('bob', '/tenants/brown/usage')).json);
+    expect(availability).toMatchObject([
+      { contract: 'brown-2026', promisedPct: 80, availabilityPct: 100, missedGpuHours: 0, amount: 0 },
+    ]);
+    const [line] = availability;
+    expect(line!.missableGpuHours).toBeCloseTo(0.2 * 9 * 24, 6);
+    // From midnight of Chicago to the start of the clock.
+    expect(line!.unknownGpuHours).toBeGreaterThan(19.9);
+    expect(line!.unknownGpuHours).toBeLessThan(26);
+    expect(total).toBe(0);
+    expect((await busbar('bob', 'usage')).out).toMatch(
+      /Availability of brown-2026: 100 %, 80 % promised: 0\.0 of the 43\.2/,
+    );
+    expect((await busbar('bob', 'tenant', 'show', 'brown')).out).toMatch(/credit for availability: \$50 below 80 %/);
+    expect(usageView.parse((await call('ann', '/tenants/acme/usage')).json).availability).toEqual([]);
+  },
+);
 
 test('the command line shows a customer what is theirs, and cancels it', LIMIT, async () => {
   if (!isRoot) return;

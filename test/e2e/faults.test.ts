@@ -53,6 +53,7 @@ function snapshot() {
   return takeSnapshot(sources, site.runtime.picture(), new Set(), {
     demand: undefined,
     curtailment: () => undefined,
+    availability: () => undefined,
     deadline: () => undefined,
   });
 }

@@ -142,6 +142,17 @@ const WIDER: Readonly<Record<string, (site: AnySite) => AnySite>> = {
       curtailment: one.curtailment && { ...one.curtailment, leftGpuHours: one.curtailment.leftGpuHours + 100 },
     })),
   }),
+  availabilities: (site) => ({
+    ...site,
+    work: site.work.map((one) => ({
+      ...one,
+      availability: one.availability && {
+        ...one.availability,
+        leftGpuHours: one.availability.leftGpuHours === undefined ? undefined : one.availability.leftGpuHours + 100,
+        nextGpuHours: one.availability.nextGpuHours + 100,
+      },
+    })),
+  }),
 };
 /** Few sites make more than they draw, and few have steps as short as the times: here all of them do. */
 const START: Readonly<Record<string, (site: AnySite) => AnySite>> = {

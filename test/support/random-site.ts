@@ -89,6 +89,15 @@ const anyWork = fc.record({
     fc.record({ leftGpuHours: int(0, 200), gpuHoursPerMonth: int(200, 300), monthEndsInQuarters: int(1, 40) }),
     { nil: undefined },
   ),
+  availability: fc.option(
+    fc.record({
+      usd: int(1, 400),
+      leftGpuHours: fc.option(int(0, 150), { nil: undefined, freq: 6 }),
+      nextGpuHours: int(0, 100),
+      monthEndsInQuarters: int(1, 40),
+    }),
+    { nil: undefined },
+  ),
 });
 const anyLease = fc.record({
   chips: int(1, 60),
@@ -289,7 +298,7 @@ export function snapshotOf(site: AnySite): Snapshot {
         wakeSeconds: c.wakeSeconds,
       };
     }),
-    work: site.work.map(({ curtailment, deadline, limits, ...w }, i) => ({
+    work: site.work.map(({ curtailment, availability, deadline, limits, ...w }, i) => ({
       ...w,
       points: pointsOf(limits),
       deadline: deadline && {
@@ -301,6 +310,10 @@ export function snapshotOf(site: AnySite): Snapshot {
         gpuHoursPerMonth: curtailment.gpuHoursPerMonth,
         leftGpuHours: curtailment.leftGpuHours,
         monthEndsAt: siteMs(at + curtailment.monthEndsInQuarters * QUARTER),
+      },
+      availability: availability && {
+        monthEndsAt: siteMs(at + availability.monthEndsInQuarters * QUARTER),
+        credits: [availability, { ...availability, leftGpuHours: availability.nextGpuHours + 100 }],
       },
       id: `w${i}`,
       hallId: w.hall,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { HOUR, siteMs, type Job } from '../../model/index.ts';
+import { HOUR, siteMs, type AvailabilityFacts, type Job } from '../../model/index.ts';
 import { previewLadder, rungsOf, type LadderSources } from './ladder.ts';
 
 const job = (id: string, nodes: readonly string[], more: Partial<Job> = {}): Job =>
@@ -26,6 +26,7 @@ function sources(more: {
   readonly managedBy?: string;
   readonly flexibleW?: number | undefined;
   readonly learned?: object;
+  readonly availability?: AvailabilityFacts;
 }): LadderSources {
   const names = ['n1', 'n2'];
   const workClass = {
@@ -68,6 +69,7 @@ function sources(more: {
       },
       effects: { of: () => more.learned },
     },
+    availability: () => more.availability,
     at: siteMs(2 * HOUR),
   } as unknown as LadderSources;
 }
@@ -116,6 +118,22 @@ test('watts are learned, else measured, else unknown; the price is of lost work,
   expect(requeue(sources({ jobs, flexibleW: undefined }))).toMatchObject({ watts: undefined, wattsBasis: undefined });
   const workClass = { committedGpus: 6, penaltyUsdPerGpuHour: 1, checkpoint: { intervalMinutes: 30, seconds: 60 } };
   expect(requeue(sources({ jobs, workClass }))).toMatchObject({ usd: 8 * 2 * (0.5 + 3) + 6 * 3 });
+});
+
+test('a stop beyond what an availability leaves is priced with the credits it loses, whole', () => {
+  const jobs = [job('1', ['n1'])];
+  const workClass = { committedGpus: 8, penaltyUsdPerGpuHour: 1 };
+  const usd = (...left: (number | undefined)[]) => {
+    const credits = left.map((leftGpuHours) => ({ usd: 500, leftGpuHours, nextGpuHours: 0 }));
+    const availability = { monthEndsAt: siteMs(99 * HOUR), credits };
+    return rungsOf(sources({ jobs, workClass, availability }), 3).find(({ kind }) => kind === 'requeue')!.usd!;
+  };
+  // 8 GPUs for three hours.
+  const without = 8 * 2 * (2 + 3) + 8 * 3;
+  expect(usd(24)).toBeCloseTo(without);
+  expect(usd(23.9, 40)).toBeCloseTo(without + 500);
+  expect(usd(0, 10)).toBeCloseTo(without + 1_000);
+  expect(usd(undefined)).toBeCloseTo(without);
 });
 
 test('a cap is priced and measured by the sweep of the work, down to what its terms allow', () => {

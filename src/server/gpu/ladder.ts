@@ -11,6 +11,7 @@ import {
   type SiteMs,
   type WorkClassName,
 } from '../../model/index.ts';
+import type { AvailabilityOf } from '../availability.ts';
 import type { SiteCluster } from '../clusters.ts';
 import type { Fleet, FleetMachine } from '../fleet.ts';
 import type { WorkPicture } from '../picture.ts';
@@ -36,6 +37,7 @@ export interface LadderSources {
   readonly clusters: Iterable<Pick<SiteCluster, 'id' | 'handle' | 'reading' | 'checkpointedAt'>>;
   readonly work: readonly WorkPicture[];
   readonly gpus: Pick<Gpus, 'truth' | 'effects'>;
+  readonly availability: AvailabilityOf;
   readonly at: SiteMs;
 }
 
@@ -70,7 +72,7 @@ export function rungsOf(sources: LadderSources, hours: number): RungFacts[] {
 }
 
 function jobRungs(
-  { work, gpus, at }: LadderSources,
+  { work, gpus, availability, at }: LadderSources,
   { id: clusterId, handle, checkpointedAt }: Pick<SiteCluster, 'id' | 'handle' | 'checkpointedAt'>,
   job: Job,
   members: readonly (FleetMachine | undefined)[],
@@ -83,11 +85,16 @@ function jobRungs(
   const { flexibleW } = gpus.truth.job(clusterId, job);
   const lost = lostWork(workClass, job, at, checkpointedAt.get(job.id));
   const short = Math.min(job.gpus, Math.max(0, workClass.committedGpus - (runningGpus - job.gpus)));
+  /** Credits for availability that this job alone would lose: of several together they are not known one by one. */
+  const lostUsd = (availability(workClass, at)?.credits ?? []).reduce(
+    (sum, { usd, leftGpuHours = Infinity }) => (short * hours > leftGpuHours ? sum + usd : sum),
+    0,
+  );
   /** What it would have earned meanwhile, and what a contract takes for its GPUs. */
   const stoppedUsd =
     usdPerGpuHour === undefined
       ? undefined
-      : (job.gpus * usdPerGpuHour + short * workClass.penaltyUsdPerGpuHour) * hours;
+      : (job.gpus * usdPerGpuHour + short * workClass.penaltyUsdPerGpuHour) * hours + lostUsd;
   const onceUsd = (seconds: number | undefined, isKept: boolean): number | undefined =>
     usdPerGpuHour === undefined || seconds === undefined
       ? undefined

@@ -10,6 +10,9 @@ import {
 import {
   accountsOf,
   asFault,
+  availabilityCredits,
+  availabilityMonth,
+  committedGpuHours,
   commitmentsOf,
   dayOf,
   HOUR,
@@ -17,6 +20,8 @@ import {
   isOfClass,
   monthEnd,
   monthStart,
+  promisesAvailability,
+  siteMs,
   type Job,
   type Site,
   type SiteMs,
@@ -80,6 +85,7 @@ export async function createCustomerMeter(options: MeterOptions): Promise<Custom
   let taken: (TakenJob & { readonly at: SiteMs })[] = [];
   let prices: ReadonlyMap<string, number | undefined> = new Map();
   let raised: RaisedAlarm[] = [];
+  let lookedAt: SiteMs | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
   function checkpoint(): void {
@@ -163,6 +169,8 @@ export async function createCustomerMeter(options: MeterOptions): Promise<Custom
       }
       prices = new Map(picture.work.map(({ workClass, usdPerGpuHour }) => [workClass.id, usdPerGpuHour]));
       book.look(picture.at, flowOfCustomers(site, picture, clusters.byId, options));
+      keepPromises(book, site, lookedAt, picture.at);
+      lookedAt = picture.at;
       raised = budgets(picture.at);
     },
     open,
@@ -205,6 +213,7 @@ export function flowOfCustomers(
   const told: string[] = [];
   const work: CustomerFlow['work'][number][] = [];
   const credits: CustomerFlow['credits'][number][] = [];
+  const promised: NonNullable<CustomerFlow['promised']>[number][] = [];
   for (const { id, classes } of site.clusters) {
     const cluster = clusters.get(id);
     if (cluster?.reading === undefined || cluster.failure !== undefined) continue;
@@ -232,17 +241,39 @@ export function flowOfCustomers(
       const mine = site.contracts.filter(
         (signed) => signed.work === one.id && inForce(signed, day) && accounts.has(signed.customer),
       );
-      if (mine.length === 0 || (curtailment(commitmentsOf(site, one, picture.at), picture.at)?.leftGpuHours ?? 0) > 0)
-        continue;
-      for (const { id: contract, customer, committedGpus, penaltyUsdPerGpuHour } of mine) {
+      if (mine.length === 0) continue;
+      const isCurtailable = (curtailment(commitmentsOf(site, one, picture.at), picture.at)?.leftGpuHours ?? 0) > 0;
+      for (const { id: contract, customer, committedGpus, penaltyUsdPerGpuHour, availability } of mine) {
         const own = jobs.filter((job) => job.customer === customer && classOf(job, classes) === one);
         const gpus = (all: readonly Job[]) => all.reduce((sum, job) => sum + job.gpus, 0);
         const unserved = Math.min(committedGpus, gpus(own)) - gpus(own.filter(({ state }) => state === 'running'));
-        if (unserved > 0) credits.push({ contract, customer, gpus: unserved, penaltyUsdPerGpuHour });
+        const missedGpus = isCurtailable ? 0 : Math.max(0, unserved);
+        if (missedGpus > 0) credits.push({ contract, customer, gpus: missedGpus, penaltyUsdPerGpuHour });
+        if (availability !== undefined) promised.push({ contract, customer, committedGpus, missedGpus });
       }
     }
   }
-  return { told, work, credits };
+  return { told, work, credits, promised };
+}
+
+/** What contracts promise for the running month; at its turn once more for the one that is over, with the last that was counted of it. */
+function keepPromises(book: Pick<CustomerBook, 'promise'>, site: Site, before: SiteMs | undefined, now: SiteMs): void {
+  const accounts = new Set(site.tenants.flatMap(accountsOf));
+  const contracts = site.contracts.filter((one) => promisesAvailability(one) && accounts.has(one.customer));
+  if (contracts.length === 0) return;
+  const isTurn = before !== undefined && monthOf(before, site.timezone) !== monthOf(now, site.timezone);
+  for (const contract of contracts.filter(promisesAvailability)) {
+    for (const at of isTurn ? [before, now] : [now]) {
+      const month = availabilityMonth(contract, at, site.timezone);
+      if (month === undefined || at < month.from) continue;
+      book.promise(monthOf(at, site.timezone), contract.id, contract.customer, {
+        promisedPct: contract.availability[0]!.belowPct,
+        committedGpuHours: committedGpuHours(contract, month),
+        elapsedGpuHours: committedGpuHours(contract, { from: month.from, until: siteMs(Math.min(at, month.until)) }),
+        credits: availabilityCredits(contract, month, 0),
+      });
+    }
+  }
 }
 
 /** By account over all clusters that keep accounts; one that does not answer leaves all as it was. */

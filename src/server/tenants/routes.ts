@@ -169,11 +169,12 @@ function viewOf(
     ),
     commitments: site.contracts
       .filter(({ customer, ...term }) => accounts.has(customer) && inForce(term, dayOf(now, site.timezone)))
-      .map(({ id: contract, work, committedGpus, penaltyUsdPerGpuHour }) => ({
+      .map(({ id: contract, work, committedGpus, penaltyUsdPerGpuHour, availability = [] }) => ({
         id: contract,
         work,
         committedGpus,
         penaltyUsdPerGpuHour,
+        availability,
       })),
   };
 }
@@ -189,7 +190,7 @@ function usageOf(
   const month = asked ?? running;
   const kept = customers.book.month(month);
   const accounts = visibleAccounts(tenant, account);
-  const { lines, credits, usage, total } = statementOf(kept, accounts);
+  const { lines, credits, availability, usage, total } = statementOf(kept, accounts, month !== running);
   const lengthMs = elapsedMs(month, now, site.timezone);
   return {
     tenant: tenant.id,
@@ -212,6 +213,7 @@ function usageOf(
         measuredStarts,
       })),
     credits: [...credits],
+    availability: availability.map((one) => ({ ...one, availabilityPct: one.availabilityPct ?? null })),
     usage,
     total,
     days: Object.entries(kept?.days ?? {})

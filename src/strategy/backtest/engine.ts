@@ -1,4 +1,13 @@
-import { MINUTE, QUARTER, siteMs, type CurtailmentFacts, type DemandFacts, type SiteMs } from '../../model/index.ts';
+import {
+  availabilityFacts,
+  MINUTE,
+  QUARTER,
+  siteMs,
+  type AvailabilityFacts,
+  type CurtailmentFacts,
+  type DemandFacts,
+  type SiteMs,
+} from '../../model/index.ts';
 import { demandedAt, snapshotAt, wantedAt, type Running, type SiteCase, type Wanted } from './facts.ts';
 import type { Snapshot } from '../../model/index.ts';
 import { createLedger, monthCalendar, sharesWithin, type Ledger, type Load, type Month } from './ledger.ts';
@@ -103,6 +112,7 @@ export async function walk({ facts, truth, from, to, onStep, onProgress }: Walki
           wanted: askedFor,
           deadlines: ledger.deadlines(at),
           curtailment: curtailmentAt(askedFor, ledger, at, monthOf(at).end),
+          availability: availabilityFactsAt(facts, askedFor, ledger, at),
           usdPerGpuHour,
         }),
     });
@@ -143,6 +153,20 @@ function curtailmentAt(
     gpuHoursPerMonth === undefined
       ? undefined
       : { gpuHoursPerMonth, leftGpuHours: Math.max(0, gpuHoursPerMonth - unserved[i]!), monthEndsAt },
+  );
+}
+
+function availabilityFactsAt(
+  { site: { timezone } }: SiteCase,
+  wanted: readonly Wanted[],
+  ledger: Ledger,
+  at: SiteMs,
+): (AvailabilityFacts | undefined)[] {
+  if (wanted.every(({ availability }) => availability === undefined)) return wanted.map(() => undefined);
+  const unserved = ledger.unservedGpuHours(at);
+  return wanted.map(({ availability }, i) =>
+    // Of a period that is walked step by step all is known.
+    availabilityFacts(timezone, availability, at, (from) => ({ ms: at - from, unservedGpuHours: unserved[i]! })),
   );
 }
 

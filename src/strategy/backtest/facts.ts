@@ -5,6 +5,8 @@ import {
   blockOf,
   CATALOGUE,
   commitmentsOf,
+  type AvailabilityFacts,
+  type Commitment,
   coolingFacts,
   feederFacts,
   MINUTE,
@@ -163,6 +165,7 @@ export interface Wanted {
   readonly committedGpus: number;
   readonly penaltyUsdPerGpuHour: number;
   readonly curtailableGpuHoursPerMonth?: number | undefined;
+  readonly availability?: Commitment['availability'];
 }
 
 /**
@@ -175,13 +178,14 @@ export function wantedAt({ site, work }: SiteCase, t: SiteMs): Wanted[] {
     const alike = signed.filter((_, i) => work[i]!.hall === hall && work[i]!.config.gpu === config.gpu);
     const reserved = alike.reduce((sum, { committedGpus }) => sum + committedGpus, 0);
     const open = alike.filter(({ committedGpus }) => committedGpus === 0).length;
-    const { committedGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth } = signed[index]!;
+    const { committedGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth, availability } = signed[index]!;
     const rest = Math.floor(Math.max(0, partGpus - reserved) / Math.max(1, open));
     return {
       demandGpus: committedGpus === 0 ? rest : committedGpus,
       committedGpus,
       penaltyUsdPerGpuHour,
       curtailableGpuHoursPerMonth,
+      availability,
     };
   });
 }
@@ -210,6 +214,7 @@ export interface Moment {
   readonly wanted: readonly Wanted[];
   /** By class of work. */
   readonly curtailment: readonly (CurtailmentFacts | undefined)[];
+  readonly availability: readonly (AvailabilityFacts | undefined)[];
   readonly deadlines: readonly (DeadlineFacts | undefined)[];
   /** What a GPU-hour of each class earns, in the order of the site's classes. */
   readonly usdPerGpuHour: readonly number[];
@@ -273,6 +278,7 @@ export function snapshotAt(facts: SiteCase, moment: Moment): Snapshot {
         interruptUsdPerGpu: plannedInterruptUsdPerGpu(config, moment.usdPerGpuHour[i]!),
         preemptible: config.preemptible,
         curtailment: moment.curtailment[i],
+        availability: moment.availability[i],
         deadline: moment.deadlines[i],
       };
     }),

@@ -194,6 +194,34 @@ test('hours that a contract lets the site curtail are owed for only once the mon
   expect(ledger.outcome().penaltyUsd).toBeCloseTo(9, 9);
 });
 
+test('a month below its minimum availability owes its credit once', () => {
+  const facts = siteCase(coupledSite());
+  const contract = {
+    id: 'x',
+    customer: 'X',
+    work: 'reserved',
+    committedGpus: 48,
+    penaltyUsdPerGpuHour: 0,
+    // Of two days: three GPU-hours.
+    availability: [{ belowPct: 100 * (1 - 3 / (48 * 48)), creditUsd: 700 }],
+    until: '2025-06-02',
+  };
+  const wanted = wantedAt(facts, JUNE).map((one, i) =>
+    i === 0 ? { ...one, penaltyUsdPerGpuHour: 0, availability: contract } : one,
+  );
+  const ledger = createLedger(facts, NO_PEAKS);
+  const cohorts = { new: { default: 200 }, old: { sleep: 100 } };
+  const gpus = { reserved: 40, batch: 32 };
+  const running = { cohorts, gpus };
+  const owed = [0, 1, 2, 3].map((n) => {
+    const step = { durationMs: QUARTER, before: running, running, conditions, wanted, usdPerGpuHour: [1.2, 0.5] };
+    ledger.book({ ...step, start: siteMs(JUNE + n * QUARTER), curtailedHours: 0 });
+    return ledger.outcome().penaltyUsd;
+  });
+  // Two GPU-hours each time.
+  expect(owed).toEqual([0, 700, 700, 700]);
+});
+
 test('work that is late at its deadline is owed for; a term that began before the first step is left out', () => {
   const plain = siteCase(coupledSite());
   const iso = (t: number): string => new Date(t).toISOString();

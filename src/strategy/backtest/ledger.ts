@@ -1,6 +1,9 @@
 import { hallLoadW, undecidedW } from '../../dispatch/problem.ts';
 import { usdPerThHour } from '../../dispatch/economics.ts';
 import {
+  availabilityCredits,
+  availabilityMonth,
+  creditUsd,
   plannedInterruptUsdPerGpu,
   averagePerW,
   blockOf,
@@ -11,6 +14,7 @@ import {
   monthEnd,
   monthStart,
   siteMs,
+  type AvailabilityCredit,
   type DeadlineFacts,
   type Site,
   type SiteMs,
@@ -141,6 +145,8 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
   /** Wh imported by tariff interval, and Wh of import and of miners by hour that may be charged. */
   let interval = { start: Number.NEGATIVE_INFINITY, wh: 0 };
   const unserved = new Map<SiteMs, number[]>();
+  /** Of the month that was asked of last, by contract: asking a time zone is slow. */
+  const credits = new Map<string, { readonly month: SiteMs; readonly credits: readonly AvailabilityCredit[] }>();
   /** Of the term that runs, by class of work. */
   const done = facts.work.map(() => ({ from: Number.NaN, gpuHours: 0 }));
   let began = Number.POSITIVE_INFINITY;
@@ -183,6 +189,20 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
     sums.penaltyUsd += deadlineAt(i, start)!.gpuHours * before.penaltyUsdPerGpuHour;
   }
 
+  /** Of what a month before the period missed of it nobody knows: it is taken for nothing. */
+  function creditsAt(
+    { availability, curtailableGpuHoursPerMonth = 0 }: Wanted,
+    t: SiteMs,
+  ): readonly AvailabilityCredit[] {
+    if (availability === undefined) return [];
+    const known = credits.get(availability.id);
+    if (known?.month === monthOf(t)) return known.credits;
+    const month = availabilityMonth(availability, t, site.timezone);
+    const made = month === undefined ? [] : availabilityCredits(availability, month, curtailableGpuHoursPerMonth);
+    credits.set(availability.id, { month: monthOf(t), credits: made });
+    return made;
+  }
+
   function bookMoves(sums: Sums, { before, running }: Step): void {
     for (const { id } of facts.cohorts) {
       const was = before.cohorts[id]!;
@@ -202,6 +222,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
       const { id, config } = work;
       const gpus = running.gpus[id]!;
       const { committedGpus, demandGpus, penaltyUsdPerGpuHour, curtailableGpuHoursPerMonth = 0 } = wanted[i]!;
+      const owed = creditsAt(wanted[i]!, start);
       bookDeadline(
         sums,
         i,
@@ -216,6 +237,7 @@ export function createLedger(facts: SiteCase, charges: Charges): Ledger {
       soFar[i] = already + short;
       const over = (gpuHours: number): number => Math.max(0, gpuHours - curtailableGpuHoursPerMonth);
       sums.penaltyUsd += (over(soFar[i]) - over(already)) * penaltyUsdPerGpuHour;
+      sums.penaltyUsd += creditUsd(owed, soFar[i]) - creditUsd(owed, already);
       // Work nobody wants any more ends by itself.
       const stopped = Math.max(0, Math.min(before.gpus[id]!, demandGpus) - gpus);
       sums.interruptUsd += stopped * plannedInterruptUsdPerGpu(config, usdPerGpuHour[i]!);

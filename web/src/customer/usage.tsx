@@ -4,6 +4,7 @@ import { Asked } from '../account-parts.tsx';
 import { known, money, number } from '../format.ts';
 import { Card, Empty, Figure } from '../parts.tsx';
 import { plural } from '../verdict.ts';
+import { AvailabilityLines, promisedText } from './availability.tsx';
 import { useNodes, useStatements, useUsage } from './data.ts';
 
 type Project = TenantView['projects'][number];
@@ -98,12 +99,12 @@ export function ProjectsCard({ tenant }: { tenant: TenantView }) {
           ))}
         </ul>
       )}
-      {commitments.map(({ id, work, committedGpus, penaltyUsdPerGpuHour }) => (
+      {commitments.map(({ id, work, committedGpus, penaltyUsdPerGpuHour, availability }) => (
         <p key={id} className="row-detail">
           Signed as {id}: {plural(committedGpus, 'GPU')} of {work} are yours before anybody else’s
           {penaltyUsdPerGpuHour > 0 &&
             `, and ${money(penaltyUsdPerGpuHour, 2)} is credited for each GPU-hour not served`}
-          .
+          .{promisedText(availability)}
         </p>
       ))}
     </Card>
@@ -169,6 +170,23 @@ function UsageTable({ usage }: { usage: UsageView }) {
             </td>
           </tr>
         ))}
+        {usage.availability
+          .filter(({ amount }) => amount > 0)
+          .map(({ contract, promisedPct, amount }) => (
+            <tr key={`${contract} availability`}>
+              <th scope="row">
+                Credit
+                <span className="row-detail">
+                  {contract}, availability below {promisedPct} %
+                </span>
+              </th>
+              <td className="num" />
+              <td className="num" />
+              <td className="num" data-label="Amount">
+                {dollars(-amount)}
+              </td>
+            </tr>
+          ))}
         {usage.credits.map((credit) => (
           <tr key={credit.contract}>
             <th scope="row">
@@ -222,6 +240,7 @@ export function UsageCard({ tenant }: { tenant: TenantView }) {
             <>
               <DayBars usage={usage} />
               <UsageTable usage={usage} />
+              <AvailabilityLines usage={usage} />
               <p className="row-detail">{energyText(usage)}</p>
             </>
           )
@@ -299,5 +318,16 @@ export function StatementsCard({ tenant }: { tenant: TenantView }) {
 
 function StatementLines({ tenant, month }: { tenant: string; month: string }) {
   const query = useUsage(tenant, month);
-  return <div className="statement">{<Asked query={query}>{(usage) => <UsageTable usage={usage} />}</Asked>}</div>;
+  return (
+    <div className="statement">
+      <Asked query={query}>
+        {(usage) => (
+          <>
+            <UsageTable usage={usage} />
+            <AvailabilityLines usage={usage} />
+          </>
+        )}
+      </Asked>
+    </div>
+  );
 }
