@@ -44,6 +44,7 @@ export type SimCommand =
   | { readonly op: 'job-hold'; readonly id: number; readonly held: boolean }
   | { readonly op: 'job-change'; readonly id: number; readonly comment?: string; readonly timeLimitMinutes?: number }
   | { readonly op: 'job-requeue' | 'job-cancel'; readonly id: number }
+  | { readonly op: 'job-stop'; readonly id: number; readonly on: boolean }
   | { readonly op: 'trip'; readonly hall: number };
 
 export interface JournalEntry {

@@ -22,6 +22,8 @@ export interface SimJob {
   state: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'CANCELLED' | 'TIMEOUT';
   reason: string;
   held: boolean;
+  /** By SIGSTOP: it keeps its GPUs, and its limit of time goes on. */
+  stopped?: boolean;
   eligibleAt: number;
   startedAt: number;
   endedAt: number;
@@ -217,7 +219,7 @@ function runJob(jobs: Jobs, servers: Servers, job: SimJob, t: number, dtMs: numb
     speed = Math.min(speed, servers.speed[slot]!);
   }
   // The slowest GPU sets the pace of all.
-  job.doneS += (speed * dtMs) / 1000;
+  if (job.stopped !== true) job.doneS += (speed * dtMs) / 1000;
   if (job.doneS >= job.workS) endJob(jobs, servers, job, t, 'COMPLETED');
   else if (t - job.startedAt > job.timeLimitMinutes * 60_000) endJob(jobs, servers, job, t, 'TIMEOUT');
 }
@@ -303,7 +305,7 @@ function start(servers: Servers, job: SimJob, at: number): void {
 export function occupy(servers: Servers, job: SimJob): void {
   for (const slot of job.slots) {
     servers.job[slot] = job.id;
-    servers.intensity[slot] = job.intensity;
+    servers.intensity[slot] = job.stopped === true ? 0 : job.intensity;
   }
 }
 
@@ -321,6 +323,7 @@ export function requeueJob(jobs: Jobs, servers: Servers, job: SimJob, t: number,
   release(servers, job);
   job.slots = [];
   job.state = 'PENDING';
+  job.stopped = false;
   job.reason = job.held ? 'JobHeldUser' : reason;
   job.eligibleAt = t + REQUEUE_DELAY_MS;
   job.startedAt = 0;

@@ -26,7 +26,8 @@ export function slurmServer(host: Host): Server {
     ['slurm'],
     () => 'yes',
     (request, body) => {
-      const path = (request.url ?? '/').split('?')[0]!.replace(/\/$/, '');
+      const [address = '/', query = ''] = (request.url ?? '/').split('?');
+      const path = address.replace(/\/$/, '');
       if (!path.startsWith(ROOT.slice(0, -1)))
         return plain(404, 'Unable to find requested URL. Please view /openapi/v3 for API reference.');
       if (typeof request.headers['x-slurm-user-name'] !== 'string') return plain(401, 'Authentication failure');
@@ -36,7 +37,7 @@ export function slurmServer(host: Host): Server {
       if (method === 'GET' && (what === 'nodes' || what === 'jobs') && id === '') {
         return cached(host, cache[what], what === 'nodes' ? 'nodes' : 'jobs');
       }
-      const envelope = route(host, method, what, id, action, body, user);
+      const envelope = route(host, method, what, id, action, body, user, new URLSearchParams(query).get('signal'));
       return envelope === undefined
         ? plain(404, 'Unable to find requested URL. Please view /openapi/v3 for API reference.')
         : json(envelope);
@@ -79,6 +80,7 @@ function route(
   action: string,
   body: string,
   user: string,
+  signal: string | null,
 ): Envelope | undefined {
   const { world } = host;
   if (method === 'GET' && id === '') {
@@ -107,6 +109,10 @@ function route(
   if (action !== '') return undefined;
   if (method === 'GET') return { status: 200, body: { jobs: [jobRow(world, job)] } };
   if (job.endedAt > 0) return failure(500, 2021, 'Job/step already completing or completed');
+  if (method === 'DELETE' && (signal === '18' || signal === '19')) {
+    if (job.state !== 'RUNNING') return failure(500, 2021, 'Job is no longer pending execution');
+    return written(host, () => host.send({ op: 'job-stop', id: job.id, on: signal === '19' }));
+  }
   if (method === 'DELETE') return written(host, () => host.send({ op: 'job-cancel', id: job.id }));
   return method === 'POST' ? update(host, job, body) : undefined;
 }
@@ -282,7 +288,7 @@ function jobRow(world: World, job: SimJob): object {
     exit_code: 0,
     group_id: 1000,
     job_id: job.id,
-    job_state: job.state,
+    job_state: job.stopped === true && job.state === 'RUNNING' ? 'STOPPED' : job.state,
     last_sched_evaluation: seconds(world.state.t),
     name: job.name,
     nodes: hostlist(names),

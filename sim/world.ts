@@ -388,7 +388,12 @@ function applyToJob(world: World, command: Extract<SimCommand, { id: number }>, 
   } else if (command.op === 'job-requeue') {
     if (job.state === 'RUNNING') requeueJob(jobs, servers, job, at);
   } else if (command.op === 'job-cancel') endJob(jobs, servers, job, at, 'CANCELLED');
-  else if (command.op === 'job-change') {
+  else if (command.op === 'job-stop') {
+    if (job.state === 'RUNNING') {
+      job.stopped = command.on;
+      occupy(servers, job);
+    }
+  } else if (command.op === 'job-change') {
     job.comment = command.comment ?? job.comment;
     job.timeLimitMinutes = command.timeLimitMinutes ?? job.timeLimitMinutes;
   }

@@ -54,6 +54,18 @@ export const ALARMS = {
     meaning:
       'They were told to and refused, did not answer, or went on. Others went in their place; if none are left, power must be cut by hand.',
   },
+  'power-budget-failed': {
+    severity: 'warning',
+    title: 'A scheduler does not keep to its power budget',
+    meaning:
+      'The kilowatts that the plan allows its work could not be set or released, and jobs may start beyond them or wait for nothing. It is tried again with every plan; until then the plan holds and requeues jobs as ever.',
+  },
+  'node-move-failed': {
+    severity: 'warning',
+    title: 'A node did not get into its new role',
+    meaning:
+      'It was drained or moved and did not come back as it should; the message says how far it got. Look at the node, then move it again; this ends when a later move of it works, or when somebody calls it back.',
+  },
   'meter-silent': {
     severity: 'critical',
     title: 'Meter does not answer',

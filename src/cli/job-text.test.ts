@@ -31,6 +31,7 @@ const job = {
   why: null,
   givesWay: null,
   limit: null,
+  pause: null,
   measured,
 } as unknown as ClusterJobView;
 
@@ -55,6 +56,13 @@ test('a job tells its energy with its cover, and when it goes on', () => {
   expect(jobText(job)).toMatch(/would release +unknown/);
   const givesWay = { why: 'price $900/MWh', since: '2026-01-01T00:00:00Z', resumesAt: null };
   expect(jobText({ ...job, givesWay })).toMatch(/goes on +unknown: the plan has no room/);
+});
+
+test('a paused job tells who paused it, why, and what that releases', () => {
+  const pause = { who: 'ann', why: 'heat', since: '2026-01-01T00:00:00Z', releasedW: null };
+  const paused = { ...job, state: 'paused' as const, pause };
+  expect(jobText(paused)).toMatch(/paused +since 2026-01-01T00:00:00Z by ann: heat\nreleases +not seen yet/);
+  expect(jobText({ ...paused, pause: { ...pause, releasedW: 1600 } })).toMatch(/releases +1\.6 kW/);
 });
 
 test('a ladder says what is unmeasured, what is too little, and what only a person does', () => {

@@ -20,7 +20,7 @@ export function pageText({ clusters, jobs, gpuFaults, withoutJob }: shapes.JobsP
   const shown = jobs.filter(({ state }) => all || !ENDED.includes(state));
   const rows = shown.map((job) => {
     const { powerW, isEstimated, utilisationPct } = job.measured;
-    const runs = job.state === 'running';
+    const runs = job.state === 'running' || job.state === 'paused';
     return [
       `${job.cluster}/${job.id}`,
       job.name,
@@ -84,6 +84,11 @@ export function jobText(job: shapes.ClusterJobView): string {
     const what = kind === 'cap-power' ? `power to ${value} %` : `clocks to ${value} MHz`;
     lines.push(['limited', `${what} since ${since} by ${who}: ${why}`]);
     lines.push(['releases', releasedW === null ? 'not seen yet' : watts(releasedW)]);
+  }
+  if (job.pause !== null) {
+    const { releasedW, since, who, why } = job.pause;
+    lines.push(['paused', `since ${since} by ${who}: ${why}`]);
+    lines.push(['releases', releasedW === null ? 'not seen yet, or not measured' : watts(releasedW)]);
   }
   if (job.givesWay !== null) {
     lines.push(['gives way', `since ${job.givesWay.since}: ${job.givesWay.why}`]);

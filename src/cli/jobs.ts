@@ -131,6 +131,32 @@ export function jobVerb(program: Command): void {
       print(`${job} runs as it did before.`);
     });
   verb
+    .command('pause')
+    .description('stop a running job where it is: it keeps its GPUs and their memory, and does no work')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (job: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(job)}/pause`, { why }, shapes.jobSubmitted);
+      if (json === true) return printJson(told);
+      print(
+        `${job} is told to stop where it is; busbar job show ${job} tells what that releases, busbar job continue lets it go on.`,
+      );
+    });
+  verb
+    .command('continue')
+    .description('let a job go on that was paused from here')
+    .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, id }')
+    .action(async (job: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(job)}/continue`, { why }, shapes.jobSubmitted);
+      if (json === true) return printJson(told);
+      print(`${job} is told to go on; busbar job list shows when it does.`);
+    });
+  verb
     .command('cancel')
     .description('end a job, whether it waits or runs')
     .argument('<job>', 'CLUSTER/ID, as busbar job list shows it')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import * as shapes from '../model/nodes-api.ts';
 import { ask, defaultServer, send } from './client.ts';
-import { CliError, count, print, printJson, table } from './output.ts';
+import { CliError, count, print, printJson, table, watts } from './output.ts';
 import { confirmed } from './prompt.ts';
 
 interface Common {
@@ -10,7 +10,9 @@ interface Common {
 }
 
 export function nodeVerb(program: Command): void {
-  const verb = program.command('node').description('nodes of the clusters: what they are used for; move them');
+  const verb = program
+    .command('node')
+    .description('nodes of the clusters: what they are used for; move them, switch them off');
   verb
     .command('list', { isDefault: true })
     .description('nodes, their roles, and what is on its way')
@@ -44,7 +46,7 @@ export function nodeVerb(program: Command): void {
     });
   verb
     .command('call-back')
-    .description('call off a move that has not been made')
+    .description('call off a move that has not been made, or say that you know of one that failed')
     .argument('<node>', 'CLUSTER/NODE, as busbar node list shows it')
     .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
     .option('--server <url>', 'address of the server', defaultServer())
@@ -52,7 +54,31 @@ export function nodeVerb(program: Command): void {
     .action(async (node: string, { server, json, why }: Common & { why: string }) => {
       const move = await send(server, 'POST', `${pathOf(node)}/call-back`, { why }, shapes.nodeMove);
       if (json === true) return printJson(move);
-      print(`${node} stays in ${move.from}.`);
+      print(move.stage === 'failed' ? `${node}: its alarm is over.` : `${node} stays in ${move.from}.`);
+    });
+  verb
+    .command('off')
+    .description('switch a node off that nothing runs on, through its scheduler')
+    .argument('<node>', 'CLUSTER/NODE, as busbar node list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, node }')
+    .action(async (node: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(node)}/off`, { why }, shapes.nodePowerAsked);
+      if (json === true) return printJson(told);
+      print(`${node} is told to switch off; busbar node list shows when it is, busbar node on brings it back.`);
+    });
+  verb
+    .command('on')
+    .description('switch a node on that was switched off from here')
+    .argument('<node>', 'CLUSTER/NODE, as busbar node list shows it')
+    .requiredOption('--why <text>', 'kept with it, for whoever reads Activity')
+    .option('--server <url>', 'address of the server', defaultServer())
+    .option('--json', '{ cluster, node }')
+    .action(async (node: string, { server, json, why }: Common & { why: string }) => {
+      const told = await send(server, 'POST', `${pathOf(node)}/on`, { why }, shapes.nodePowerAsked);
+      if (json === true) return printJson(told);
+      print(`${node} is told to switch on; busbar node list shows when it starts jobs again.`);
     });
 }
 
@@ -81,7 +107,7 @@ function takesText({ clusters, nodes }: shapes.NodesPage, address: string, to: s
   return lines.filter((line) => line !== '').join('\n');
 }
 
-function pageText({ clusters, nodes, moves, proposal }: shapes.NodesPage): string {
+function pageText({ clusters, nodes, moves, proposal, powerSaving }: shapes.NodesPage): string {
   if (clusters.length === 0) return 'No cluster: name one under clusters in the site file (docs/clusters.md).';
   const lines = [
     table(
@@ -89,22 +115,34 @@ function pageText({ clusters, nodes, moves, proposal }: shapes.NodesPage): strin
       nodes.map((node) => [
         `${node.cluster}/${node.name}`,
         node.role ?? '-',
-        node.state,
+        node.state + (node.isOff ? ', off' : ''),
         node.gpuModel ?? '-',
         count(node.gpus),
         count(node.gpusUsed),
-        node.move === null ? (node.reason ?? '') : moveText(node.move),
+        node.move !== null ? moveText(node.move) : node.off !== null ? offText(node.off) : (node.reason ?? ''),
       ]),
       [4, 5],
     ),
   ];
+  for (const { id, powerBudget } of clusters)
+    if (powerBudget !== null)
+      lines.push(
+        powerBudget.kw === null
+          ? `${id}: its power budget is not known: ${powerBudget.failure ?? 'it is being set'}`
+          : `${id} starts jobs up to ${powerBudget.kw.toFixed(1)} kW of GPUs since ${powerBudget.since}, by the plan.`,
+      );
   for (const { id, failure } of clusters) if (failure !== null) lines.push(`${id} does not answer: ${failure}`);
   const ended = moves.filter(({ stage }) => stage === 'failed').slice(0, 5);
   for (const move of ended)
     lines.push(`${move.cluster}/${move.node} did not get to ${move.to}: ${move.told ?? move.stage}`);
+  for (const { cluster, node, to, why } of powerSaving)
+    lines.push(`The plan would switch ${cluster}/${node} ${to}: ${why}`);
   if (proposal !== null) lines.push(`By the plan ${proposal.why}`);
   return lines.join('\n');
 }
 
+const OFF = { asked: 'to be switched off', off: 'switched off', coming: 'to be switched on' };
+const offText = ({ stage, who, why, releasedW }: NonNullable<shapes.NodesPage['nodes'][number]['off']>): string =>
+  `${OFF[stage]} by ${who}: ${why}${releasedW === null ? '' : `, ${watts(releasedW)} less`}`;
 const moveText = ({ to, stage, told }: shapes.NodeMoveView): string =>
   `to ${to}: ${stage}${told === null ? '' : `, ${told}`}`;

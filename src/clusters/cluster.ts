@@ -96,6 +96,8 @@ export interface ClusterHandle {
   moveNode?(node: string, from: string, to: string, signal?: AbortSignal): Promise<void>;
   /** No job starts that would bring the kilowatts of all above it; undefined: no limit. */
   setPowerBudget?(budgetKw: number | undefined, signal?: AbortSignal): Promise<void>;
+  /** Licences that a job of so many watts takes where it is submitted, as `site_kw:12`; absent: none are counted. */
+  powerLicence?(powerW: number): string;
   close(): void;
 }
 

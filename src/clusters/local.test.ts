@@ -181,7 +181,7 @@ test('pauses and goes on; the pause is none of its time', { timeout: MINUTE }, a
   const before = await cluster.output!(id);
   await new Promise((resolve) => setTimeout(resolve, 600));
   expect(await cluster.output!(id)).toBe(before);
-  expect((await jobOf(id)).state).toBe('running');
+  expect((await jobOf(id)).state).toBe('paused');
   await cluster.unpause!(id);
   await until('it goes on', async () => (await cluster.output!(id)).length > before.length);
   // A paused job hears SIGTERM too.

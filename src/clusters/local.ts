@@ -344,8 +344,7 @@ const STATES: Readonly<Record<KeptJob['state'], JobState>> = {
   pending: 'pending',
   held: 'held',
   running: 'running',
-  // It keeps its GPUs and their memory.
-  paused: 'running',
+  paused: 'paused',
   stopping: 'ending',
   done: 'done',
   failed: 'failed',

@@ -177,8 +177,8 @@ describe('jobs', () => {
     ['SPECIAL_EXIT', 'None', 'held'],
     ['CONFIGURING', 'None', 'running'],
     ['RUNNING', 'JobHeldUser', 'running'],
-    ['SUSPENDED', 'None', 'running'],
-    ['STOPPED', 'None', 'running'],
+    ['SUSPENDED', 'None', 'paused'],
+    ['STOPPED', 'None', 'paused'],
     ['COMPLETING', 'None', 'ending'],
     ['COMPLETED', 'None', 'done'],
     ['CANCELLED', 'None', 'cancelled'],
@@ -189,6 +189,15 @@ describe('jobs', () => {
     ['running', 'None', 'running'],
   ])('%s because of %s is %s', async (job_state, state_reason, state) => {
     expect((await jobOf({ job_state, state_reason }))?.state).toBe(state);
+  });
+
+  test.each([
+    [['RUNNING'], 'running'],
+    [['RUNNING', 'STOPPED'], 'paused'],
+    [['SUSPENDED'], 'paused'],
+    [['CANCELLED', 'COMPLETING'], 'ending'],
+  ])('a state and its flags, as from v0.0.40 on: %j is %s', async (job_state, state) => {
+    expect((await jobOf({ job_state }))?.state).toBe(state);
   });
 
   test.each([

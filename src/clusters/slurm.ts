@@ -60,6 +60,11 @@ const config = z.strictObject({
 /** First words of the reason of a node that Busbar drained or switched off: only such a node it gives back. */
 const MARK = 'busbar: ';
 const POWER_RESERVATION = 'busbar_power';
+/**
+ * Of Linux, to all processes of a job: it is STOPPED then. `scontrol suspend` would give its CPUs to others, and call its node idle.
+ */
+const SIGSTOP = 19;
+const SIGCONT = 18;
 /** From here on REST can change nodes. */
 const NODE_WRITES = 39;
 /** From here on a job has a comment of the administrator beside its owner's. */
@@ -116,6 +121,9 @@ export const slurm = defineCluster({
       ...jobWrites(rest, scontrol, restAs),
       ...nodeWrites(rest, scontrol),
       ...(scontrol !== undefined && { moveNode: partitionMoves(rest, scontrol) }),
+      ...(settings.powerLicence !== undefined && {
+        powerLicence: (powerW: number) => `${settings.powerLicence}:${Math.ceil(powerW / 1000)}`,
+      }),
       ...(settings.powerLicence === undefined || scontrol === undefined
         ? {}
         : { setPowerBudget: powerBudget(rest, scontrol, settings.powerLicence) }),
@@ -137,7 +145,7 @@ async function withPartitions(rest: Slurmrestd, nodes: readonly SlurmNode[], sig
 
 type JobWrites = Pick<
   Required<ClusterHandle>,
-  'submit' | 'submitAs' | 'hold' | 'release' | 'requeue' | 'cancel' | 'tellOwner'
+  'submit' | 'submitAs' | 'hold' | 'release' | 'requeue' | 'cancel' | 'tellOwner' | 'pause' | 'unpause'
 >;
 
 function jobWrites(
@@ -148,6 +156,10 @@ function jobWrites(
   const update = async (id: string, body: object, signal: AbortSignal | undefined): Promise<void> => {
     const path = `/job/${jobNumber(id)}`;
     await rest.call({ method: 'POST', path, shape: plainReply, body: () => body, signal });
+  };
+  const sendSignal = async (id: string, number: number, signal: AbortSignal | undefined): Promise<void> => {
+    const path = `/job/${jobNumber(id)}?signal=${number}`;
+    await rest.call({ method: 'DELETE', path, shape: plainReply, signal });
   };
   return {
     submit: (job, signal) => submit(rest, job, signal),
@@ -188,6 +200,8 @@ function jobWrites(
     async cancel(id, signal) {
       await rest.call({ method: 'DELETE', path: `/job/${jobNumber(id)}`, shape: plainReply, signal });
     },
+    pause: (id, signal) => sendSignal(id, SIGSTOP, signal),
+    unpause: (id, signal) => sendSignal(id, SIGCONT, signal),
   };
 }
 

@@ -1,4 +1,4 @@
-import { Fault, type ClusterNode, type ClusterReading, type Job, type SiteMs } from '../model/index.ts';
+import { Fault, holdsGpus, type ClusterNode, type ClusterReading, type Job, type SiteMs } from '../model/index.ts';
 
 /**
  * A node's way from one role to another: nothing new starts on it, what runs ends or gives way, its partition changes, it is looked at,
@@ -35,6 +35,8 @@ export interface NodeMove {
   readonly told: string | undefined;
   /** Why it goes back to the role it came from. */
   readonly failure: string | undefined;
+  /** Somebody knows that it failed. */
+  readonly isSeen?: boolean | undefined;
 }
 
 /** What a move does to a cluster. Methods throw `Fault`, also where trust forbids the act. */
@@ -89,9 +91,7 @@ const STEPS: Readonly<Record<MoveStage, Step>> = {
   async draining(move, node, port, now) {
     if (node.state !== 'drained' && node.state !== 'down')
       return at(move, 'cancelled', now, `somebody gave ${node.name} back while its jobs ended`);
-    const running = port.reading!.jobs.filter(
-      ({ state, nodes }) => (state === 'running' || state === 'ending') && nodes.includes(node.name),
-    );
+    const running = port.reading!.jobs.filter((job) => holdsGpus(job) && job.nodes.includes(node.name));
     if (running.length === 0) {
       await port.moveNode(node.name, move.from, move.to);
       return at(move, 'verifying', now, undefined);

@@ -161,6 +161,7 @@ export const overview = z.object({
       runningGpus: unknown(z.number().int()),
       queuedGpus: unknown(z.number().int()),
       heldGpus: unknown(z.number().int()),
+      pausedGpus: unknown(z.number().int()).describe('they keep their GPUs and do no work'),
       committedGpus: z.number().int(),
       usdPerGpuHour: unknown(z.number()),
     }),

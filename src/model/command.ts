@@ -29,11 +29,16 @@ export interface Command {
     | 'release-job'
     | 'requeue-job'
     | 'checkpoint-job'
+    | 'pause-job'
+    | 'continue-job'
     | 'arm-outage'
     | 'set-power-limit'
     | 'start-plant'
     | 'let-go-plant'
     | 'move-node'
+    | 'set-power-budget'
+    | 'power-off-node'
+    | 'power-on-node'
     | 'lock-clocks';
   /** Mode key wanted, what shall happen after an outage, watts, or the role of a node, where the action has one. */
   readonly mode: string | undefined;

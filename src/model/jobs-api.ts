@@ -26,7 +26,7 @@ export const clusterJob = z.object({
   cluster: z.string(),
   id: z.string(),
   name: z.string(),
-  state: z.enum(['pending', 'held', 'running', 'ending', 'done', 'failed', 'cancelled']),
+  state: z.enum(['pending', 'held', 'running', 'paused', 'ending', 'done', 'failed', 'cancelled']),
   heldByBusbar: z.boolean().describe('held by the plan, which releases it again'),
   class: z.enum(WORK_CLASSES),
   customer: z.string(),
@@ -58,6 +58,15 @@ export const clusterJob = z.object({
     })
     .nullable()
     .describe('all of its GPUs are slowed down by hand, until it ends or is let go'),
+  pause: z
+    .object({
+      who: z.string(),
+      why: z.string(),
+      since: siteTime,
+      releasedW: z.number().nullable().describe('seen to draw less by so much; null: not seen yet, or not measured'),
+    })
+    .nullable()
+    .describe('stopped by hand from here, until a person lets it go on; null: it was not Busbar that paused it'),
   measured: jobTruth,
 });
 export type ClusterJobView = z.infer<typeof clusterJob>;

@@ -526,6 +526,20 @@ const moves = z.strictObject({
   usdPerNode: z.number().min(0).default(0).describe('what a move costs beside idle GPUs: images, checks, people'),
 });
 
+const powerSaving = z.strictObject({
+  bootMinutes: z.number().min(0).max(240).describe('from the word until a node that was off starts jobs'),
+  wakeCostUsd: z
+    .number()
+    .min(0)
+    .describe('what switching one node off and on costs, wear and the risk that it does not come back'),
+  spareNodes: z.number().int().min(0).default(1).describe('idle nodes of each GPU model and role that stay on'),
+  dwellMinutes: z
+    .number()
+    .min(10)
+    .default(60)
+    .describe('for which a node stays off or on before it is switched again; jobs that wait for it wait no longer'),
+});
+
 const cluster = z.strictObject({
   id,
   driver: z.string(),
@@ -538,6 +552,11 @@ const cluster = z.strictObject({
     .optional()
     .describe('what nodes can be moved between, by a plan or by hand; absent: they stay what they are'),
   moves: moves.prefault({}).describe('what it takes to move a node from one role to another'),
+  powerSaving: powerSaving
+    .optional()
+    .describe(
+      'idle nodes that the plan has no work for are switched off; absent: never. In auto only; else it is told',
+    ),
 });
 
 const lease = z.strictObject({

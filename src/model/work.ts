@@ -8,7 +8,8 @@ export type WorkClassName = (typeof WORK_CLASSES)[number];
 export const LINES = ['mining', 'ai', 'hpc', 'grid'] as const;
 export type Line = (typeof LINES)[number];
 
-export type JobState = 'pending' | 'held' | 'running' | 'ending' | 'done' | 'failed' | 'cancelled';
+/** `paused`: stopped where it is; it keeps its GPUs and does no work. */
+export type JobState = 'pending' | 'held' | 'running' | 'paused' | 'ending' | 'done' | 'failed' | 'cancelled';
 
 /** One job as its scheduler tells it. The scheduler places jobs; Busbar never does. */
 export interface Job {
@@ -34,6 +35,20 @@ export interface Job {
   /** Why it ended or waits, in words, where the scheduler says. */
   readonly why?: string;
 }
+
+/** Does a job have its GPUs, whether it works or not? */
+export const holdsGpus = ({ state }: Pick<Job, 'state'>): boolean =>
+  state === 'running' || state === 'paused' || state === 'ending';
+
+/** GPUs of these nodes that paused jobs keep: nobody else can work on them. */
+export const pausedGpusOn = (jobs: readonly Job[], nodes: readonly { readonly name: string }[]): number => {
+  const names = new Set(nodes.map(({ name }) => name));
+  return jobs.reduce(
+    (sum, { state, gpus, nodes: on }) =>
+      state === 'paused' ? sum + (gpus * on.filter((name) => names.has(name)).length) / Math.max(1, on.length) : sum,
+    0,
+  );
+};
 
 /** Two classes of work may be alike in all but where their jobs run. */
 export const isOfClass = (

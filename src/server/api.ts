@@ -31,6 +31,8 @@ import { recordRefusals } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
 import { readRoutes, writeRoutes, type App } from './routes.ts';
 import { machineRoutes, plantRoutes, poolRoutes } from './machine-routes.ts';
+import { pauseRoutes } from './job-pause-routes.ts';
+import { nodePowerRoutes } from './node-power-routes.ts';
 import { jobRoutes, ladderRoute, limitRoutes, repairedRoute } from './job-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { orderRoutes } from './order-routes.ts';
@@ -98,6 +100,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     nodeRoutes(app, runtime);
     ladderRoute(app, runtime);
     limitRoutes(app, runtime);
+    pauseRoutes(app, runtime);
+    nodePowerRoutes(app, runtime);
     repairedRoute(app, runtime);
     tenantRoutes(app, runtime);
     tenantEditRoute(app, runtime);

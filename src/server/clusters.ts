@@ -12,6 +12,7 @@ import {
   isoUtc,
   lostWork,
   MINUTE,
+  pausedGpusOn,
   siteMs,
   usableNodes,
   type ClusterReading,
@@ -235,7 +236,7 @@ function lossUsdPerGpu(cluster: SiteCluster, one: WorkPicture, job: Job, at: Sit
  * GPUs a class may keep. Where its work may not be interrupted and the plan took nothing of what it knew to run, jobs that the scheduler
  * has started since are left alone, too.
  */
-function spared({ workClass, runningGpus }: WorkPicture, wanted: number, { work }: Snapshot): number {
+export function spared({ workClass, runningGpus }: WorkPicture, wanted: number, { work }: Snapshot): number {
   const ran = work.find(({ id }) => id === workClass.id)?.runningGpus ?? 0;
   return workClass.preemptible || wanted < ran ? wanted : Math.max(wanted, runningGpus);
 }
@@ -244,15 +245,15 @@ function spared({ workClass, runningGpus }: WorkPicture, wanted: number, { work 
  * Does the plan keep GPUs of this part idle that the scheduler would put to work? Jobs come and go between the reading
  * and the plan, and do not come in ones: less than a server or a fiftieth of the part is no decision.
  */
-function isRestricted(
+export function isRestricted(
   cluster: SiteCluster,
   part: readonly WorkPicture[],
   allowed: Readonly<Record<string, number>>,
   { work: known }: Snapshot,
 ): boolean {
   const [first] = part;
-  const capacity =
-    first === undefined ? 0 : gpusOf(usableNodes(cluster.reading?.nodes ?? [], first.workClass.gpu, first.role));
+  const nodes = first === undefined ? [] : usableNodes(cluster.reading?.nodes ?? [], first.workClass.gpu, first.role);
+  const capacity = gpusOf(nodes) - pausedGpusOn(cluster.reading?.jobs ?? [], nodes);
   const demand = part.reduce((sum, one) => {
     const then = known.find(({ id }) => id === one.workClass.id);
     // What has come since is no job that the plan refused: it was not asked.
@@ -335,7 +336,7 @@ async function tellOwner(
 const KEPT_LATELY_MS = 10 * MINUTE;
 
 /** What is done of these actions at once: a job that has time to keep a checkpoint is told to first, and left alone while it does. */
-const stepsNow = (cluster: SiteCluster, actions: readonly WorkAction[], at: SiteMs): WorkAction[] =>
+export const stepsNow = (cluster: SiteCluster, actions: readonly WorkAction[], at: SiteMs): WorkAction[] =>
   actions.flatMap((action) => keptFirst(cluster, action, at) ?? []);
 
 /** First the checkpoint, then, when it has had its time, the requeue; meanwhile nothing. */

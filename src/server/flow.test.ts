@@ -42,7 +42,18 @@ test('what a contract lets the site curtail is owed for once it is used up; a cl
         at: AT,
         hashrateThs: { of: 0 },
         linePowerW: {},
-        work: [{ workClass, told, answers: told, runningGpus: 70, queuedGpus: 10, heldGpus: 10, usdPerGpuHour: 1 }],
+        work: [
+          {
+            workClass,
+            told,
+            answers: told,
+            runningGpus: 70,
+            queuedGpus: 10,
+            heldGpus: 5,
+            pausedGpus: 5,
+            usdPerGpuHour: 1,
+          },
+        ],
       } as unknown as Picture,
       { series: new Map(), value: () => undefined } as unknown as Markets,
       undefined,
@@ -54,7 +65,7 @@ test('what a contract lets the site curtail is owed for once it is used up; a cl
   expect(flow(true, 1).served).toEqual({ w: { gpus: 70, unservedGpus: 20 } });
   expect(flow(false, 1).served).toEqual({ w: { gpus: 0, unservedGpus: 100 } });
   expect(flow(true, undefined, []).served).toEqual({});
-  // Nor is what it wants known, least of all nothing.
-  expect(flow(true, 1).wanted).toEqual({ w: 90 });
+  // Nor is what it wants known, least of all nothing. What is paused is owed for, and is no work that a plan could start.
+  expect(flow(true, 1).wanted).toEqual({ w: 85 });
   expect(flow(false, 1).wanted).toEqual({});
 });

@@ -83,8 +83,9 @@ const wantedOf = ({ work }: Picture): Record<string, number> =>
       .map(({ workClass, runningGpus, queuedGpus, heldGpus }) => [workClass.id, runningGpus + queuedGpus + heldGpus]),
   );
 
-function unservedGpus({ workClass, runningGpus, queuedGpus, heldGpus }: WorkPicture): number {
-  const demand = runningGpus + queuedGpus + heldGpus;
+/** What is paused is wanted, and not served. */
+function unservedGpus({ workClass, runningGpus, queuedGpus, heldGpus, pausedGpus }: WorkPicture): number {
+  const demand = runningGpus + queuedGpus + heldGpus + pausedGpus;
   return Math.max(0, Math.min(workClass.committedGpus, demand) - runningGpus);
 }
 

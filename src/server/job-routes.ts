@@ -15,11 +15,14 @@ import {
 import * as shapes from '../model/jobs-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
 import { resumesAt, waitingBefore, type SiteCluster } from './clusters.ts';
+import { killed } from './job-kill.ts';
+import { licencesFor } from './power-budgets.ts';
 import { ApiProblem, orProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
 import { previewLadder, type RungFacts } from './gpu/ladder.ts';
 import type { JobLimit } from './gpu/job-limits.ts';
+import { pauseView } from './job-pause-routes.ts';
 import type { JobTruth } from './gpu/truth.ts';
 import type { Runtime } from './runtime.ts';
 import { askerOf, type Asker } from './tenants/routes.ts';
@@ -66,7 +69,9 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       if (asker !== undefined && !isOpenTo(runtime.site, work, asker.tenant))
         throw new ApiProblem(403, 'Not your class', `${classId} is reserved for who signed for it, which you did not`);
       const as = asker && runAsOf(asker, config);
-      const wanted = { ...job, account: customer, partition: work.match.partition, qos: work.match.qos };
+      const { partition, qos } = work.match;
+      const licences = licencesFor(handle, work, job);
+      const wanted = { ...job, licences, account: customer, partition, qos };
       const send = () =>
         as === undefined
           ? demand(handle.submit, `${config.id} takes no jobs from here`)(wanted)
@@ -115,10 +120,12 @@ export function jobRoutes(app: App, runtime: Runtime): void {
       const { cluster, id } = request.params;
       const asker = mustBeTheirs(runtime, request, cluster, id);
       const { handle } = clusterOf(runtime, cluster);
+      const { why } = request.body;
+      const cancel = () => demand(handle.cancel, `${cluster} cancels no jobs from here`)(id);
       await carryOut(runtime, asker, `cancel job ${cluster}/${id}`, () =>
-        demand(handle.cancel, `${cluster} cancels no jobs from here`)(id),
+        asker === undefined ? killed(runtime, cluster, id, why, cancel) : cancel(),
       );
-      record(runtime, whoOf(request), `cancel job ${cluster}/${id}`, request.body.why);
+      record(runtime, whoOf(request), `cancel job ${cluster}/${id}`, why);
       return reply.code(202).send({ cluster, id });
     },
   );
@@ -387,6 +394,7 @@ function jobView(runtime: Runtime, of: SiteCluster, job: Job): shapes.ClusterJob
     why: why ?? null,
     givesWay: waitOf(runtime, of, job),
     limit: limitView(runtime.jobLimits.of(cluster, id)),
+    pause: pauseView(runtime.jobPauses.of(cluster, id)),
     measured: truthView(runtime.gpus.truth.job(cluster, job)),
   };
 }

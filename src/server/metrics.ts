@@ -55,6 +55,7 @@ export function metricsText(runtime: Runtime): string {
       [{ class: one.workClass.id, state: 'running' }, one.runningGpus] as const,
       [{ class: one.workClass.id, state: 'queued' }, one.queuedGpus] as const,
       [{ class: one.workClass.id, state: 'held' }, one.heldGpus] as const,
+      [{ class: one.workClass.id, state: 'paused' }, one.pausedGpus] as const,
     ]),
   );
   gauge('busbar_plan_import_watts', 'Import planned for now', [[{}, flow.planImportW]]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ClusterHandle } from '../clusters/cluster.ts';
-import { siteMs, type ClusterNode, type Job, type Site, type SiteMs, type Trust } from '../model/index.ts';
+import { Fault, siteMs, type ClusterNode, type Job, type Site, type SiteMs, type Trust } from '../model/index.ts';
 import type { RoleMove } from '../dispatch/roles.ts';
 import type { SiteCluster, SiteClusters } from './clusters.ts';
 import type { Journal } from './journal.ts';
@@ -234,4 +234,34 @@ test('called back while its jobs end, a node starts jobs again where it was', as
   expect(b.sent).toEqual(['drain t1', 'resume t1']);
   expect(b.acts).toContain('ben: call back node hpc/t1 from train to infer');
   await expect(b.moves.cancel('hpc', 't1', 'ben', 'again')).rejects.toThrow(/not on its way/);
+});
+
+test('a move that failed is an alarm until somebody knows or moves it again; a plan that begins another is nobody', async () => {
+  const b = bench({ handle: { drain: () => Promise.reject(new Fault('refused', 'no such node')) } });
+  await b.read();
+  b.moves.ask({ ...asked, who: 'planner' });
+  expect(b.moves.alarms()).toEqual([]);
+  await b.round();
+  const failed = [{ code: 'node-move-failed', subject: 'hpc/t1', message: 'it did not get to infer: no such node' }];
+  expect(b.moves.alarms()).toEqual(failed);
+  // The next life knows it, too.
+  const next = bench({ before: b.kept()! });
+  await next.read();
+  expect(next.moves.alarms()).toEqual(failed);
+  next.moves.ask({ ...asked, who: 'planner' });
+  expect(next.moves.alarms()).toEqual(failed);
+  await next.round(6);
+  expect(next.moves.list()[0]!.stage).toBe('done');
+  expect(next.moves.alarms()).toEqual([]);
+
+  expect(await b.moves.cancel('hpc', 't1', 'ben', 'its disk is being changed')).toMatchObject({ stage: 'failed' });
+  expect(b.moves.alarms()).toEqual([]);
+  expect(b.acts.at(-1)).toBe('ben: know that node hpc/t1 from train to infer failed');
+  expect(bench({ before: b.kept()! }).moves.alarms()).toEqual([]);
+  await expect(b.moves.cancel('hpc', 't1', 'ben', 'again')).rejects.toThrow(/not on its way/);
+  b.moves.ask(asked);
+  await b.round();
+  expect(b.moves.alarms()).toEqual(failed);
+  b.moves.ask(asked);
+  expect(b.moves.alarms()).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import { advance, cancel, isUnderWay, MOVE_STAGES, type MoverPort, type NodeMove } from '../control/node-moves.ts';
 import { mayAct, mustAct, type Trust } from '../control/trust.ts';
 import type { RoleFacts, RoleMove } from '../dispatch/roles.ts';
@@ -24,7 +25,10 @@ export interface NodeMoves {
   look(): Promise<void>;
   /** @throws Fault `refused` where it makes no sense or trust forbids it, `unsupported` where the cluster moves no nodes */
   ask(request: Asked): NodeMove;
-  /** @throws Fault `refused` where the node has been moved already */
+  /**
+   * Of one that failed: somebody knows, and its alarm ends.
+   * @throws Fault `refused` where the node has been moved already
+   */
   cancel(clusterId: string, node: string, who: string, why: string): Promise<NodeMove>;
   /** Under way, and the last that ended, newest first. */
   list(): readonly NodeMove[];
@@ -33,6 +37,8 @@ export interface NodeMoves {
   propose(move: RoleMove | undefined): void;
   /** What the last plan would move and nobody has begun. */
   proposal(): RoleMove | undefined;
+  /** Of the last move of each node, where it failed and nobody has looked at it. */
+  alarms(): RaisedAlarm[];
   drainChanged(): Command[];
 }
 
@@ -73,6 +79,7 @@ const keptMoves = z.array(
       .string()
       .optional()
       .transform((text) => text),
+    isSeen: z.boolean().optional(),
   }),
 );
 
@@ -259,6 +266,26 @@ export function createNodeMoves(options: {
     });
   }
 
+  /** The last move of a node, where it failed and nobody has said that they know. A move that a plan begins is nobody's word. */
+  function failedOf(clusterId: string, node: string): NodeMove | undefined {
+    const last = moves
+      .filter((one) => one.clusterId === clusterId && one.node === node)
+      .find((one) => !(isUnderWay(one) && one.who === PLANNER));
+    return last?.stage === 'failed' && last.isSeen !== true ? last : undefined;
+  }
+
+  function alarms(): RaisedAlarm[] {
+    const failed = moves.filter((one) => failedOf(one.clusterId, one.node) === one);
+    return failed.flatMap((one): RaisedAlarm[] => {
+      const { clusterId, node, to, failure, told } = one;
+      const nodes = clusters.byId.get(clusterId)?.reading?.nodes;
+      // A node that left its cluster is nobody's to look after.
+      if (!clusters.byId.has(clusterId) || nodes?.some(({ name }) => name === node) === false) return [];
+      const message = `it did not get to ${to}: ${failure ?? told ?? 'no reason was told'}`;
+      return [{ code: 'node-move-failed', subject: `${clusterId}/${node}`, message }];
+    });
+  }
+
   /** Idle ones first, then those with the least on them; none that was moved lately. */
   function nodesFor({ clusterId, gpuModel, from, nodes }: RoleMove): ClusterNode[] {
     const cluster = clusters.byId.get(clusterId);
@@ -267,7 +294,7 @@ export function createNodeMoves(options: {
       moves.flatMap((one) => (one.clusterId === clusterId && siteNow() - one.stageAt < DWELL_MS ? [one.node] : [])),
     );
     return usableNodes(cluster?.reading?.nodes ?? [], gpuModel, role)
-      .filter(({ name }) => !lately.has(name))
+      .filter(({ name, isOff }) => !lately.has(name) && !isOff)
       .toSorted((a, b) => a.gpusUsed - b.gpusUsed || a.name.localeCompare(b.name))
       .slice(0, nodes);
   }
@@ -287,6 +314,14 @@ export function createNodeMoves(options: {
       const move = underWay(clusterId, node);
       const cluster = clusters.byId.get(clusterId);
       const config = configOf(clusterId);
+      const failed = move === undefined ? failedOf(clusterId, node) : undefined;
+      if (failed !== undefined) {
+        const what = `know that ${nameOf(failed)} failed`;
+        journal.act({ id: `${failed.id}-seen`, at: siteNow(), who, what, why });
+        moves = moves.map((one) => (one === failed ? { ...failed, isSeen: true } : one));
+        options.keep(JSON.stringify(moves));
+        return { ...failed, isSeen: true };
+      }
       if (move === undefined || cluster === undefined || config === undefined)
         throw new Fault('refused', `${node} of ${clusterId} is not on its way`);
       if (stepping === move.id) throw new Fault('refused', `a step of ${node} is being taken: try again in a moment`);
@@ -299,6 +334,7 @@ export function createNodeMoves(options: {
     roles,
     propose,
     proposal: () => proposed,
+    alarms,
     drainChanged() {
       const all = [...changed.values()];
       changed.clear();

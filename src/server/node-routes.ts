@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { NodeMove } from '../control/node-moves.ts';
 import { isUnderWay } from '../control/node-moves.ts';
-import { isOfClass, isoUtc } from '../model/index.ts';
+import { holdsGpus, isOfClass, isoUtc } from '../model/index.ts';
 import * as shapes from '../model/nodes-api.ts';
 import { actorOf, personOf } from './access/policy.ts';
+import { nodeOffView } from './node-power-routes.ts';
+import type { PowerBudget } from './power-budgets.ts';
 import { orProblem } from './problems.ts';
 import { refusalsOnRecord } from './refusals.ts';
 import type { App } from './routes.ts';
@@ -53,7 +55,8 @@ export function nodeRoutes(app: App, runtime: Runtime): void {
       config: { needs: 'operator' },
       schema: {
         tags: ['control'],
-        summary: 'Call off a move that has not been made: the node starts jobs again where it was',
+        summary:
+          'Call off a move that has not been made: the node starts jobs again where it was. Of one that failed: its alarm ends',
         params: address,
         body: shapes.nodeCallBack,
         response: { 200: shapes.nodeMove },
@@ -90,7 +93,11 @@ const moveView = ({
   told: failure ?? told ?? null,
 });
 
-function pageOf({ site, clusters, nodeMoves }: Runtime): shapes.NodesPage {
+function budgetView(one: PowerBudget | undefined): shapes.NodesPage['clusters'][number]['powerBudget'] {
+  return one === undefined ? null : { kw: one.setKw, since: isoUtc(one.at), failure: one.failure ?? null };
+}
+
+function pageOf({ site, clusters, nodeMoves, nodePower, powerBudgets, powerSaving }: Runtime): shapes.NodesPage {
   const moves = nodeMoves.list();
   const proposal = nodeMoves.proposal();
   const known = site.clusters.flatMap((config) => {
@@ -102,15 +109,14 @@ function pageOf({ site, clusters, nodeMoves }: Runtime): shapes.NodesPage {
       id: config.id,
       readAt: cluster.reading === undefined ? null : isoUtc(cluster.reading.at),
       failure: cluster.failure ?? null,
+      powerBudget: budgetView(powerBudgets.of(config.id)),
       canMove: config.roles !== undefined && cluster.handle.moveNode !== undefined,
       drainMinutes: config.moves.drainMinutes,
       roles: (config.roles ?? []).map(({ id, partition, leastNodes }) => ({ id, partition, leastNodes })),
     })),
     nodes: known.flatMap(({ config, cluster }) =>
       (cluster.reading?.nodes ?? []).map((node) => {
-        const running = cluster.reading!.jobs.filter(
-          ({ state, nodes }) => (state === 'running' || state === 'ending') && nodes.includes(node.name),
-        );
+        const running = cluster.reading!.jobs.filter((job) => holdsGpus(job) && job.nodes.includes(node.name));
         const move = moves.find((one) => isUnderWay(one) && one.clusterId === config.id && one.node === node.name);
         return {
           cluster: config.id,
@@ -121,6 +127,8 @@ function pageOf({ site, clusters, nodeMoves }: Runtime): shapes.NodesPage {
           gpus: node.gpus,
           gpusUsed: node.gpusUsed,
           reason: node.reason ?? null,
+          isOff: node.isOff,
+          off: nodeOffView(nodePower.of(config.id, node.name)),
           jobs: running.map((job) => ({
             id: job.id,
             mayInterrupt: config.classes.some((one) => isOfClass(job, one) && one.preemptible),
@@ -130,6 +138,7 @@ function pageOf({ site, clusters, nodeMoves }: Runtime): shapes.NodesPage {
       }),
     ),
     moves: moves.map(moveView),
+    powerSaving: powerSaving.proposals().map(({ clusterId, ...rest }) => ({ cluster: clusterId, ...rest })),
     proposal:
       proposal === undefined
         ? null

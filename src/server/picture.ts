@@ -85,6 +85,8 @@ export interface WorkPicture {
   readonly runningGpus: number;
   readonly queuedGpus: number;
   readonly heldGpus: number;
+  /** Of jobs that keep their GPUs and do no work. */
+  readonly pausedGpus: number;
   readonly usdPerGpuHour: number | undefined;
 }
 
@@ -308,6 +310,7 @@ function workPictures({ site, clusters, markets }: PictureSources, at: SiteMs): 
         runningGpus: gpus('running'),
         queuedGpus: gpus('pending'),
         heldGpus: gpus('held'),
+        pausedGpus: gpus('paused'),
         usdPerGpuHour: quote === undefined || typeof price === 'number' ? quote : quote * price.factor,
       };
     });

@@ -25,7 +25,7 @@ import {
 } from '../model/index.ts';
 import type { Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
-import { actionsFor, carryOut, type SiteClusters, type WorkOutcome } from './clusters.ts';
+import { actionsFor, type SiteClusters } from './clusters.ts';
 import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withStatesBefore } from './desires.ts';
 import type { AvailabilityOf } from './availability.ts';
 import type { CurtailmentOf } from './flow.ts';
@@ -42,6 +42,8 @@ import type { LimitsBefore } from './orders/limits-before.ts';
 import type { StatesBefore } from './orders/states-before.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
+import type { PowerBudgets } from './power-budgets.ts';
+import type { PowerSaving } from './power-saving.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
 import { rateNow } from './shadow.ts';
@@ -52,6 +54,7 @@ import type { Levels } from './trust/levels.ts';
 import { type Suggestion, suggestionOf, type Suggestions } from './trust/suggestions.ts';
 import { createServing, type Serving } from './serving.ts';
 import { wantedClasses, type WantedHistory } from './wanted.ts';
+import { createWorkLimits } from './work-limits.ts';
 
 /** From what is known to a plan, and from a plan to what machines and jobs are wanted to do. */
 export interface Planning {
@@ -82,7 +85,6 @@ export interface PlannedWith {
 const MOST_MEASURED = 1_000;
 /** How long a plan waits at the most for machines to be told to draw less. */
 const SHEDS_FIRST_MS = 4_000;
-const SECOND_MS = 1_000;
 
 export function createPlanning(options: {
   readonly sources: PictureSources;
@@ -102,6 +104,8 @@ export function createPlanning(options: {
   readonly answers: NonNullable<Billed['answers']>;
   readonly jobCommands: JobCommands;
   readonly gpus: Pick<Gpus, 'watch'>;
+  readonly powerBudgets: Pick<PowerBudgets, 'set'>;
+  readonly powerSaving: Pick<PowerSaving, 'plan'>;
   askPlan(why: string): void;
   readonly statesBefore: StatesBefore;
   readonly limitsBefore: Pick<LimitsBefore, 'keep'>;
@@ -134,6 +138,11 @@ export function createPlanning(options: {
   const mayGo = createScenarios();
   const wants = createWanted();
   const serving = createServing();
+  const workLimits = createWorkLimits({
+    ...options,
+    site: () => sources.site,
+    work: () => options.picture().work,
+  });
   let plan: Plan | undefined;
   let planned: Planned | undefined;
   let wanted: ReadonlyMap<string, Desire> = new Map();
@@ -167,7 +176,8 @@ export function createPlanning(options: {
       because.wall,
     );
     options.events.emit('plan', made);
-    await limitWork(taken, why);
+    await workLimits.limit(taken, why);
+    await options.powerSaving.plan(made);
   }
 
   /** Puts on record what machines shall do from now on, and has control do it. */
@@ -194,42 +204,6 @@ export function createPlanning(options: {
     wanted = desires.all;
     reconciler.want(wanted);
     options.onWish();
-  }
-
-  /** Holds, requeues and releases jobs as the plan says. */
-  async function limitWork(taken: Planned, why: string): Promise<void> {
-    if (trust() === 'shadow') return;
-    const isOrdered = options.orders().length > 0;
-    const { movesWork } = keptOf(sources.site, options.levels, isOrdered);
-    for (const cluster of options.clusters.byId.values()) {
-      const wished = actionsFor(cluster, options.picture().work, taken, why);
-      // What a person confirmed is held until a person confirms that it goes on.
-      const actions = movesWork
-        ? wished
-        : wished.filter(({ kind, job }) => kind === 'release' && !cluster.heldAsConfirmed.has(job.id));
-      if (actions.length === 0) continue;
-      const id = `${taken.plan.id}-${cluster.id}`;
-      const count = (kind: string) => actions.filter((action) => action.kind === kind).length;
-      const what = (['hold', 'requeue', 'release'] as const)
-        .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
-        .join(', ');
-      journal.act({ id, at: clock.now(), who: 'planner', what, why });
-      const sentAt = clock.now();
-      const learn = options.gpus.watch(cluster.id, actions);
-      const outcomes = await carryOut(trust(), cluster, actions, isOrdered, clock.now());
-      learn(outcomes);
-      goOnAfterCheckpoints(outcomes);
-      journal.commands(options.jobCommands.add(cluster, { actId: id, who: 'planner' }, outcomes, sentAt, clock.now()));
-    }
-  }
-
-  /** Jobs that keep a checkpoint first are put back by the plan after it. */
-  function goOnAfterCheckpoints(outcomes: readonly WorkOutcome[]): void {
-    const takeMs = outcomes.flatMap(({ action, fault }) =>
-      action.kind === 'checkpoint' && fault === undefined ? [action.keepFirstMs ?? 0] : [],
-    );
-    if (takeMs.length > 0)
-      setTimeout(() => options.askPlan('checkpoints are kept'), Math.max(...takeMs) / clock.speed + SECOND_MS).unref();
   }
 
   const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>

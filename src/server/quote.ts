@@ -4,6 +4,7 @@ import {
   roleOf,
   plannedInterruptUsdPerGpu,
   gpusOf,
+  holdsGpus,
   CATALOGUE,
   DAY,
   isoUtc,
@@ -101,7 +102,7 @@ export function partOf(
     steps,
     capacity: gpusOf(usableNodes(nodes, work.gpu, role)),
     classes: sharing.map(({ id }) => id),
-    running: mine.filter(({ state }) => state === 'running' || state === 'ending').map(queued),
+    running: mine.filter(holdsGpus).map(queued),
     waiting: waits
       .filter((job) => rank(of(job)!) <= rank(work))
       .sort((a, b) => rank(of(a)!) - rank(of(b)!) || (a.submittedAt ?? 0) - (b.submittedAt ?? 0))
@@ -111,7 +112,8 @@ export function partOf(
 
 /** A job beyond its limit is about to be ended. */
 function leftMs({ timeLimitS, startedAt, state }: Job, now: SiteMs): number | undefined {
-  if (timeLimitS === undefined) return undefined;
+  // When a paused job goes on is for whoever paused it to say.
+  if (timeLimitS === undefined || state === 'paused') return undefined;
   const ran = startedAt === undefined || state === 'pending' || state === 'held' ? 0 : now - startedAt;
   return Math.max(0, timeLimitS * 1000 - ran);
 }

@@ -42,6 +42,7 @@ import type { CurtailmentOf } from './flow.ts';
 import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { openGpus, type Gpus } from './gpu/gpus.ts';
 import { createJobLimits, type JobLimits } from './gpu/job-limits.ts';
+import { createJobPauses, type JobPauses } from './gpu/job-pauses.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -61,6 +62,9 @@ import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
 import { createNodeMoves, type NodeMoves } from './node-moves.ts';
+import { createNodePower, type NodePower } from './node-power.ts';
+import { createPowerBudgets, type PowerBudgets } from './power-budgets.ts';
+import { createPowerSaving, type PowerSaving } from './power-saving.ts';
 import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
@@ -132,6 +136,9 @@ const SUGGESTIONS_KEY = 'suggestions';
 const HELD_JOBS_KEY = 'held-jobs';
 const NODE_MOVES_KEY = 'node-moves';
 const JOB_LIMITS_KEY = 'job-limits';
+const JOB_PAUSES_KEY = 'job-pauses';
+const NODE_POWER_KEY = 'node-power';
+const POWER_BUDGETS_KEY = 'power-budgets';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -214,8 +221,12 @@ export interface Runtime {
   readonly afterOutages: AfterOutages;
   /** Nodes of clusters on their way from one role to another. */
   readonly nodeMoves: NodeMoves;
+  readonly nodePower: NodePower;
+  readonly powerBudgets: PowerBudgets;
+  readonly powerSaving: PowerSaving;
   /** Jobs whose GPUs are slowed down by hand. */
   readonly jobLimits: JobLimits;
+  readonly jobPauses: JobPauses;
   /** How fast a group of miners answers, as far as that is known. */
   answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
@@ -489,6 +500,19 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     before: await store.getMeta(JOB_LIMITS_KEY),
     keep: (text) => store.setMeta(JOB_LIMITS_KEY, text),
   });
+  const jobPauses: JobPauses = createJobPauses({
+    site: () => site,
+    fleet,
+    clusters: () => clusters.byId.values(),
+    gpus,
+    journal,
+    curtailment: (workClass, at) => books.curtailment(workClass, at),
+    isLimited: (clusterId, jobId) => jobLimits.of(clusterId, jobId) !== undefined,
+    trust,
+    siteNow: () => clock.now(),
+    before: await store.getMeta(JOB_PAUSES_KEY),
+    keep: (text) => store.setMeta(JOB_PAUSES_KEY, text),
+  });
   const nodeMoves: NodeMoves = createNodeMoves({
     clusters,
     journal,
@@ -498,6 +522,33 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     before: await store.getMeta(NODE_MOVES_KEY),
     keep: (text) => store.setMeta(NODE_MOVES_KEY, text),
     onMoved: (why) => askPlan(why),
+  });
+  const nodePower: NodePower = createNodePower({
+    site: () => site,
+    fleet,
+    clusters: () => clusters.byId.values(),
+    gpus,
+    journal,
+    trust,
+    siteNow: () => clock.now(),
+    before: await store.getMeta(NODE_POWER_KEY),
+    keep: (text) => store.setMeta(NODE_POWER_KEY, text),
+  });
+  const powerSaving: PowerSaving = createPowerSaving({
+    site: () => site,
+    fleet,
+    clusters,
+    gpus,
+    nodePower,
+    trust,
+    siteNow: () => clock.now(),
+  });
+  const powerBudgets: PowerBudgets = createPowerBudgets({
+    journal,
+    trust,
+    siteNow: () => clock.now(),
+    before: await store.getMeta(POWER_BUDGETS_KEY),
+    keep: (text) => store.setMeta(POWER_BUDGETS_KEY, text),
   });
   const responses = createResponseWatch(
     measurements.responses,
@@ -556,6 +607,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     answers,
     jobCommands,
     gpus,
+    powerBudgets,
+    powerSaving,
     askPlan,
     statesBefore: await createStatesBefore(store),
     limitsBefore,
@@ -776,6 +829,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...outages.alarms(),
         ...cooling.alarms(),
         ...gpus.alarms(),
+        ...powerBudgets.alarms(),
+        ...nodeMoves.alarms(),
       ],
       picture.at,
     );
@@ -807,6 +862,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   async function readClusters(): Promise<void> {
     await clusters.readAll();
     gpus.look();
+    jobPauses.look();
+    nodePower.look();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
   }
 
@@ -815,7 +872,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await gpus.faults.look();
     await nodeMoves.look();
     await jobLimits.look();
-    journal.commands([...nodeMoves.drainChanged(), ...jobLimits.drainChanged()]);
+    keepActs();
+  }
+
+  /** What became of acts on nodes and jobs. */
+  function keepActs(): void {
+    for (const acts of [nodeMoves, jobLimits, jobPauses, nodePower]) journal.commands(acts.drainChanged());
   }
 
   async function saveHistory(): Promise<void> {
@@ -928,6 +990,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     afterOutages,
     nodeMoves,
     jobLimits,
+    jobPauses,
+    nodePower,
+    powerBudgets,
+    powerSaving,
     answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
@@ -940,7 +1006,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       gpus.keep();
-      journal.commands([...nodeMoves.drainChanged(), ...jobLimits.drainChanged()]);
+      keepActs();
       customers.checkpoint();
       await planner.close();
       await previewer?.close();

@@ -14,6 +14,7 @@ import {
   MINUTE,
   modeKey,
   PLAIN_PROFILES,
+  pausedGpusOn,
   usableNodes,
   plannedInterruptUsdPerGpu,
   type CohortFacts,
@@ -227,7 +228,8 @@ function workFacts(
   const coming = nodes.filter(
     (node) => role !== undefined && movingTo?.get(node.name) === role.id && node.gpuModel === workClass.gpu,
   );
-  const partGpus = gpusOf([...new Set([...there, ...coming])]);
+  const part = [...new Set([...there, ...coming])];
+  const partGpus = Math.max(0, gpusOf(part) - pausedGpusOn(clusters.get(clusterId)?.reading?.jobs ?? [], part));
   return [
     {
       id: workClass.id,

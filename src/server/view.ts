@@ -105,7 +105,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
     feeds: feedViews(runtime),
     prices: priceViews(runtime, picture),
     weather: { temperatureC: orNull(markets.value('temperatureC', picture.at)), wetBulbC: orNull(picture.wetBulbC) },
-    work: picture.work.map(({ workClass, told, runningGpus, queuedGpus, heldGpus, usdPerGpuHour }) => ({
+    work: picture.work.map(({ workClass, told, runningGpus, queuedGpus, heldGpus, pausedGpus, usdPerGpuHour }) => ({
       id: workClass.id,
       className: workClass.class,
       line: workClass.line,
@@ -113,6 +113,7 @@ export function overviewOf(runtime: Runtime, today: Today): Overview {
       runningGpus: told ? runningGpus : null,
       queuedGpus: told ? queuedGpus : null,
       heldGpus: told ? heldGpus : null,
+      pausedGpus: told ? pausedGpus : null,
       committedGpus: workClass.committedGpus,
       usdPerGpuHour: orNull(usdPerGpuHour),
     })),

@@ -16,8 +16,8 @@ const NOT_CLUSTERS = ['cluster', 'hostlist', 'index'];
 const CLASSES = [{ class: 'batch', gpu: 'h100', match: { partition: 'p', qos: 'q' } }] as unknown as WorkClass[];
 const JOB = { name: 'n', script: 's', partition: 'p', qos: 'q', account: 'a', gpus: 1, timeLimitMinutes: 1 };
 
-/** Every method a cluster may have, with arguments that each of them would accept. */
-const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close'>, readonly unknown[]>> = {
+/** Every method that asks a cluster, with arguments that each of them would accept. */
+const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close' | 'powerLicence'>, readonly unknown[]>> = {
   read: [],
   submit: [JOB],
   submitAs: [{ cluster: 'c', user: 'ann', token: { env: 'TOKEN' }, userId: 1_201 }, JOB],
@@ -86,7 +86,7 @@ describe.each(clusters)('$name', (cluster) => {
     );
   };
   const call = (handle: ClusterHandle, method: string, ...more: unknown[]): Promise<unknown> => {
-    const run = handle[method as keyof ClusterHandle] as (...args: unknown[]) => Promise<unknown>;
+    const run = handle[method as keyof typeof CALLS] as (...args: unknown[]) => Promise<unknown>;
     return run(...CALLS[method as keyof typeof CALLS], ...more);
   };
   const methods = Object.keys(CALLS).filter((method) => method in open(failing('timeout')));

@@ -6,6 +6,7 @@ import { live, price, stopAll } from '../support/site/watched.ts';
 /** A site with a Kubernetes beside its Slurm: the plan holds the jobs of either, and gives them back. */
 
 const LIMIT_MS = 240_000;
+const OFFSET = 12_000;
 afterEach(stopAll);
 
 interface RawCluster {
@@ -35,7 +36,7 @@ test(
   { timeout: LIMIT_MS },
   async () => {
     const from = '2026-03-24T01:48:00Z';
-    const site = await live({ offset: 12_000, from, speed: 90, adjust: withKubernetes });
+    const site = await live({ offset: OFFSET, from, speed: 90, adjust: withKubernetes });
     const { runtime, sim } = site;
     const simulation = () => sim.truth().jobs.gpus['labs/gpu/batch']!;
     const kube = () => runtime.clusters.byId.get('kube')!;
@@ -58,6 +59,19 @@ test(
     const acts = await runtime.store.acts(200);
     expect(acts.some(({ what, who }) => /requeue \d+ jobs/.test(what) && who === 'planner')).toBe(true);
 
+    // Kueue starts nothing beyond the watts that the plan leaves the work there.
+    await until('a quota of power as the plan has it', async () => {
+      const path = '/apis/kueue.x-k8s.io/v1beta1/clusterqueues/main';
+      const answer = await fetch(`http://127.8.0.2:${6_444 + OFFSET}${path}`);
+      const text = JSON.stringify(await answer.json());
+      const { setKw } = runtime.powerBudgets.of('kube') ?? { setKw: null };
+      const isSet = setKw !== null && text.includes(`"nominalQuota":"${Math.floor(setKw * 1000)}"`);
+      return isSet && /"busbar\/quota-before":"\d+"/.test(text);
+    });
+    expect((await runtime.store.acts(200)).some(({ what }) => /^set a power budget of .* kW to kube$/.test(what))).toBe(
+      true,
+    );
+
     // An API server that falls silent is told, and nothing is done to what cannot be seen.
     sim.inject({ target: 'kube', fault: 'refused' });
     await until('the failure is told', () => kube().failure !== undefined);
@@ -67,6 +81,7 @@ test(
 
     await until('the price down', () => price(site)! < 400);
     await until('simulation work back', () => simulation().held === 0 && simulation().running >= 16);
+    await until('the budget released', () => runtime.powerBudgets.of('kube') === undefined);
     for (const { jobs } of site.truths) {
       expect(jobs.gpus['h100/reserved']!.running).toBeGreaterThanOrEqual(16);
       expect(jobs.gpus['h100/reserved']!.held).toBe(0);

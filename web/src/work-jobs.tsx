@@ -11,7 +11,8 @@ const MOST = 12;
 const rank = ({ measured: { isStuck, idleGpus, powerW } }: ClusterJobView): number =>
   (isStuck === true ? 2e9 : (idleGpus ?? 0) > 0 ? 1e9 : 0) + (powerW ?? 0);
 
-function Mark({ measured: { isStuck, idleGpus } }: ClusterJobView) {
+function Mark({ state, measured: { isStuck, idleGpus } }: ClusterJobView) {
+  if (state === 'paused') return <span className="muted">paused: it keeps its GPUs and does no work</span>;
   if (isStuck === true) return <span className="text-degraded">stuck: draws no more than idle GPUs</span>;
   if (known(idleGpus) && idleGpus > 0) return <span className="text-degraded">{plural(idleGpus, 'GPU')} idle</span>;
   return null;
@@ -51,7 +52,9 @@ function JobRow({ job }: { job: ClusterJobView }) {
 /** Running jobs with what their GPUs are measured to draw and do. */
 export function MeasuredJobs({ wanted }: { wanted: boolean }) {
   const page = useJobs(wanted);
-  const running = (page.data?.jobs ?? []).filter(({ state }) => state === 'running').sort((a, b) => rank(b) - rank(a));
+  const running = (page.data?.jobs ?? [])
+    .filter(({ state }) => state === 'running' || state === 'paused')
+    .sort((a, b) => rank(b) - rank(a));
   if (page.error !== null) return <Trouble {...explain(page.error)} onRetry={() => void page.refetch()} />;
   if (running.length === 0) return null;
   return (

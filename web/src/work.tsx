@@ -10,11 +10,11 @@ type Work = Overview['work'][number];
 function GpuBar({ work, scale }: { work: Work; scale: number }) {
   const parts = [
     ['running', work.runningGpus],
-    ['held', work.heldGpus],
+    ['held', (work.heldGpus ?? 0) + (work.pausedGpus ?? 0)],
     ['queued', work.queuedGpus],
   ] as const;
   if (!known(work.runningGpus)) return <span className="muted">unknown until the scheduler answers</span>;
-  const label = `${number(work.runningGpus)} running, ${number(work.queuedGpus)} queued, ${number(work.heldGpus)} held, ${number(work.committedGpus)} committed`;
+  const label = `${number(work.runningGpus)} running, ${number(work.queuedGpus)} queued, ${number(work.heldGpus)} held, ${number(work.pausedGpus)} paused, ${number(work.committedGpus)} committed`;
   return (
     <span className="gpu-bar" role="img" aria-label={label} title={label}>
       {parts.map(([key, n]) =>
@@ -31,7 +31,7 @@ function GpuBar({ work, scale }: { work: Work; scale: number }) {
 
 function WorkRow({ work, scale }: { work: Work; scale: number }) {
   const short = known(work.runningGpus) ? work.committedGpus - work.runningGpus : 0;
-  const failing = short > 0 && (work.queuedGpus ?? 0) + (work.heldGpus ?? 0) > 0;
+  const failing = short > 0 && (work.queuedGpus ?? 0) + (work.heldGpus ?? 0) + (work.pausedGpus ?? 0) > 0;
   return (
     <tr>
       <th scope="row">

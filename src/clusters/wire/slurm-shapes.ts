@@ -193,8 +193,9 @@ const STATES: Readonly<Record<string, JobState>> = {
   RUNNING: 'running',
   RESIZING: 'running',
   SIGNALING: 'running',
-  STOPPED: 'running',
-  SUSPENDED: 'running',
+  // By a signal it keeps its CPUs, suspended it gives them to others; its GPUs it keeps either way.
+  STOPPED: 'paused',
+  SUSPENDED: 'paused',
   COMPLETING: 'ending',
   STAGE_OUT: 'ending',
   COMPLETED: 'done',
@@ -238,6 +239,7 @@ export function toJob(job: z.output<typeof slurmJob>, classes: readonly WorkClas
 function jobState([word = '', ...flags]: readonly string[], reason: string): JobState {
   if (flags.some((flag) => flag.toUpperCase() === 'COMPLETING')) return 'ending';
   const state = STATES[word.toUpperCase()] ?? 'failed';
+  if (state === 'running' && flags.some((flag) => flag.toUpperCase() === 'STOPPED')) return 'paused';
   return state === 'pending' && reason.startsWith('JobHeld') ? 'held' : state;
 }
 

@@ -280,7 +280,7 @@ describe('scontrol', () => {
 
   test.each(['1; reboot', '-1', '1 state=down', '', '1\n2'])('no job is named %j', async (id) => {
     const { cluster, programs, asked } = openWith(plain, settings);
-    for (const act of ['requeue', 'cancel', 'hold', 'release'] as const)
+    for (const act of ['requeue', 'cancel', 'hold', 'release', 'pause', 'unpause'] as const)
       await expect(cluster[act]!(id)).rejects.toMatchObject({
         kind: 'refused',
         message: expect.stringMatching(/no number of a job/),

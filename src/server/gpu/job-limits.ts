@@ -4,6 +4,7 @@ import { limitGang, undoGang, type GangMember } from '../../control/gang.ts';
 import { mayAct, mustAct, type Trust } from '../../control/trust.ts';
 import {
   Fault,
+  holdsGpus,
   isOfClass,
   MINUTE,
   siteMs,
@@ -245,14 +246,14 @@ export function createJobLimits(options: {
       const cluster = clusters.get(one.clusterId);
       if (!one.isOver && cluster?.failure !== undefined) continue;
       const job = cluster?.reading?.jobs.find(({ id }) => id === one.jobId);
-      const isEnded = job === undefined || (job.state !== 'running' && job.state !== 'ending');
+      const isEnded = job === undefined || !holdsGpus(job);
       if (one.isOver || isEnded) {
         // Setting back what a person had limited is no new decision: in shadow it waits.
         if (!mayAct(options.trust(), true)) continue;
         if (!one.isOver)
           record('busbar', `let job ${one.clusterId}/${one.jobId} go`, 'it runs no more on these servers');
         await undo(one);
-      } else if (one.seen === null) seen(one, job);
+      } else if (one.seen === null && job.state !== 'paused') seen(one, job);
     }
   }
 

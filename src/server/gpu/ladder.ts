@@ -180,7 +180,9 @@ function nodeRung(
 ): RungFacts[] {
   if (handle.powerDown === undefined || node.state !== 'idle' || node.isOff || member === undefined) return [];
   const floorW = gpus.truth.floorW(member.machine.id);
-  const watts = floorW === undefined ? undefined : floorW * node.gpus;
+  const learned = node.gpuModel === undefined ? undefined : gpus.effects.of('power-off', node.gpuModel);
+  const wattsPerGpu = learned?.wattsPerGpu ?? floorW;
+  const watts = wattsPerGpu === undefined ? undefined : wattsPerGpu * node.gpus;
   return [
     {
       kind: 'power-off',
@@ -191,8 +193,8 @@ function nodeRung(
       gpus: node.gpus,
       nodes: [node.name],
       watts,
-      wattsBasis: watts === undefined ? undefined : 'measured',
-      seconds: undefined,
+      wattsBasis: watts === undefined ? undefined : learned === undefined ? 'measured' : 'learned',
+      seconds: learned?.seconds,
       usd: 0,
       lost: undefined,
       by: 'person',

@@ -1,4 +1,4 @@
-import type { ClusterNode, GpuReading, Job } from '../../model/index.ts';
+import { holdsGpus, type ClusterNode, type GpuReading, type Job } from '../../model/index.ts';
 
 /** A server as its scheduler has it, and what runs there. */
 export interface NodeJobs {
@@ -26,7 +26,7 @@ export interface Shares {
 
 export const startKey = (clusterId: string, { id, startedAt }: Job): string => `${clusterId}/${id} ${startedAt ?? 0}`;
 
-/** Running jobs by the address of the server they are on: what the site file and the schedulers both know a server by. */
+/** Jobs that have GPUs by the address of the server they are on: what the site file and the schedulers both know a server by. */
 export function nodesByAddress(
   clusters: Iterable<{
     readonly id: string;
@@ -38,8 +38,7 @@ export function nodesByAddress(
     if (reading === undefined) continue;
     const running = new Map<string, Job[]>();
     for (const job of reading.jobs)
-      if (job.state === 'running' || job.state === 'ending')
-        for (const name of job.nodes) running.set(name, [...(running.get(name) ?? []), job]);
+      if (holdsGpus(job)) for (const name of job.nodes) running.set(name, [...(running.get(name) ?? []), job]);
     for (const node of reading.nodes)
       byAddress.set(node.address, { clusterId: id, node, jobs: running.get(node.name) ?? [] });
   }

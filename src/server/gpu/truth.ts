@@ -274,7 +274,8 @@ export function createGpuTruth(options: GpuTruthOptions): GpuTruth {
     },
     job(clusterId, job) {
       const key = startKey(clusterId, job);
-      const drawn = job.state === 'running' ? powerOf(key, job) : undefined;
+      const drawn = job.state === 'running' || job.state === 'paused' ? powerOf(key, job) : undefined;
+      const isPaused = job.state === 'paused';
       const now = options.siteNow();
       const since = atFloorSince.get(key);
       const idle = drawn?.parts.map(({ share, observed }) => idleCount(share, observed, now));
@@ -286,9 +287,11 @@ export function createGpuTruth(options: GpuTruthOptions): GpuTruth {
         ...energyTold(energies.get(`${clusterId}/${job.id}`)),
         floorW: idleW,
         flexibleW: powerW === undefined || idleW === undefined ? undefined : Math.max(0, powerW - idleW),
-        idleGpus: idle === undefined ? undefined : sum(idle),
+        idleGpus: idle === undefined || isPaused ? undefined : sum(idle),
         isStuck:
-          powerW === undefined || idleW === undefined ? undefined : since !== undefined && now - since >= IDLE_MS,
+          powerW === undefined || idleW === undefined || isPaused
+            ? undefined
+            : since !== undefined && now - since >= IDLE_MS,
       };
     },
     gpusOf(clusterId, job) {

@@ -1,4 +1,4 @@
-import { HOUR, type Job, type SiteMs, type TenantBudget, type TenantQuota } from '../../model/index.ts';
+import { holdsGpus, HOUR, type Job, type SiteMs, type TenantBudget, type TenantQuota } from '../../model/index.ts';
 
 /** A job of a tenant that runs or waits, or was taken a moment ago. */
 export type OpenJob = Pick<Job, 'gpus' | 'startedAt' | 'timeLimitS' | 'state'> & {
@@ -20,8 +20,8 @@ export interface Standing {
   readonly open: readonly OpenJob[];
 }
 
-export const isOpen = ({ state }: Pick<Job, 'state'>): boolean =>
-  state === 'pending' || state === 'held' || state === 'running' || state === 'ending';
+export const isOpen = (job: Pick<Job, 'state'>): boolean =>
+  job.state === 'pending' || job.state === 'held' || holdsGpus(job);
 
 /** GPU-hours that a job may still use this month: to its limit of time, and without one to the end of the month. */
 function toCome(

@@ -19,6 +19,7 @@ const STATE_WORDS: Readonly<Record<ClusterJobView['state'], string>> = {
   pending: 'waits',
   held: 'held',
   running: 'runs',
+  paused: 'paused by the site',
   ending: 'ends',
   done: 'done',
   failed: 'failed',
