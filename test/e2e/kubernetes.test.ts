@@ -36,7 +36,7 @@ test(
   { timeout: LIMIT_MS },
   async () => {
     const from = '2026-03-24T01:48:00Z';
-    const site = await live({ offset: OFFSET, from, speed: 90, adjust: withKubernetes });
+    const site = await live({ offset: OFFSET, from, speed: 60, adjust: withKubernetes });
     const { runtime, sim } = site;
     const simulation = () => sim.truth().jobs.gpus['labs/gpu/batch']!;
     const kube = () => runtime.clusters.byId.get('kube')!;
