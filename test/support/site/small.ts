@@ -30,6 +30,7 @@ export interface RawSite {
     classes: { id: string; committedGpus?: number; usdPerGpuHour: unknown; interruptUsdPerGpu?: number }[];
   }[];
   leases: { chips: number }[];
+  contracts?: object[];
   tenants?: object[];
   pools: { id: string; url: string; worker: string; probe?: object }[];
   plant?: object[];
