@@ -158,15 +158,20 @@ test('a node with a job, on its way, drained, or switched off by a person is lef
   expect(byHand.sent).toEqual([]);
 });
 
-test('a node that is not switched off is tried again; without power saving what is off comes back', async () => {
+test('a node that is not switched off is tried again after its dwell; without power saving what is off comes back', async () => {
   const b = bench();
   b.fail(new Fault('refused', 'Slurm did nothing'));
   await b.plan(8);
   b.fail(undefined);
-  await b.plan(8);
-  expect(b.sent).toEqual(['off n1 planner', 'off n2 planner', 'off n1 planner', 'off n2 planner']);
+  await b.plan(24);
+  b.pass(59);
+  await b.plan(16);
+  expect(b.sent).toEqual(['off n1 planner', 'off n2 planner', 'off n3 planner']);
+  b.pass(2);
+  await b.plan(0);
+  expect(b.sent.slice(3)).toEqual(['off n1 planner', 'off n2 planner']);
   Object.assign(b.site.clusters[0]!, { powerSaving: undefined });
-  b.offs.set('n3', { clusterId: 'hpc', node: 'n3', who: 'ann', stage: 'off' } as NodeOff);
+  b.offs.set('n4', { clusterId: 'hpc', node: 'n4', who: 'ann', stage: 'off' } as NodeOff);
   await b.plan(8);
-  expect(b.sent.slice(4)).toEqual(['on n1 planner', 'on n2 planner']);
+  expect(b.sent.slice(5)).toEqual(['on n3 planner', 'on n1 planner', 'on n2 planner']);
 });

@@ -46,7 +46,7 @@ export function createPowerSaving(options: {
   siteNow(): SiteMs;
 }): PowerSaving {
   const { gpus, nodePower, siteNow } = options;
-  /** When a node was last seen off: it came on after that. */
+  /** When a node was last seen off, or would not go: it is on since. */
   const offAt = new Map<string, SiteMs>();
   let told: readonly SavingProposal[] = [];
 
@@ -160,8 +160,9 @@ export function createPowerSaving(options: {
         try {
           await nodePower[to]({ clusterId, node, who: PLANNER, why });
         } catch (error) {
-          // It stays as it is, which its command says, and the next plan looks again.
+          // It stays as it is, which its command says; one that did not go is left alone for its dwell, one that did not come is not.
           asFault(error);
+          if (to === 'off') offAt.set(`${clusterId}/${node}`, siteNow());
         }
       }
     },

@@ -418,6 +418,12 @@ test.each<[string, (raw: Raw) => void, RegExp]>([
     /^leases\.0\.until: /m,
   ],
   [
+    'power saving of a cluster that switches no nodes',
+    (raw) =>
+      void Object.assign(raw['clusters']![0]!, { driver: 'local', powerSaving: { bootMinutes: 8, wakeCostUsd: 1 } }),
+    /^clusters\.0\.powerSaving: local switches no nodes off, expected it only with driver: slurm$/,
+  ],
+  [
     'preemptible work that may not be interrupted',
     (raw) => {
       const { classes } = raw['clusters']![0] as unknown as { classes: Record<string, unknown>[] };

@@ -62,6 +62,7 @@ export function crossIssues(site: unknown): SiteIssue[] {
   interruptions(site, tell);
   nodeRoles(site, tell);
   kubernetesClasses(site, tell);
+  powerSavings(site, tell);
   powerCurves(site, tell);
   servingClasses(site, tell);
   addresses(site, tell);
@@ -277,6 +278,15 @@ function kubernetesClasses(site: Raw, tell: Tell): void {
           `"${partition}" is nowhere in a Kubernetes, expected NAMESPACE or NAMESPACE/QUEUE, with * for any`,
         );
     }
+}
+
+/** What cannot be done must not be asked for and silently left out. */
+function powerSavings(site: Raw, tell: Tell): void {
+  for (const { index, entry } of entries(site, 'clusters')) {
+    const { driver, powerSaving } = entry;
+    if (powerSaving !== undefined && typeof driver === 'string' && driver !== 'slurm')
+      tell(['clusters', index, 'powerSaving'], `${driver} switches no nodes off, expected it only with driver: slurm`);
+  }
 }
 
 /** There is one series of requests, and a plan keeps to a latency target only for what it costs to miss it. */
