@@ -1,6 +1,7 @@
 import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Truth } from '../../../sim/truth.ts';
 import type { ClockSetting } from '../../../src/model/index.ts';
 import { ROOT, type SmallFiles } from './small.ts';
@@ -20,14 +21,26 @@ export interface Process {
   kill(): Promise<void>;
 }
 
+/** What a process is started with besides. */
+export interface Extra {
+  /** Files loaded before anything else, in each of its threads. */
+  readonly imports?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts a TypeScript file and resolves with its `ready` message. */
 async function start(
   file: string,
   options: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
+  { imports = [], env = {} }: Extra = {},
 ): Promise<Process & { readonly ready: unknown }> {
   const args = [...Object.entries(options).map(([name, value]) => `--${name}=${value}`), ...flags];
-  const child = fork(join(ROOT, file), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+  const child = fork(join(ROOT, file), args, {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: imports.flatMap((one) => ['--import', pathToFileURL(one).href]),
+    env: { ...process.env, ...env },
+  });
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const kill = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
@@ -78,7 +91,10 @@ export interface ServerProcess extends Process {
 
 export const storeFile = ({ files }: Settings): string => join(files.folder, 'data', 'busbar.sqlite');
 
-export async function startServerProcess({ files, clock, offset, port }: Settings): Promise<ServerProcess> {
+export async function startServerProcess(
+  { files, clock, offset, port }: Settings,
+  extra: Extra = {},
+): Promise<ServerProcess> {
   const options = {
     site: files.site,
     data: join(files.folder, 'data'),
@@ -87,7 +103,7 @@ export async function startServerProcess({ files, clock, offset, port }: Setting
     'port-offset': String(offset),
     log: 'error',
   };
-  const process = await start('src/server/main.ts', options, ['--emulated']);
+  const process = await start('src/server/main.ts', options, ['--emulated'], extra);
   return { ...process, url: (process.ready as { url: string }).url };
 }
 

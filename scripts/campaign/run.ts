@@ -1,0 +1,260 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { RAMP_DOWN_S, RELOAD_S } from '../../sim/miner-commands.ts';
+import { intervalPage, machinePage } from '../../src/model/api.ts';
+import { localToken, runBusbar } from '../../test/support/site/cli.ts';
+import { storeFile } from '../../test/support/site/processes.ts';
+import { FAULTS, type CampaignFault } from './faults.ts';
+import { commandsOnDisk, watchIntervals, watchLoads } from './invariants.ts';
+import { CHEAP_USD_PER_MWH, openWorld, type CampaignWorld } from './world.ts';
+
+export interface CampaignOptions {
+  /** Emulated hours for which things go wrong. */
+  readonly hours: number;
+  readonly seed: number;
+  /** Site seconds to one of the wall. */
+  readonly speed: number;
+  /** How many faults are begun in that time. */
+  readonly faults: number;
+  readonly offset: number;
+  say(text: string): void;
+}
+
+export interface CampaignReport {
+  readonly seed: number;
+  readonly hours: number;
+  readonly speed: number;
+  readonly faults: number;
+  readonly byFault: Readonly<Record<string, number>>;
+  /** Kinds that could not be tried on this host. */
+  readonly leftOut: readonly string[];
+  readonly holds: number;
+  readonly stops: number;
+  readonly looks: number;
+  readonly intervals: number;
+  /** Site seconds for which each breaker's load stood above its rating at the longest, and how many it may. */
+  readonly longestOverS: Readonly<Record<string, number>>;
+  readonly mostOverS: number;
+  readonly settledAfterS: number | null;
+  /** What must be so and was not; none where the site kept it all. */
+  readonly broken: readonly string[];
+}
+
+const LOOK_MS = 200;
+/** The guard looks once a second, at meters that are read once a second, and tells machines within another. */
+const GUARD_S = 3;
+const SETTLE_MS = 300_000;
+const HELD = 'a-s21';
+
+/** Park and Miller's generator: the same seed draws the same faults. */
+function seeded(seed: number): () => number {
+  let state = (seed % 2_147_483_646) + 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
+
+function draw(random: () => number): CampaignFault {
+  const all = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+  let at = random() * all;
+  return FAULTS.find(({ weight }) => (at -= weight) < 0) ?? FAULTS[0]!;
+}
+
+/** Lets everything go wrong for a while, at once and one after the other, and holds the site against what must be so. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
+  const { hours, seed, speed, say } = options;
+  const random = seeded(seed);
+  const world = await openWorld(speed, options.offset);
+  const mostOverS = GUARD_S * speed + Math.max(most(RAMP_DOWN_S), most(RELOAD_S));
+  const loads = watchLoads(mostOverS);
+  const intervals = watchIntervals();
+  const people = actOn(world);
+  const byFault: Record<string, number> = {};
+  const leftOut = new Set<string>();
+  let looks = 0;
+  const over = new AbortController();
+  const watch = (async () => {
+    while (!over.signal.aborted) {
+      loads.look(await world.sim.truth(), world.tripped);
+      looks += 1;
+      await pause(LOOK_MS);
+    }
+  })();
+  const reads = (async () => {
+    while (!over.signal.aborted) {
+      await told(world)
+        .then((list) => intervals.told(list))
+        .catch(() => undefined);
+      await pause(2_000);
+    }
+  })();
+  try {
+    await settled(world, SETTLE_MS);
+    say(`the site is as planned; ${options.faults} faults in ${hours} site hours begin`);
+    const endAt = performance.now() + (hours * 3_600_000) / speed;
+    const acts = people.act(() => performance.now() < endAt, random);
+    const undoing: Promise<void>[] = [];
+    const begun = performance.now();
+    for (let n = 0; n < options.faults; n += 1) {
+      const dueAt = begun + ((endAt - begun) * n) / options.faults;
+      if (performance.now() < dueAt) await pause(dueAt - performance.now());
+      const fault = draw(random);
+      const lastsMs = 1_000 * (fault.lastsS[0] + random() * (fault.lastsS[1] - fault.lastsS[0]));
+      const end = await fault.begin(world, random);
+      if (end === undefined) {
+        if (fault.name === 'the disk is full' && world.fillDisk === undefined) leftOut.add(fault.name);
+        n -= 1;
+        continue;
+      }
+      byFault[fault.name] = (byFault[fault.name] ?? 0) + 1;
+      undoing.push(pause(lastsMs).then(end));
+      if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${loads.broken.length + people.broken.length} broken rules`);
+    }
+    await Promise.all([acts, ...undoing]);
+    say('all faults are over: waiting until the site is as planned');
+    world.prices.usdPerMwh = CHEAP_USD_PER_MWH;
+    const settledAfterMs = await settled(world, SETTLE_MS);
+    over.abort();
+    await Promise.all([watch, reads]);
+    const audit = await verified(world);
+    return {
+      seed,
+      hours,
+      speed,
+      faults: Object.values(byFault).reduce((sum, count) => sum + count, 0),
+      byFault,
+      leftOut: [...leftOut],
+      holds: people.holds(),
+      stops: people.stops(),
+      looks,
+      intervals: intervals.count(),
+      longestOverS: Object.fromEntries([...loads.longestOverS].map(([id, s]) => [id, Math.round(s)])),
+      mostOverS,
+      settledAfterS: settledAfterMs === undefined ? null : Math.round(settledAfterMs / 1_000),
+      broken: [
+        ...loads.broken,
+        ...people.broken,
+        ...intervals.broken,
+        ...intervals.onDisk(storeFile(world.settings)),
+        ...audit,
+        ...(settledAfterMs === undefined ? [`not every machine came back: ${await whatIsLeft(world)}`] : []),
+      ],
+    };
+  } finally {
+    over.abort();
+    await Promise.allSettled([watch, reads]);
+    await world.close();
+  }
+}
+
+const most = ({ least, more }: { readonly least: number; readonly more: number }): number => least + more;
+
+const told = async (world: CampaignWorld) => {
+  const server = await world.serverUp();
+  const reply = await fetch(`${server.url}/api/v1/intervals?limit=500`, { signal: AbortSignal.timeout(5_000) });
+  return intervalPage.parse(await reply.json()).intervals;
+};
+
+const machines = async (world: CampaignWorld) => {
+  const server = await world.serverUp();
+  const reply = await fetch(`${server.url}/api/v1/machines?limit=500`, { signal: AbortSignal.timeout(5_000) });
+  return machinePage.parse(await reply.json()).machines.filter(({ kind }) => kind === 'asic');
+};
+
+/** @returns after how long every miner was seen as it is wanted, some of them at work; undefined: not in that time */
+async function settled(world: CampaignWorld, withinMs: number): Promise<number | undefined> {
+  const began = performance.now();
+  while (performance.now() - began < withinMs) {
+    const rows = await machines(world).catch(() => []);
+    const isThere = rows.every(({ mode, wanted, skipped }) => mode !== null && mode === wanted && skipped === null);
+    if (rows.length > 0 && isThere && rows.some(({ mode }) => mode !== 'sleep')) return performance.now() - began;
+    await pause(1_000);
+  }
+  return undefined;
+}
+
+async function whatIsLeft(world: CampaignWorld): Promise<string> {
+  const rows = await machines(world).catch(() => []);
+  return rows
+    .filter(({ mode, wanted, skipped }) => mode !== wanted || skipped !== null)
+    .slice(0, 5)
+    .map(({ id, mode, wanted, skipped }) => `${id} is ${mode} and not ${wanted} (${JSON.stringify(skipped)})`)
+    .join('; ');
+}
+
+async function verified(world: CampaignWorld): Promise<string[]> {
+  const data = `${world.settings.files.folder}/data`;
+  const server = await world.serverUp();
+  const { out, err } = await runBusbar(['audit', 'verify', '--data', data, '--json'], {
+    url: server.url,
+    token: localToken(world.settings),
+  });
+  if (out === '') return [`the audit log could not be verified: ${err}`];
+  const { whole, broken } = JSON.parse(out) as { whole: boolean; broken: string[] };
+  return whole ? [] : broken.map((sentence) => `audit: ${sentence}`);
+}
+
+/** What people do meanwhile: a cohort is held and let go, everything is stopped and released. */
+function actOn(world: CampaignWorld) {
+  const broken: string[] = [];
+  let holds = 0;
+  let stops = 0;
+  const busbar = async (...args: readonly string[]) => {
+    const server = await world.serverUp();
+    return runBusbar(args, { url: server.url, token: localToken(world.settings) });
+  };
+  const disk = commandsOnDisk(storeFile(world.settings));
+  const onRecord = 2_000;
+
+  /** Whatever stands in the way, what was asked for is taken back in the end. */
+  async function takeBack(subject: string): Promise<void> {
+    for (;;) {
+      const { status, err } = await busbar('release', subject, '--why', 'the campaign goes on').catch(() => ({
+        status: 1,
+        err: '',
+      }));
+      if (status === 0 || /no such|not held|nothing|404/i.test(err)) return;
+      await pause(1_000);
+    }
+  }
+
+  async function holdAwhile(lastsMs: number): Promise<void> {
+    const { status } = await busbar('hold', HELD, '--why', 'the campaign looks');
+    if (status !== 0) return takeBack(HELD);
+    holds += 1;
+    // What was told before is on the disk by then.
+    await pause(onRecord);
+    const from = disk.newest();
+    await pause(lastsMs);
+    const to = disk.newest();
+    if (from !== undefined && to !== undefined) broken.push(...disk.wakesAfter(from, to, HELD));
+    await takeBack(HELD);
+  }
+
+  async function stopAwhile(lastsMs: number): Promise<void> {
+    const { status, out } = await busbar('stop', '--yes', '--no-wait', '--why', 'the campaign looks', '--json');
+    const id = status === 0 ? (JSON.parse(out) as { id?: string }).id : undefined;
+    if (id === undefined) return;
+    stops += 1;
+    await pause(onRecord);
+    const from = disk.newest();
+    await pause(lastsMs);
+    const to = disk.newest();
+    if (from !== undefined && to !== undefined)
+      for (const group of ['a-s21', 'd-s21xp']) broken.push(...disk.wakesAfter(from, to, group));
+    await takeBack(id);
+  }
+
+  return {
+    broken,
+    holds: () => holds,
+    stops: () => stops,
+    async act(goesOn: () => boolean, random: () => number): Promise<void> {
+      while (goesOn()) {
+        await pause(5_000 + 10_000 * random());
+        const lastsMs = 6_000 + 12_000 * random();
+        await (random() < 0.6 ? holdAwhile(lastsMs) : stopAwhile(lastsMs)).catch(() => undefined);
+      }
+    },
+  };
+}
