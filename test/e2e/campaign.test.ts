@@ -7,7 +7,7 @@ test('a short campaign of faults breaks no rule, and the site comes back', { tim
     seed: 5,
     speed: 10,
     faults: 40,
-    offset: 14_940,
+    offset: 16_060,
     say: () => {},
   });
   expect(report.broken).toEqual([]);
