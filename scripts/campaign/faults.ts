@@ -1,7 +1,6 @@
 import { luxos } from '../../src/drivers/luxos.ts';
 import { openDriverWorld } from '../../src/drivers/wire/world.ts';
-import { siteMs, wallMs } from '../../src/model/index.ts';
-import { childrenOf } from '../../test/support/site/processes.ts';
+import { guardView, siteMs, wallMs } from '../../src/model/index.ts';
 import { CHEAP_USD_PER_MWH, type CampaignWorld } from './world.ts';
 
 /** One way in which a site goes wrong. */
@@ -40,12 +39,19 @@ function inject(world: CampaignWorld, targets: readonly string[], fault: string)
   return () => void tell('clear');
 }
 
-/** The guard, or the thread of another process of the server: its first child. */
-function killChild(world: CampaignWorld, signal: NodeJS.Signals): number | undefined {
-  const pid = world.server()?.child.pid;
-  const child = pid === undefined ? undefined : childrenOf(pid)[0];
-  if (child !== undefined) process.kill(child, signal);
-  return child;
+/** @returns the guard that was told; undefined where none is known now */
+async function tellGuard(world: CampaignWorld, signal: NodeJS.Signals): Promise<number | undefined> {
+  const url = world.server()?.url;
+  if (url === undefined) return undefined;
+  try {
+    const reply = await fetch(`${url}/api/v1/guard`, { signal: AbortSignal.timeout(1_000) });
+    const { pid } = guardView.parse(await reply.json());
+    if (pid !== null) process.kill(pid, signal);
+    return pid ?? undefined;
+  } catch {
+    // The server stands still, or the guard has just ended.
+    return undefined;
+  }
 }
 
 /** Somebody at the machines' own pages wakes all miners of hall a, whatever anybody wants. */
@@ -154,14 +160,14 @@ export const FAULTS: readonly CampaignFault[] = [
     name: 'the guard is killed',
     weight: 4,
     lastsS: [0, 1],
-    begin: async (world) => (killChild(world, 'SIGKILL') === undefined ? undefined : NOTHING),
+    begin: async (world) => ((await tellGuard(world, 'SIGKILL')) === undefined ? undefined : NOTHING),
   },
   {
     name: 'the guard stands still',
     weight: 2,
     lastsS: [2, 8],
     async begin(world) {
-      const pid = killChild(world, 'SIGSTOP');
+      const pid = await tellGuard(world, 'SIGSTOP');
       if (pid === undefined) return undefined;
       return () => {
         try {

@@ -12,8 +12,11 @@ import { freePort, ROOT, writeSmallSite } from '../../test/support/site/small.ts
 import { openPrices, type PriceServer } from './prices.ts';
 import { TROUBLES_FILE, type Troubles } from './troubles.ts';
 
-/** Of each hall: all of its miners awake draw more than its breaker carries, so that there is something to keep within. */
-export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.1, d: 0.11, e: 0.11 };
+/**
+ * Of each hall. All miners of hall a awake draw more than its breaker carries, so that there is something to keep within; their firmware stays
+ * asleep after an outage. That of hall d boots unasked and answers nothing while it does: no breaker is right that does not carry that.
+ */
+export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.1, d: 0.2, e: 0.11 };
 export const CONNECTION_MW = 0.4;
 export const CHEAP_USD_PER_MWH = 12;
 const START = Date.parse('2026-03-23T20:01:00Z');

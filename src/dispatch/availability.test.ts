@@ -64,6 +64,21 @@ describe('minimum availability', () => {
     expect(planned(site([credit(21, 150)])).notes).toEqual([]);
   });
 
+  test('no credit buys a watt beyond the ramp that the grid allows', () => {
+    // 30 kW more in each hour: 120 GPU-hours are missed on the way up, whatever they cost.
+    const ramped = (credits: readonly Credit[]): Snapshot => {
+      const snapshot = site(credits);
+      return { ...snapshot, connection: { ...snapshot.connection, importW: 0, rampWPerMinute: 500 } };
+    };
+    const importKw = (credits: readonly Credit[]) =>
+      planned(ramped(credits), [50, 50, 50, 50]).steps.map(({ importW }) => Math.round(importW / 1e3));
+    for (const usd of [1, 20_000, 5e6]) {
+      expect(importKw([credit(usd, 50)])).toEqual(importKw([]));
+      expect(importKw([credit(usd, 119.9)])).toEqual(importKw([]));
+    }
+    for (const [i, kw] of importKw([credit(5e6, 50)]).entries()) expect(kw).toBeLessThanOrEqual(30 * (i + 1));
+  });
+
   test('a credit that is due already costs nothing more', () => {
     expect(working(site([credit(500, undefined)]))).toEqual([100, 0, 0, 100]);
   });

@@ -13,11 +13,14 @@ export interface CreditAtStake extends HorizonMonth {
   readonly mostGpuHours: number;
 }
 
-/** Credits that a plan for a class of work decides on: not those that are due whatever it does, nor those out of its reach. */
+/**
+ * Credits that a plan for a class of work decides on: not those that are due whatever it does, nor those out of its reach. None where the grid
+ * allows a ramp: a credit that comes whole is worth more than the price of that rule for the last watt it wants, and no money buys that one.
+ */
 export function creditsAtStake(problem: Problem, i: number): CreditAtStake[] {
   const { facts, reservedGpus } = problem.work[i]!;
   const { availability } = facts;
-  if (availability === undefined) return [];
+  if (availability === undefined || problem.snapshot.connection.rampWPerMinute !== undefined) return [];
   return monthsOf(problem, availability.monthEndsAt).flatMap((month) => {
     const mostGpuHours = gpuHoursOf(problem, month.steps, reservedGpus);
     return availability.credits.flatMap(({ usd, leftGpuHours: left, nextGpuHours }, k) => {

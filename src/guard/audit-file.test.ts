@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -55,4 +64,20 @@ test('a line that a crash cut short was never told: the record goes on without i
   appendFileSync(file, '{"seq":');
   const b = openAuditFile(file, unixNow).append('two', 'because');
   expect(readAudit(readFileSync(file, 'utf8'))).toEqual([a, b]);
+});
+
+test('what the disk does not take keeps nobody from going on, and is written when it does', () => {
+  const { file } = place();
+  const record = openAuditFile(file, unixNow);
+  const a = record.append('one', 'because');
+  // As a full disk: nothing can be opened for writing there.
+  renameSync(file, `${file}.aside`);
+  mkdirSync(file);
+  const b = record.append('two', 'because');
+  const c = record.append('three', 'because');
+  expect(record.after(a.seq, 10)).toEqual([b, c]);
+  rmSync(file, { recursive: true });
+  renameSync(`${file}.aside`, file);
+  expect(record.after(0, 10)).toEqual([a, b, c]);
+  expect(readAudit(readFileSync(file, 'utf8'))).toEqual([a, b, c]);
 });

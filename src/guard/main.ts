@@ -71,18 +71,28 @@ function hear(message: ToGuard): void {
   if (message.kind === 'end') return end('the server told it to');
   if (message.kind === 'beat') return watch.hear(message);
   if (message.kind === 'stop') return stopAll(message);
-  writeFileSync(`${briefFile}.new`, JSON.stringify(message), { flush: true });
-  renameSync(`${briefFile}.new`, briefFile);
   watch.follow(message);
+  onDisk(() => {
+    writeFileSync(`${briefFile}.new`, JSON.stringify(message), { flush: true });
+    renameSync(`${briefFile}.new`, briefFile);
+  });
+}
+
+/** What cannot be written is done all the same; a brief comes again, and of a stop the record says so. */
+function onDisk(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    audit.append('the disk takes nothing', String(error));
+  }
 }
 
 /** Kept on disk: a guard that is started again does not let go. */
 function stopAll({ stop, who, why }: Extract<ToGuard, { kind: 'stop' }>): void {
   audit.append(stop ? `${who} stops everything at the guard` : `${who} lets everything go at the guard`, why);
   const by = stop ? `${who}: ${why}` : undefined;
-  if (by === undefined) rmSync(stopFile, { force: true });
-  else writeFileSync(stopFile, by, { flush: true });
   watch.stopAll(by);
+  onDisk(() => (by === undefined ? rmSync(stopFile, { force: true }) : writeFileSync(stopFile, by, { flush: true })));
 }
 
 /** The last brief; one that cannot be read is as none, and the server gives another. */

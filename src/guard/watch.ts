@@ -14,7 +14,7 @@ export interface Watch {
   second(): Promise<void>;
   state(): Pick<
     GuardState,
-    'briefMadeAtUnixMs' | 'loads' | 'noWakes' | 'underway' | 'failed' | 'wouldShed' | 'stopped' | 'audit'
+    'briefMadeAtUnixMs' | 'loads' | 'noWakes' | 'underway' | 'failed' | 'wouldShed' | 'stopped' | 'audit' | 'auditAfter'
   >;
   /** How long the server has been silent, milliseconds. */
   aloneMs(): number;
@@ -197,6 +197,7 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
       wouldShed: would,
       stopped: stopped ?? null,
       audit: [...audit.after(heard?.beat.auditSeq ?? Infinity, AUDIT_AT_ONCE)],
+      auditAfter: heard?.beat.auditSeq ?? null,
     }),
     aloneMs,
     close: () => devices.close(),

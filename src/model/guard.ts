@@ -146,6 +146,8 @@ export const guardState = z.strictObject({
   /** Who stopped everything at the guard itself, and why; null: nobody. */
   stopped: z.string().nullable(),
   audit: z.array(auditLine),
+  /** The entry before those of `audit`, as a server told it; null: none was heard. */
+  auditAfter: z.number().nullable(),
 });
 export type GuardState = z.output<typeof guardState>;
 

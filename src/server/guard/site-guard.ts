@@ -101,6 +101,8 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
       }
       state = next;
       heardAt = wallNow();
+      // The guard still goes by what an earlier server had heard and did not live to write down: what is missing comes with the next.
+      if (next.auditAfter === null || next.auditAfter > auditSeq) return;
       const fresh = next.audit.filter(({ seq }) => seq > auditSeq);
       if (fresh.length === 0) return;
       auditSeq = fresh.at(-1)!.seq;
