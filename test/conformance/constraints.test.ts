@@ -13,8 +13,8 @@ const files = readdirSync(folder)
   .filter((name) => name.endsWith('.ts') && name !== 'index.ts' && !name.endsWith('.test.ts'))
   .sort();
 
-/** The demo site with something for each constraint to bite on. */
-function fixture() {
+/** The demo site with something for each constraint to bite on. @param hasRamp where the grid allows one, no credit of an availability is weighed */
+function fixture(hasRamp: boolean) {
   const snapshot = demoSnapshot();
   const [first, second, ...rest] = snapshot.cohorts;
   const cohorts = [{ ...first!, held: true }, { ...second!, pinned: { normal: 5 }, responseSeconds: 40 }, ...rest];
@@ -24,7 +24,7 @@ function fixture() {
     minimumOnMs: 20 * MINUTE,
     minimumOffMs: 20 * MINUTE,
   };
-  const connection = { ...snapshot.connection, rampWPerMinute: 1e6, importW: 20e6 };
+  const connection = { ...snapshot.connection, rampWPerMinute: hasRamp ? 1e6 : undefined, importW: 20e6 };
   const demand = { usdPerMw: 9_000, intervalMs: 15 * MINUTE, billedW: 12e6, runningWh: 0 };
   const monthEndsAt = siteMs(snapshot.at + 20 * DAY);
   const tariff = { ...snapshot.tariff, demand: { ...demand, monthEndsAt }, coincidentUsdPerMw: 16_000 };
@@ -84,7 +84,7 @@ function fixture() {
   );
 }
 const size = (list: readonly Constraint[]): { rows: readonly string[]; columns: number } => {
-  const { model } = buildLp(fixture(), list);
+  const { model } = buildLp(fixture(!list.some(({ name }) => name === 'availability')), list);
   return { rows: nameTexts(model.rows()), columns: model.columns().seriesOf.length };
 };
 const bare = size([]);
