@@ -10,6 +10,7 @@ import { programPort } from '../../src/drivers/wire/program.ts';
 import { siteMs, wallMs, type Job, type WorkClass } from '../../src/model/index.ts';
 import { bareHost } from '../support/cluster-io.ts';
 import { until } from '../support/site/until.ts';
+import { rungsOnSlurm } from './slurm-rungs.ts';
 import { busbarOnSlurm } from './slurm-site.ts';
 
 /** The cluster `slurm` against Debian's Slurm with sixteen virtual nodes, and the programs of examples/jobs on it. */
@@ -359,3 +360,5 @@ const commands = (): string[] =>
         return [];
       }
     });
+
+describe.skipIf(INSTALLED === undefined)('and another after it', () => rungsOnSlurm());
