@@ -361,4 +361,6 @@ const commands = (): string[] =>
       }
     });
 
-describe.skipIf(INSTALLED === undefined)('and another after it', () => rungsOnSlurm());
+describe.skipIf(INSTALLED === undefined)('and another after it', () => {
+  rungsOnSlurm();
+});
