@@ -54,7 +54,9 @@ test(
     sim.send({ op: 'gpu-xid', n, gpu: 1, xid: 79 });
     await until('the node out of the plan', () => gpus().length === 1, 60_000);
     expect(gpus()[0]!.name).toBe(hung.nodes[0]);
-    expect(runtime.alarms().find(({ code }) => code === 'gpu-fault')).toMatchObject({ subject: `${machine} GPU 1` });
+    // Alarms are looked at once a second.
+    const alarm = await until('the alarm', () => runtime.alarms().find(({ code }) => code === 'gpu-fault'), 30_000);
+    expect(alarm).toMatchObject({ subject: `${machine} GPU 1` });
     expect((await page()).gpuFaults).toMatchObject([{ machine, gpu: 1, xid: 79 }]);
 
     expect(await ask('POST', '/machines/nobody/repaired', { why: 'a test' })).toMatchObject({ status: 404 });
