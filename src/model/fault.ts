@@ -22,6 +22,9 @@ export class Fault extends Error {
 export const isTransient = (kind: FaultKind): boolean =>
   kind === 'unreachable' || kind === 'timeout' || kind === 'garbled';
 
+/** After these nobody knows whether what was asked for was done. */
+export const isUnanswered = isTransient;
+
 /** Narrows anything thrown to a Fault; a bug of ours is thrown on. */
 export function asFault(error: unknown): Fault {
   if (error instanceof Fault) return error;

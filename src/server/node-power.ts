@@ -5,6 +5,7 @@ import {
   asFault,
   Fault,
   holdsGpus,
+  isUnanswered,
   MINUTE,
   siteMs,
   type ClusterNode,
@@ -16,6 +17,7 @@ import type { SiteCluster } from './clusters.ts';
 import type { Fleet, FleetMachine } from './fleet.ts';
 import type { Gpus } from './gpu/gpus.ts';
 import type { Journal } from './journal.ts';
+import { createKeptActs, type ActFacts } from './kept-acts.ts';
 
 /** Nodes that a person, or a plan that saves power, switches off through their scheduler, and on again. */
 export interface NodePower {
@@ -63,9 +65,6 @@ export const PLANNER = 'planner';
 const SEEN_SHARE = 0.5;
 /** A server takes minutes to end its operating system, or to test its memory. */
 const PATIENCE_MS = 20 * MINUTE;
-/** After these nobody knows whether the scheduler took it. */
-const UNANSWERED: ReadonlySet<Fault['kind']> = new Set(['unreachable', 'timeout', 'garbled']);
-
 export function createNodePower(options: {
   site(): Site;
   readonly fleet: Pick<Fleet, 'machines'>;
@@ -79,31 +78,15 @@ export function createNodePower(options: {
   keep(text: string): void;
 }): NodePower {
   const { fleet, siteNow } = options;
-  const nodes = new Map<string, NodeOff>(
-    options.before === undefined
-      ? []
-      : z
-          .array(keptOff)
-          .parse(JSON.parse(options.before))
-          .map((one) => [keyOf(one.clusterId, one.node), one]),
-  );
-  const changed = new Map<string, Command>();
-
-  const keep = (): void => options.keep(JSON.stringify([...nodes.values()]));
-  function tell(one: NodeOff, stage: Command['stage'], fault?: Fault['kind']): void {
-    const command = commandOf(one, stage, siteNow(), fault);
-    changed.set(command.id, command);
-  }
-  function put(one: NodeOff, stage?: Command['stage'], fault?: Fault['kind']): void {
-    nodes.set(keyOf(one.clusterId, one.node), one);
-    keep();
-    if (stage !== undefined) tell(one, stage, fault);
-  }
-  function drop(one: NodeOff, stage?: Command['stage'], fault?: Fault['kind']): void {
-    nodes.delete(keyOf(one.clusterId, one.node));
-    keep();
-    if (stage !== undefined) tell(one, stage, fault);
-  }
+  const nodes = createKeptActs<NodeOff>({
+    shape: keptOff,
+    keyOf: (one) => keyOf(one.clusterId, one.node),
+    factsOf,
+    siteNow,
+    before: options.before,
+    keep: options.keep,
+  });
+  const { put, drop, tell } = nodes;
   const record = (who: string, what: string, why: string, id: string): void =>
     options.journal.act({ id, at: siteNow(), who, what, why });
 
@@ -138,7 +121,8 @@ export function createNodePower(options: {
     const { powerDown, powerUp } = handle;
     if (powerDown === undefined || powerUp === undefined)
       throw new Fault('unsupported', `${clusterId} cannot switch nodes off from here (docs/clusters.md says what can)`);
-    if (nodes.has(keyOf(clusterId, name)) || found.node.isOff) throw new Fault('refused', `${name} is off already`);
+    if (nodes.get(keyOf(clusterId, name)) !== undefined || found.node.isOff)
+      throw new Fault('refused', `${name} is off already`);
     demandIdle(found);
     mustAct(options.trust(), `switch ${name} off`, who !== PLANNER);
     const now = siteNow();
@@ -164,7 +148,7 @@ export function createNodePower(options: {
       await powerDown.call(handle, name, why);
     } catch (error) {
       const fault = asFault(error);
-      if (!UNANSWERED.has(fault.kind)) drop(one, 'failed', fault.kind);
+      if (!isUnanswered(fault.kind)) drop(one, 'failed', fault.kind);
       throw fault;
     }
     if (nodes.get(keyOf(clusterId, name)) === one) put(one, 'acknowledged');
@@ -184,7 +168,7 @@ export function createNodePower(options: {
       await handle.powerUp(name);
     } catch (error) {
       const fault = asFault(error);
-      if (!UNANSWERED.has(fault.kind) && nodes.get(keyOf(clusterId, name)) === coming) staysOff(coming, fault.kind);
+      if (!isUnanswered(fault.kind) && nodes.get(keyOf(clusterId, name)) === coming) staysOff(coming, fault.kind);
       throw fault;
     }
     if (nodes.get(keyOf(clusterId, name)) === coming) put(coming, 'acknowledged');
@@ -233,10 +217,10 @@ export function createNodePower(options: {
     off,
     on,
     of: (clusterId, node) => nodes.get(keyOf(clusterId, node)),
-    list: () => [...nodes.values()],
+    list: nodes.all,
     look() {
       const clusters = new Map([...options.clusters()].map((one) => [one.id, one]));
-      for (const one of nodes.values()) {
+      for (const one of nodes.all()) {
         const cluster = clusters.get(one.clusterId);
         if (cluster === undefined) drop(one, one.seen === null ? 'superseded' : undefined);
         else if (cluster.failure === undefined && cluster.reading !== undefined && cluster.reading.at > one.stageAt)
@@ -246,32 +230,16 @@ export function createNodePower(options: {
           );
       }
     },
-    drainChanged() {
-      const all = [...changed.values()];
-      changed.clear();
-      return all;
-    },
+    drainChanged: nodes.drainChanged,
   };
 }
 
 const keyOf = (clusterId: string, node: string): string => `${clusterId}/${node}`;
 
-function commandOf(one: NodeOff, stage: Command['stage'], now: SiteMs, fault: Command['fault']): Command {
+function factsOf(one: NodeOff): ActFacts {
+  const target = `node ${one.clusterId}/${one.node}`;
   const { id, who, why } = one.back ?? one;
-  return {
-    id,
-    batchId: id,
-    target: `node ${one.clusterId}/${one.node}`,
-    action: one.back === null ? 'power-off-node' : 'power-on-node',
-    mode: undefined,
-    who,
-    why,
-    stage,
-    attempts: 1,
-    fault,
-    sentAt: one.back === null ? one.at : one.stageAt,
-    acknowledgedAt: stage === 'sent' || stage === 'failed' ? undefined : now,
-    seenInPowerAt: stage === 'seen-in-power' ? now : undefined,
-    seenAtMeterAt: undefined,
-  };
+  const isBack = one.back !== null;
+  const action = isBack ? 'power-on-node' : 'power-off-node';
+  return { id, target, action, mode: undefined, who, why, sentAt: isBack ? one.stageAt : one.at };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { RaisedAlarm } from '../../alarms/catalogue.ts';
 import { mayAct, type Trust } from '../../control/trust.ts';
-import { asFault, isFatalXid, MINUTE, xidWords, type SiteMs, type WallMs } from '../../model/index.ts';
+import { asFault, isFatalXid, isUnanswered, MINUTE, xidWords, type SiteMs, type WallMs } from '../../model/index.ts';
 import type { FleetMachine } from '../fleet.ts';
 import type { SiteCluster } from '../clusters.ts';
 import type { Journal } from '../journal.ts';
@@ -120,9 +120,8 @@ export function createGpuFaults(options: GpuFaultsOptions): GpuFaults {
     } catch (error) {
       const { kind, message } = asFault(error);
       if (isFirst) record('busbar', `${act} node ${cluster.id}/${node}: not done, ${kind}`, message);
-      const isUnanswered = kind === 'timeout' || kind === 'unreachable' || kind === 'garbled';
       // A node that is not ours any more is not ours to give back; one that was not drained is not, either.
-      if (act === 'resume' ? kind === 'refused' : !isUnanswered) {
+      if (act === 'resume' ? kind === 'refused' : !isUnanswered(kind)) {
         drained.delete(address);
         keep();
       }

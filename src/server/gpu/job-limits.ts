@@ -17,6 +17,7 @@ import {
 import type { SiteCluster } from '../clusters.ts';
 import type { Fleet, FleetMachine } from '../fleet.ts';
 import type { Journal } from '../journal.ts';
+import { createKeptActs, type ActFacts } from '../kept-acts.ts';
 import type { Gpus } from './gpus.ts';
 import { isOutOfBand } from './ladder.ts';
 
@@ -87,23 +88,15 @@ export function createJobLimits(options: {
   keep(text: string): void;
 }): JobLimits {
   const { gpus, fleet, siteNow } = options;
-  const limits = new Map<string, JobLimit>(
-    options.before === undefined
-      ? []
-      : z
-          .array(keptLimit)
-          .parse(JSON.parse(options.before))
-          .map((one) => [keyOf(one.clusterId, one.jobId), one]),
-  );
-  const changed = new Map<string, Command>();
-
-  const keep = (): void => options.keep(JSON.stringify([...limits.values()]));
-
-  function put(one: JobLimit, stage: Command['stage'], fault?: Fault['kind']): void {
-    limits.set(keyOf(one.clusterId, one.jobId), one);
-    keep();
-    changed.set(one.id, commandOf(one, stage, siteNow(), fault));
-  }
+  const limits = createKeptActs<JobLimit>({
+    shape: keptLimit,
+    keyOf: (one) => keyOf(one.clusterId, one.jobId),
+    factsOf,
+    siteNow,
+    before: options.before,
+    keep: options.keep,
+  });
+  const { put, drop } = limits;
   const record = (who: string, what: string, why: string, id = `limit-${randomUUID()}`): void =>
     options.journal.act({ id, at: siteNow(), who, what, why });
 
@@ -157,7 +150,8 @@ export function createJobLimits(options: {
   }
 
   async function limit({ clusterId, jobId, limit: wanted, who, why }: LimitAsked): Promise<JobLimit> {
-    if (limits.has(keyOf(clusterId, jobId))) throw new Fault('refused', `${clusterId}/${jobId} is limited already`);
+    if (limits.get(keyOf(clusterId, jobId)) !== undefined)
+      throw new Fault('refused', `${clusterId}/${jobId} is limited already`);
     const { job, members } = gangOf(clusterId, jobId);
     demandAllowed(clusterId, job, members, wanted);
     const gang = members.map((member) => gangMember(member, wanted));
@@ -187,11 +181,8 @@ export function createJobLimits(options: {
     const [first] = faults;
     if (first !== undefined) {
       const servers = one.servers.filter(({ machineId }) => stuck.includes(machineId));
-      put({ ...one, servers, isOver: true }, 'failed', first[1].kind);
-      if (servers.length === 0) {
-        limits.delete(keyOf(clusterId, jobId));
-        keep();
-      }
+      if (servers.length === 0) drop(one, 'failed', first[1].kind);
+      else put({ ...one, servers, isOver: true }, 'failed', first[1].kind);
       const [server, fault] = first;
       throw new Fault(fault.kind, `${server}: ${fault.message}; no server of the job stays limited by it`, {
         cause: fault,
@@ -214,15 +205,9 @@ export function createJobLimits(options: {
       return back === undefined ? [] : [{ id: machineId, apply: back, undo: back }];
     });
     const stuck = await undoGang(gang);
-    const key = keyOf(one.clusterId, one.jobId);
-    if (stuck.length === 0) limits.delete(key);
-    else
-      limits.set(key, {
-        ...one,
-        isOver: true,
-        servers: one.servers.filter(({ machineId }) => stuck.includes(machineId)),
-      });
-    keep();
+    const servers = one.servers.filter(({ machineId }) => stuck.includes(machineId));
+    if (stuck.length === 0) drop(one);
+    else put({ ...one, isOver: true, servers });
     for (const { id } of gang) fleet.readSoon(id);
   }
 
@@ -242,7 +227,7 @@ export function createJobLimits(options: {
 
   async function look(): Promise<void> {
     const clusters = new Map([...options.clusters()].map((one) => [one.id, one]));
-    for (const one of limits.values()) {
+    for (const one of limits.all()) {
       const cluster = clusters.get(one.clusterId);
       if (!one.isOver && cluster?.failure !== undefined) continue;
       const job = cluster?.reading?.jobs.find(({ id }) => id === one.jobId);
@@ -271,11 +256,7 @@ export function createJobLimits(options: {
       return one?.isOver === true ? undefined : one;
     },
     look,
-    drainChanged() {
-      const all = [...changed.values()];
-      changed.clear();
-      return all;
-    },
+    drainChanged: limits.drainChanged,
   };
 }
 
@@ -302,19 +283,12 @@ const keyOf = (clusterId: string, jobId: string): string => `${clusterId}/${jobI
 const wordsOf = (kind: JobLimit['kind'], value: number): string =>
   kind === 'cap-power' ? `limit power to ${value} %` : `limit clocks to ${value} MHz`;
 
-const commandOf = (one: JobLimit, stage: Command['stage'], now: SiteMs, fault: Command['fault']): Command => ({
-  id: one.id,
-  batchId: one.id,
-  target: `job ${one.clusterId}/${one.jobId}`,
-  action: one.kind === 'cap-power' ? 'set-power-limit' : 'lock-clocks',
-  mode: String(one.value),
-  who: one.who,
-  why: one.why,
-  stage,
-  attempts: 1,
-  fault,
-  sentAt: one.at,
-  acknowledgedAt: stage === 'sent' || stage === 'failed' ? undefined : now,
-  seenInPowerAt: stage === 'seen-in-power' ? now : undefined,
-  seenAtMeterAt: undefined,
+const factsOf = ({ id, clusterId, jobId, kind, value, who, why, at }: JobLimit): ActFacts => ({
+  id,
+  target: `job ${clusterId}/${jobId}`,
+  action: kind === 'cap-power' ? 'set-power-limit' : 'lock-clocks',
+  mode: String(value),
+  who,
+  why,
+  sentAt: at,
 });

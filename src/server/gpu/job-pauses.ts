@@ -7,6 +7,7 @@ import {
   Fault,
   holdsGpus,
   isOfClass,
+  isUnanswered,
   MINUTE,
   siteMs,
   type Command,
@@ -18,6 +19,7 @@ import type { SiteCluster } from '../clusters.ts';
 import type { Fleet } from '../fleet.ts';
 import type { CurtailmentOf } from '../flow.ts';
 import type { Journal } from '../journal.ts';
+import { createKeptActs, type ActFacts } from '../kept-acts.ts';
 import type { Gpus } from './gpus.ts';
 
 /** Running jobs that a person stops where they are. They keep their GPUs, earn nothing, and wait until a person lets them go on. */
@@ -62,9 +64,6 @@ export type JobPause = Readonly<z.output<typeof keptPause>>;
 /** A GPU that lost so much of its draw has stopped working. */
 const SEEN_SHARE = 0.3;
 const PATIENCE_MS = 10 * MINUTE;
-/** After these nobody knows whether the scheduler took it. */
-const UNANSWERED: ReadonlySet<Fault['kind']> = new Set(['unreachable', 'timeout', 'garbled']);
-
 export function createJobPauses(options: {
   site(): Site;
   readonly fleet: Pick<Fleet, 'byId' | 'machines' | 'readSoon'>;
@@ -81,31 +80,15 @@ export function createJobPauses(options: {
   keep(text: string): void;
 }): JobPauses {
   const { gpus, fleet, siteNow } = options;
-  const pauses = new Map<string, JobPause>(
-    options.before === undefined
-      ? []
-      : z
-          .array(keptPause)
-          .parse(JSON.parse(options.before))
-          .map((one) => [keyOf(one.clusterId, one.jobId), one]),
-  );
-  const changed = new Map<string, Command>();
-
-  const keep = (): void => options.keep(JSON.stringify([...pauses.values()]));
-  function put(one: JobPause, stage?: Command['stage'], fault?: Fault['kind']): void {
-    pauses.set(keyOf(one.clusterId, one.jobId), one);
-    keep();
-    if (stage !== undefined) tell(one, stage, fault);
-  }
-  function drop(one: JobPause, stage?: Command['stage'], fault?: Fault['kind']): void {
-    pauses.delete(keyOf(one.clusterId, one.jobId));
-    keep();
-    if (stage !== undefined) tell(one, stage, fault);
-  }
-  function tell(one: JobPause, stage: Command['stage'], fault: Fault['kind'] | undefined): void {
-    const command = commandOf(one, stage, siteNow(), fault);
-    changed.set(command.id, command);
-  }
+  const pauses = createKeptActs<JobPause>({
+    shape: keptPause,
+    keyOf: (one) => keyOf(one.clusterId, one.jobId),
+    factsOf,
+    siteNow,
+    before: options.before,
+    keep: options.keep,
+  });
+  const { put, drop, tell } = pauses;
   const record = (who: string, what: string, why: string, id: string): void =>
     options.journal.act({ id, at: siteNow(), who, what, why });
 
@@ -142,7 +125,7 @@ export function createJobPauses(options: {
         'unsupported',
         `the scheduler of ${clusterId} cannot pause jobs: requeue or cancel is what it has`,
       );
-    if (pauses.has(keyOf(clusterId, jobId)) || job.state === 'paused')
+    if (pauses.get(keyOf(clusterId, jobId)) !== undefined || job.state === 'paused')
       throw new Fault('refused', `${clusterId}/${jobId} is paused already`);
     if (job.state !== 'running') throw new Fault('refused', `${clusterId}/${jobId} does not run`);
     const on = (reading?.nodes ?? []).flatMap(({ name, address }) => (job.nodes.includes(name) ? [address] : []));
@@ -172,7 +155,7 @@ export function createJobPauses(options: {
       await handle.pause(jobId);
     } catch (error) {
       const fault = asFault(error);
-      if (!UNANSWERED.has(fault.kind)) drop(one, 'failed', fault.kind);
+      if (!isUnanswered(fault.kind)) drop(one, 'failed', fault.kind);
       throw fault;
     }
     if (pauses.get(keyOf(clusterId, jobId)) === one) put(one, 'acknowledged');
@@ -193,7 +176,7 @@ export function createJobPauses(options: {
       await handle.unpause(jobId);
     } catch (error) {
       const fault = asFault(error);
-      if (!UNANSWERED.has(fault.kind) && pauses.get(keyOf(clusterId, jobId)) === going) staysPaused(going, fault.kind);
+      if (!isUnanswered(fault.kind) && pauses.get(keyOf(clusterId, jobId)) === going) staysPaused(going, fault.kind);
       throw fault;
     }
     if (pauses.get(keyOf(clusterId, jobId)) === going) put(going, 'acknowledged');
@@ -249,7 +232,7 @@ export function createJobPauses(options: {
     of: (clusterId, jobId) => pauses.get(keyOf(clusterId, jobId)),
     look() {
       const clusters = new Map([...options.clusters()].map((one) => [one.id, one]));
-      for (const one of pauses.values()) {
+      for (const one of pauses.all()) {
         const cluster = clusters.get(one.clusterId);
         if (cluster === undefined) drop(one, openStage(one));
         else if (cluster.failure === undefined && cluster.reading !== undefined && cluster.reading.at > one.stageAt)
@@ -259,11 +242,7 @@ export function createJobPauses(options: {
           );
       }
     },
-    drainChanged() {
-      const all = [...changed.values()];
-      changed.clear();
-      return all;
-    },
+    drainChanged: pauses.drainChanged,
   };
 }
 
@@ -272,22 +251,10 @@ const openStage = ({ back, seen }: JobPause): 'superseded' | undefined =>
   back !== null || seen === null ? 'superseded' : undefined;
 const keyOf = (clusterId: string, jobId: string): string => `${clusterId}/${jobId}`;
 
-function commandOf(one: JobPause, stage: Command['stage'], now: SiteMs, fault: Command['fault']): Command {
+function factsOf(one: JobPause): ActFacts {
+  const target = `job ${one.clusterId}/${one.jobId}`;
   const { id, who, why } = one.back ?? one;
-  return {
-    id,
-    batchId: id,
-    target: `job ${one.clusterId}/${one.jobId}`,
-    action: one.back === null ? 'pause-job' : 'continue-job',
-    mode: undefined,
-    who,
-    why,
-    stage,
-    attempts: 1,
-    fault,
-    sentAt: one.back === null ? one.at : one.stageAt,
-    acknowledgedAt: stage === 'sent' || stage === 'failed' ? undefined : now,
-    seenInPowerAt: stage === 'seen-in-power' ? now : undefined,
-    seenAtMeterAt: undefined,
-  };
+  const isBack = one.back !== null;
+  const action = isBack ? 'continue-job' : 'pause-job';
+  return { id, target, action, mode: undefined, who, why, sentAt: isBack ? one.stageAt : one.at };
 }
