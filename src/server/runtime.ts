@@ -39,10 +39,9 @@ import { createBallast } from './ballast.ts';
 import { createBookkeeper, type Bookkeeper } from './bookkeeper.ts';
 import type { AvailabilityOf } from './availability.ts';
 import type { CurtailmentOf } from './flow.ts';
+import { openClusterActs, type ClusterActs } from './cluster-acts.ts';
 import { carryOutConfirmed, keptIn, openClusters, type SiteClusters } from './clusters.ts';
 import { openGpus, type Gpus } from './gpu/gpus.ts';
-import { createJobLimits, type JobLimits } from './gpu/job-limits.ts';
-import { createJobPauses, type JobPauses } from './gpu/job-pauses.ts';
 import { createGrid, type Grid } from './grid/grid.ts';
 import { openFleet, type Fleet, type FleetMachine } from './fleet.ts';
 import { openWorld, wallNow, type World } from './io.ts';
@@ -61,10 +60,6 @@ import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
 import { orderOf, previewOf } from './orders/preview.ts';
-import { createNodeMoves, type NodeMoves } from './node-moves.ts';
-import { createNodePower, type NodePower } from './node-power.ts';
-import { createPowerBudgets, type PowerBudgets } from './power-budgets.ts';
-import { createPowerSaving, type PowerSaving } from './power-saving.ts';
 import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
@@ -134,11 +129,6 @@ const COOLING_KEY = 'cooling-started';
 const SUGGESTIONS_KEY = 'suggestions';
 /** Jobs that wait because Busbar holds them. */
 const HELD_JOBS_KEY = 'held-jobs';
-const NODE_MOVES_KEY = 'node-moves';
-const JOB_LIMITS_KEY = 'job-limits';
-const JOB_PAUSES_KEY = 'job-pauses';
-const NODE_POWER_KEY = 'node-power';
-const POWER_BUDGETS_KEY = 'power-budgets';
 const SOLVER_TIMEOUT_MS = 20_000;
 /** A plan is 70 kB, and what became of it is in the books and in Activity. */
 const KEEP_PLANS_MS = 2 * DAY;
@@ -174,7 +164,7 @@ export interface InPlace {
 }
 
 /** The running site: all loops, and what they last knew. */
-export interface Runtime {
+export interface Runtime extends ClusterActs {
   readonly site: Site;
   readonly emulated: boolean;
   readonly clock: SiteClock;
@@ -219,14 +209,6 @@ export interface Runtime {
   readonly curves: ResponseCurves;
   /** What machines and outlets do when their supply comes back. */
   readonly afterOutages: AfterOutages;
-  /** Nodes of clusters on their way from one role to another. */
-  readonly nodeMoves: NodeMoves;
-  readonly nodePower: NodePower;
-  readonly powerBudgets: PowerBudgets;
-  readonly powerSaving: PowerSaving;
-  /** Jobs whose GPUs are slowed down by hand. */
-  readonly jobLimits: JobLimits;
-  readonly jobPauses: JobPauses;
   /** How fast a group of miners answers, as far as that is known. */
   answers(group: Site['machines'][number]): AnswerTimes;
   close(): Promise<void>;
@@ -489,66 +471,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     staleMs: staleMsOf(readEveryMs),
   };
   const jobCommands = createJobCommands();
-  const jobLimits: JobLimits = createJobLimits({
-    site: () => site,
+  const clusterActs = await openClusterActs({
+    store,
     fleet,
-    clusters: () => clusters.byId.values(),
-    gpus,
-    journal,
-    trust,
-    siteNow: () => clock.now(),
-    before: await store.getMeta(JOB_LIMITS_KEY),
-    keep: (text) => store.setMeta(JOB_LIMITS_KEY, text),
-  });
-  const jobPauses: JobPauses = createJobPauses({
-    site: () => site,
-    fleet,
-    clusters: () => clusters.byId.values(),
+    clusters,
     gpus,
     journal,
     curtailment: (workClass, at) => books.curtailment(workClass, at),
-    isLimited: (clusterId, jobId) => jobLimits.of(clusterId, jobId) !== undefined,
-    trust,
-    siteNow: () => clock.now(),
-    before: await store.getMeta(JOB_PAUSES_KEY),
-    keep: (text) => store.setMeta(JOB_PAUSES_KEY, text),
-  });
-  const nodeMoves: NodeMoves = createNodeMoves({
-    clusters,
-    journal,
     site: () => site,
     trust,
     siteNow: () => clock.now(),
-    before: await store.getMeta(NODE_MOVES_KEY),
-    keep: (text) => store.setMeta(NODE_MOVES_KEY, text),
-    onMoved: (why) => askPlan(why),
-  });
-  const nodePower: NodePower = createNodePower({
-    site: () => site,
-    fleet,
-    clusters: () => clusters.byId.values(),
-    gpus,
-    journal,
-    trust,
-    siteNow: () => clock.now(),
-    before: await store.getMeta(NODE_POWER_KEY),
-    keep: (text) => store.setMeta(NODE_POWER_KEY, text),
-  });
-  const powerSaving: PowerSaving = createPowerSaving({
-    site: () => site,
-    fleet,
-    clusters,
-    gpus,
-    nodePower,
-    trust,
-    siteNow: () => clock.now(),
-  });
-  const powerBudgets: PowerBudgets = createPowerBudgets({
-    journal,
-    trust,
-    siteNow: () => clock.now(),
-    before: await store.getMeta(POWER_BUDGETS_KEY),
-    keep: (text) => store.setMeta(POWER_BUDGETS_KEY, text),
+    askPlan,
   });
   const responses = createResponseWatch(
     measurements.responses,
@@ -607,8 +540,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     answers,
     jobCommands,
     gpus,
-    powerBudgets,
-    powerSaving,
+    ...clusterActs.acts,
     askPlan,
     statesBefore: await createStatesBefore(store),
     limitsBefore,
@@ -628,7 +560,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     availability: (workClass, at) => books.availability(workClass, at),
     deadline: (workClass, at) => books.deadline(workClass, at),
     wanted: books.wanted,
-    nodeMoves,
   });
 
   const ballast = createBallast({
@@ -829,8 +760,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...outages.alarms(),
         ...cooling.alarms(),
         ...gpus.alarms(),
-        ...powerBudgets.alarms(),
-        ...nodeMoves.alarms(),
+        ...clusterActs.alarms(),
       ],
       picture.at,
     );
@@ -862,22 +792,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   async function readClusters(): Promise<void> {
     await clusters.readAll();
     gpus.look();
-    jobPauses.look();
-    nodePower.look();
+    clusterActs.look();
     journal.commands(jobCommands.look(clusters.byId.values(), clock.now()));
   }
 
   /** What takes its time on clusters, as a drain that keeps disruption budgets: reading them does not wait for it. */
   async function actOnClusters(): Promise<void> {
     await gpus.faults.look();
-    await nodeMoves.look();
-    await jobLimits.look();
-    keepActs();
-  }
-
-  /** What became of acts on nodes and jobs. */
-  function keepActs(): void {
-    for (const acts of [nodeMoves, jobLimits, jobPauses, nodePower]) journal.commands(acts.drainChanged());
+    await clusterActs.step();
+    clusterActs.record();
   }
 
   async function saveHistory(): Promise<void> {
@@ -988,12 +911,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     customers,
     curves,
     afterOutages,
-    nodeMoves,
-    jobLimits,
-    jobPauses,
-    nodePower,
-    powerBudgets,
-    powerSaving,
+    ...clusterActs.acts,
     answers: (group) => answers(group, picture.groups.get(group.id)?.answering.map(({ machine }) => machine.id) ?? []),
     async close() {
       // In order: no new work, then what is known is written, then the doors are shut.
@@ -1006,7 +924,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       journal.settle(true);
       books.checkpoint();
       gpus.keep();
-      keepActs();
+      clusterActs.record();
       customers.checkpoint();
       await planner.close();
       await previewer?.close();
