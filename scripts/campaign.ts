@@ -2,7 +2,7 @@
  * A campaign of faults on an emulated site, with everything in processes of its own: the server, the guard and the solver are killed and
  * stand still, meters, machines, feeds and whole halls fall silent, prices spike, the clock jumps, the disk is full, supply is lost.
  *
- *   npm run campaign -- [--hours 2] [--seed 1] [--speed 10] [--faults 500] [--json]
+ *   npm run campaign -- [--hours 2] [--seed 1] [--speed 10] [--faults 500]
  *
  * Ends with 1 where a rule was broken. Two hours take twelve minutes of the wall at speed 10.
  */
@@ -15,7 +15,6 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     speed: { type: 'string', default: '10' },
     faults: { type: 'string' },
-    json: { type: 'boolean', default: false },
   },
 });
 const number = (name: string, text: string): number => {

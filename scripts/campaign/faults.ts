@@ -73,6 +73,8 @@ async function wakeByHand({ settings }: CampaignWorld): Promise<void> {
   await devices.close();
 }
 
+export const DISK_IS_FULL = 'the disk is full';
+
 export const FAULTS: readonly CampaignFault[] = [
   {
     name: 'a machine fails',
@@ -179,7 +181,7 @@ export const FAULTS: readonly CampaignFault[] = [
     },
   },
   {
-    name: 'the disk is full',
+    name: DISK_IS_FULL,
     weight: 3,
     lastsS: [2, 6],
     async begin({ fillDisk }) {

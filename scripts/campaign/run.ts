@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { z } from 'zod';
 import { RAMP_DOWN_S, RELOAD_S } from '../../sim/miner-commands.ts';
-import { intervalPage, machinePage } from '../../src/model/api.ts';
+import { intervalPage, machinePage, overview } from '../../src/model/api.ts';
+import { ordersPage } from '../../src/model/orders-api.ts';
+import { seeded } from '../../test/support/seeded.ts';
 import { localToken, runBusbar } from '../../test/support/site/cli.ts';
 import { storeFile } from '../../test/support/site/processes.ts';
-import { FAULTS, type CampaignFault } from './faults.ts';
+import { DISK_IS_FULL, FAULTS, type CampaignFault } from './faults.ts';
 import { commandsOnDisk, watchIntervals, watchLoads } from './invariants.ts';
 import { CHEAP_USD_PER_MWH, openWorld, type CampaignWorld } from './world.ts';
 
@@ -43,16 +46,9 @@ const LOOK_MS = 200;
 /** The guard looks once a second, at meters that are read once a second, and tells machines within another. */
 const GUARD_S = 3;
 const SETTLE_MS = 300_000;
+const ON_RECORD_MS = 2_000;
 const HELD = 'a-s21';
-
-/** Park and Miller's generator: the same seed draws the same faults. */
-function seeded(seed: number): () => number {
-  let state = (seed % 2_147_483_646) + 1;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
+const MINERS = [HELD, 'd-s21xp'];
 
 function draw(random: () => number): CampaignFault {
   const all = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
@@ -70,7 +66,6 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const intervals = watchIntervals();
   const people = actOn(world);
   const byFault: Record<string, number> = {};
-  const leftOut = new Set<string>();
   let looks = 0;
   const over = new AbortController();
   const watch = (async () => {
@@ -82,8 +77,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   })();
   const reads = (async () => {
     while (!over.signal.aborted) {
-      await told(world)
-        .then((list) => intervals.told(list))
+      await ask(world, '/api/v1/intervals?limit=500', intervalPage)
+        .then((page) => intervals.told(page.intervals))
         .catch(() => undefined);
       await pause(2_000);
     }
@@ -102,7 +97,6 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       const lastsMs = 1_000 * (fault.lastsS[0] + random() * (fault.lastsS[1] - fault.lastsS[0]));
       const end = await fault.begin(world, random);
       if (end === undefined) {
-        if (fault.name === 'the disk is full' && world.fillDisk === undefined) leftOut.add(fault.name);
         n -= 1;
         continue;
       }
@@ -123,7 +117,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       speed,
       faults: Object.values(byFault).reduce((sum, count) => sum + count, 0),
       byFault,
-      leftOut: [...leftOut],
+      leftOut: world.fillDisk === undefined ? [DISK_IS_FULL] : [],
       holds: people.holds(),
       stops: people.stops(),
       looks,
@@ -149,23 +143,20 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
 
 const most = ({ least, more }: { readonly least: number; readonly more: number }): number => least + more;
 
-const told = async (world: CampaignWorld) => {
-  const server = await world.serverUp();
-  const reply = await fetch(`${server.url}/api/v1/intervals?limit=500`, { signal: AbortSignal.timeout(5_000) });
-  return intervalPage.parse(await reply.json()).intervals;
-};
+async function ask<S extends z.ZodType>(world: CampaignWorld, path: string, shape: S): Promise<z.output<S>> {
+  const { url } = await world.serverUp();
+  const reply = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
+  return shape.parse(await reply.json());
+}
 
-const machines = async (world: CampaignWorld) => {
-  const server = await world.serverUp();
-  const reply = await fetch(`${server.url}/api/v1/machines?limit=500`, { signal: AbortSignal.timeout(5_000) });
-  return machinePage.parse(await reply.json()).machines.filter(({ kind }) => kind === 'asic');
-};
+const miners = async (world: CampaignWorld) =>
+  (await ask(world, '/api/v1/machines?limit=500', machinePage)).machines.filter(({ kind }) => kind === 'asic');
 
 /** @returns after how long every miner was seen as it is wanted, some of them at work; undefined: not in that time */
 async function settled(world: CampaignWorld, withinMs: number): Promise<number | undefined> {
   const began = performance.now();
   while (performance.now() - began < withinMs) {
-    const rows = await machines(world).catch(() => []);
+    const rows = await miners(world).catch(() => []);
     const isThere = rows.every(({ mode, wanted, skipped }) => mode !== null && mode === wanted && skipped === null);
     if (rows.length > 0 && isThere && rows.some(({ mode }) => mode !== 'sleep')) return performance.now() - began;
     await pause(1_000);
@@ -174,7 +165,7 @@ async function settled(world: CampaignWorld, withinMs: number): Promise<number |
 }
 
 async function whatIsLeft(world: CampaignWorld): Promise<string> {
-  const rows = await machines(world).catch(() => []);
+  const rows = await miners(world).catch(() => []);
   return rows
     .filter(({ mode, wanted, skipped }) => mode !== wanted || skipped !== null)
     .slice(0, 5)
@@ -204,45 +195,52 @@ function actOn(world: CampaignWorld) {
     return runBusbar(args, { url: server.url, token: localToken(world.settings) });
   };
   const disk = commandsOnDisk(storeFile(world.settings));
-  const onRecord = 2_000;
+  /** What people have asked for and not taken back, as the server tells it: orders and held cohorts. */
+  async function standing(): Promise<readonly string[]> {
+    const [{ orders }, { cohorts }] = await Promise.all([
+      ask(world, '/api/v1/orders', ordersPage),
+      ask(world, '/api/v1/overview', overview),
+    ]);
+    return [
+      ...orders.flatMap(({ id, state }) => (state === 'over' ? [] : [id])),
+      ...cohorts.flatMap(({ id, held }) => (held === null ? [] : [id])),
+    ];
+  }
 
-  /** Whatever stands in the way, what was asked for is taken back in the end. */
-  async function takeBack(subject: string): Promise<void> {
+  /** Whatever stands in the way, what was asked for is taken back in the end; what was asked and not answered may be in force, too. */
+  async function letGo(): Promise<void> {
     for (;;) {
-      const { status, err } = await busbar('release', subject, '--why', 'the campaign goes on').catch(() => ({
-        status: 1,
-        err: '',
-      }));
-      if (status === 0 || /no such|not held|nothing|404/i.test(err)) return;
+      const subjects = await standing().catch(() => undefined);
+      if (subjects?.length === 0) return;
+      for (const subject of subjects ?? [])
+        await busbar('release', subject, '--why', 'the campaign goes on').catch(() => undefined);
       await pause(1_000);
     }
   }
 
-  async function holdAwhile(lastsMs: number): Promise<void> {
-    const { status } = await busbar('hold', HELD, '--why', 'the campaign looks');
-    if (status !== 0) return takeBack(HELD);
-    holds += 1;
+  /** Sees that nobody of these groups is woken for a while. */
+  async function watchSleepers(lastsMs: number, groups: readonly string[]): Promise<void> {
     // What was told before is on the disk by then.
-    await pause(onRecord);
+    await pause(ON_RECORD_MS);
     const from = disk.newest();
     await pause(lastsMs);
     const to = disk.newest();
-    if (from !== undefined && to !== undefined) broken.push(...disk.wakesAfter(from, to, HELD));
-    await takeBack(HELD);
+    if (from === undefined || to === undefined) return;
+    for (const group of groups) broken.push(...disk.wakesAfter(from, to, group));
+  }
+
+  async function holdAwhile(lastsMs: number): Promise<void> {
+    const { status } = await busbar('hold', HELD, '--why', 'the campaign looks');
+    if (status !== 0) return;
+    holds += 1;
+    await watchSleepers(lastsMs, [HELD]);
   }
 
   async function stopAwhile(lastsMs: number): Promise<void> {
-    const { status, out } = await busbar('stop', '--yes', '--no-wait', '--why', 'the campaign looks', '--json');
-    const id = status === 0 ? (JSON.parse(out) as { id?: string }).id : undefined;
-    if (id === undefined) return;
+    const { status } = await busbar('stop', '--yes', '--no-wait', '--why', 'the campaign looks');
+    if (status !== 0) return;
     stops += 1;
-    await pause(onRecord);
-    const from = disk.newest();
-    await pause(lastsMs);
-    const to = disk.newest();
-    if (from !== undefined && to !== undefined)
-      for (const group of ['a-s21', 'd-s21xp']) broken.push(...disk.wakesAfter(from, to, group));
-    await takeBack(id);
+    await watchSleepers(lastsMs, MINERS);
   }
 
   return {
@@ -254,6 +252,7 @@ function actOn(world: CampaignWorld) {
         await pause(5_000 + 10_000 * random());
         const lastsMs = 6_000 + 12_000 * random();
         await (random() < 0.6 ? holdAwhile(lastsMs) : stopAwhile(lastsMs)).catch(() => undefined);
+        await letGo();
       }
     },
   };

@@ -17,3 +17,6 @@ export function mustAct(trust: Trust, what: string, isConfirmed = false): void {
 
 export const mayAct = (trust: Trust, isConfirmed = false): boolean =>
   trust === 'auto' || (trust === 'suggest' && isConfirmed);
+
+/** Whose name stands beside what a plan does: it may only in auto. */
+export const PLANNER = 'planner';

@@ -160,7 +160,7 @@ test('a safe stop of the server is its own to carry out, and after a while the g
   }
   expect(asleep()).toBe(0);
   // What is told of the record begins after what this server has, and says so to whichever comes next.
-  expect(watch.state()).toMatchObject({ auditAfter: 0, audit: expect.arrayContaining([]) });
+  expect(watch.state().auditAfter).toBe(0);
   // It dies with the stop half done.
   await seconds(STOP_WAITS_MS / 1_000 + 15);
   expect(asleep()).toBe(6);

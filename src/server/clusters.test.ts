@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { smallSite } from '../../sim/small-site.ts';
 import type { ClusterHandle, ClusterIo } from '../clusters/cluster.ts';
 import type { WorkAction } from '../control/work.ts';
-import { Fault, siteMs, type ClusterReading, type Job, type Plan, type Snapshot } from '../model/index.ts';
+import { Fault, siteMs, type ClusterReading, type Job, type Plan, type SiteMs, type Snapshot } from '../model/index.ts';
 import {
   actionsFor,
   carryOut,
@@ -10,6 +10,7 @@ import {
   openClusters,
   readCluster,
   resumesAt,
+  stepsNow,
   waitingBefore,
   type SiteCluster,
 } from './clusters.ts';
@@ -116,14 +117,16 @@ describe('jobs that are held', () => {
     Object.assign(one.handle, { checkpoint: tell('checkpoint'), requeue: tell('requeue'), hold: tell('hold') });
     const action: WorkAction = { kind: 'requeue', job: job('r1', 1), why: 'a test', keepFirstMs: 60_000 };
     const at = (minutes: number) => siteMs(minutes * 60_000);
+    const goes = (trust: 'auto' | 'shadow', now: SiteMs) =>
+      carryOut(trust, one, stepsNow(one, [action], now), false, now);
     const kinds = (outcomes: Awaited<ReturnType<typeof carryOut>>) => outcomes.map((done) => done.action.kind);
-    expect(kinds(await carryOut('auto', one, [action], false, at(1)))).toEqual(['checkpoint']);
-    expect(kinds(await carryOut('auto', one, [action], false, at(1.5)))).toEqual([]);
-    expect(kinds(await carryOut('auto', one, [action], false, at(2)))).toEqual(['requeue']);
+    expect(kinds(await goes('auto', at(1)))).toEqual(['checkpoint']);
+    expect(kinds(await goes('auto', at(1.5)))).toEqual([]);
+    expect(kinds(await goes('auto', at(2)))).toEqual(['requeue']);
     expect(told).toEqual(['checkpoint r1', 'requeue r1', 'hold r1']);
     // Hours later it has done other work.
-    expect(kinds(await carryOut('auto', one, [action], false, at(60)))).toEqual(['checkpoint']);
-    expect(kinds(await carryOut('shadow', one, [action], false, at(90)))).toEqual(['checkpoint']);
+    expect(kinds(await goes('auto', at(60)))).toEqual(['checkpoint']);
+    expect(kinds(await goes('shadow', at(90)))).toEqual(['checkpoint']);
     expect(told).toHaveLength(4);
   });
 

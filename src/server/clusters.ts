@@ -277,13 +277,13 @@ const AT_ONCE = 8;
 /**
  * Carries the actions out in their order, those of one kind side by side; a requeued job is held at once, or the scheduler would start it
  * again.
- * @param at now, where there is time for checkpoints; absent: jobs go at once
+ * @param at now, which goes on the record of what waits; absent: nothing of it does
  * @param isOrdered by an order of a person, which a site in suggest follows; what Busbar holds it gives back there unasked
  */
 export async function carryOut(
   trust: Trust,
   cluster: SiteCluster,
-  actions: readonly WorkAction[],
+  steps: readonly WorkAction[],
   isOrdered: boolean,
   at?: SiteMs,
 ): Promise<WorkOutcome[]> {
@@ -299,7 +299,6 @@ export async function carryOut(
     }
   };
   const outcomes: WorkOutcome[] = [];
-  const steps = at === undefined ? actions : stepsNow(cluster, actions, at);
   for (let next = 0; next < steps.length;) {
     const { kind } = steps[next]!;
     const batch = steps.slice(next, next + AT_ONCE);
@@ -361,9 +360,7 @@ export async function carryOutConfirmed(
     trust,
     cluster,
     // Whoever confirmed it wants it now, and not when a checkpoint is kept.
-    confirmed
-      .filter(({ job }) => now.get(job.id) === job.state)
-      .map((action) => ({ ...action, keepFirstMs: undefined })),
+    confirmed.filter(({ job }) => now.get(job.id) === job.state),
     true,
     at,
   );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import { advance, cancel, isUnderWay, MOVE_STAGES, type MoverPort, type NodeMove } from '../control/node-moves.ts';
-import { mayAct, mustAct, type Trust } from '../control/trust.ts';
+import { mayAct, mustAct, PLANNER, type Trust } from '../control/trust.ts';
 import type { RoleFacts, RoleMove } from '../dispatch/roles.ts';
 import {
   Fault,
@@ -50,7 +50,6 @@ export interface Asked {
   readonly why: string;
 }
 
-const PLANNER = 'planner';
 /** Moves that ended and are still told. */
 const TOLD = 50;
 /** A node that was moved stays where it is for so long, unless a person says otherwise. */

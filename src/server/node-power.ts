@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { mustAct, type Trust } from '../control/trust.ts';
+import { mustAct, PLANNER, type Trust } from '../control/trust.ts';
 import {
   asFault,
   Fault,
@@ -59,8 +59,6 @@ const keptOff = z.object({
 });
 export type NodeOff = Readonly<z.output<typeof keptOff>>;
 
-/** Whose name stands beside what a plan does: it may only in auto. */
-export const PLANNER = 'planner';
 /** A machine that lost so much of its draw is off but for its management controller. */
 const SEEN_SHARE = 0.5;
 /** A server takes minutes to end its operating system, or to test its memory. */

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import type { Desire } from '../control/commands.ts';
 import type { Reconciler } from '../control/reconciler.ts';
-import type { Trust } from '../control/trust.ts';
+import { PLANNER, type Trust } from '../control/trust.ts';
 import { buildForecast } from '../dispatch/forecast.ts';
 import type { Scenario } from '../dispatch/plan.ts';
 import type { Planner } from '../dispatch/planner.ts';
@@ -164,7 +164,7 @@ export function createPlanning(options: {
     const picture = look();
     const price = made.steps[0]?.priceUsdPerMwh;
     const why = `${because.why}; price ${price === undefined ? 'unknown' : `$${price.toFixed(2)}/MWh`}`;
-    const act = { actId: made.id, who: 'planner', why };
+    const act = { actId: made.id, who: PLANNER, why };
     const { cohorts } = taken.snapshot;
     const orders = options.orders();
     const aside = apart(orders);

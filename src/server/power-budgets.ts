@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import type { ClusterHandle } from '../clusters/cluster.ts';
-import { mayAct, type Trust } from '../control/trust.ts';
+import { mayAct, PLANNER, type Trust } from '../control/trust.ts';
 import {
   asFault,
   CATALOGUE,
@@ -83,7 +83,7 @@ export function createPowerBudgets(options: {
         (wantedKw !== undefined && before.wantedKw !== undefined && isNear(wantedKw, before.wantedKw)));
     if (isSame) return { actId: before.actId, attempts: before.attempts + 1 };
     const actId = `budget-${randomUUID()}`;
-    journal.act({ id: actId, at: siteNow(), who: 'planner', what: `${wordsOf(wantedKw)} to ${id}`, why });
+    journal.act({ id: actId, at: siteNow(), who: PLANNER, what: `${wordsOf(wantedKw)} to ${id}`, why });
     return { actId, attempts: 1 };
   }
 
@@ -137,7 +137,7 @@ function commandOf(
     target: `cluster ${clusterId}`,
     action: 'set-power-budget',
     mode: kw === undefined ? 'none' : `${kw.toFixed(1)} kW`,
-    who: 'planner',
+    who: PLANNER,
     why,
     stage: ended.at === undefined ? 'failed' : 'seen-in-power',
     attempts,

@@ -1,4 +1,4 @@
-import { mayAct, type Trust } from '../control/trust.ts';
+import { mayAct, PLANNER, type Trust } from '../control/trust.ts';
 import { savingOf, type SavingNode, type SavingPart, type SavingStep } from '../control/power-saving.ts';
 import {
   asFault,
@@ -14,7 +14,7 @@ import {
 import type { SiteCluster } from './clusters.ts';
 import type { Fleet } from './fleet.ts';
 import type { Gpus } from './gpu/gpus.ts';
-import { PLANNER, type NodePower } from './node-power.ts';
+import type { NodePower } from './node-power.ts';
 
 /** Idle nodes that a plan has no work for, off and on again, where the site file asks for it (`powerSaving` of a cluster). */
 export interface PowerSaving {

@@ -1,4 +1,4 @@
-import type { Trust } from '../control/trust.ts';
+import { PLANNER, type Trust } from '../control/trust.ts';
 import type { Site, SiteClock } from '../model/index.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, carryOut, stepsNow, type SiteClusters, type WorkOutcome } from './clusters.ts';
@@ -67,15 +67,13 @@ export function createWorkLimits(options: {
         const what = (['hold', 'checkpoint', 'requeue', 'release'] as const)
           .flatMap((kind) => (count(kind) > 0 ? [`${kind} ${count(kind)} jobs`] : []))
           .join(', ');
-        journal.act({ id, at: clock.now(), who: 'planner', what, why });
+        journal.act({ id, at: clock.now(), who: PLANNER, what, why });
         const sentAt = clock.now();
         const learn = options.gpus.watch(cluster.id, steps);
         const outcomes = await carryOut(trust(), cluster, steps, isOrdered, clock.now());
         learn(outcomes);
         goOnAfterCheckpoints(outcomes);
-        journal.commands(
-          options.jobCommands.add(cluster, { actId: id, who: 'planner' }, outcomes, sentAt, clock.now()),
-        );
+        journal.commands(options.jobCommands.add(cluster, { actId: id, who: PLANNER }, outcomes, sentAt, clock.now()));
       }
     },
   };

@@ -12,6 +12,7 @@ import {
   type Settings,
   type SimProcess,
 } from '../support/site/processes.ts';
+import { seeded } from '../support/seeded.ts';
 import { freePort, writeSmallSite } from '../support/site/small.ts';
 import { until } from '../support/site/until.ts';
 
@@ -22,15 +23,6 @@ const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
-
-/** Park and Miller's generator: the moments of the kills are the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
 
 async function settings(offset: number, from: string): Promise<Settings> {
   const files = writeSmallSite();

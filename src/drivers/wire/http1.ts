@@ -37,7 +37,7 @@ interface Target {
 }
 
 /** The plain addresses machines have; `URL` costs a tenth of the whole exchange. */
-const PLAIN_URL = /^http:\/\/((?:[\w-]+\.)*[\w-]+)(?::(\d{1,5}))?(\/[^\s#]*)$/;
+export const PLAIN_URL = /^http:\/\/((?:[\w-]+\.)*[\w-]+)(?::(\d{1,5}))?(\/[^\s#]*)$/;
 
 function targetOf(url: string): Target {
   const plain = PLAIN_URL.exec(url);

@@ -2,6 +2,7 @@ import type { HttpPort, HttpRequest, SecretRef, SiteMs, WallMs } from '../../mod
 import type { DriverIo } from '../driver.ts';
 import { bacnetPort } from './bacnet.ts';
 import { httpPort } from './http.ts';
+import { PLAIN_URL } from './http1.ts';
 import { modbusPort } from './modbus.ts';
 import { programPort } from './program.ts';
 import { snmpPort } from './snmp.ts';
@@ -61,9 +62,6 @@ export function openDriverWorld({ portOffset, secret, siteNow, wallNow }: Driver
     },
   };
 }
-
-/** `URL` would cost an emulated site a tenth of each exchange. */
-const PLAIN_URL = /^http:\/\/([\w.-]+)(?::(\d{1,5}))?(\/[^\s#]*)$/;
 
 /** The same port with every address moved by an offset. */
 export function movedHttp(http: HttpPort, portOffset: number): HttpPort {

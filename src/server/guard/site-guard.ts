@@ -101,9 +101,7 @@ export function openSiteGuard(options: SiteGuardOptions): SiteGuard {
       }
       state = next;
       heardAt = wallNow();
-      // The guard still goes by what an earlier server had heard and did not live to write down: what is missing comes with the next.
-      if (next.auditAfter === null || next.auditAfter > auditSeq) return;
-      const fresh = next.audit.filter(({ seq }) => seq > auditSeq);
+      const fresh = freshAudit(next, auditSeq);
       if (fresh.length === 0) return;
       auditSeq = fresh.at(-1)!.seq;
       options.onAudit(fresh);
@@ -251,4 +249,16 @@ function kill(pid: number | undefined): void {
     // It was gone already.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
+}
+
+/**
+ * Entries of the guard's record that come next after `auditSeq`. None where its list begins later: it still goes by what an earlier server had heard
+ * and did not live to write down, and what is missing comes once it has heard this one.
+ */
+export function freshAudit(
+  { audit, auditAfter }: Pick<GuardState, 'audit' | 'auditAfter'>,
+  auditSeq: number,
+): readonly GuardAuditLine[] {
+  if (auditAfter === null || auditAfter > auditSeq) return [];
+  return audit.filter(({ seq }) => seq > auditSeq);
 }
