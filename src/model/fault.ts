@@ -23,7 +23,7 @@ export const isTransient = (kind: FaultKind): boolean =>
   kind === 'unreachable' || kind === 'timeout' || kind === 'garbled';
 
 /** After these nobody knows whether what was asked for was done. */
-export const isUnanswered = isTransient;
+export const isUnanswered = (kind: FaultKind): boolean => isTransient(kind);
 
 /** Narrows anything thrown to a Fault; a bug of ours is thrown on. */
 export function asFault(error: unknown): Fault {
