@@ -22,7 +22,7 @@ function run(...more: string[]): ChildProcess {
 const message = async (child: ChildProcess): Promise<unknown> => ((await once(child, 'message')) as unknown[])[0];
 
 test('as a process: ready, told what to do, asked for the truth, and gone on SIGTERM with its state kept', async () => {
-  const child = run('--speed', '60', '--seed', '4', '--port-offset', '13150', '--state', join(folder, 'state'));
+  const child = run('--speed', '60', '--seed', '4', '--port-offset', '13190', '--state', join(folder, 'state'));
   expect(await message(child)).toMatchObject({ type: 'ready', machines: 21, ports: { cgminer: 17_178 } });
   child.send({ type: 'truth', id: 7 });
   expect(await message(child)).toMatchObject({ type: 'truth', id: 7, truth: { machines: { running: 21 } } });
@@ -39,7 +39,7 @@ test('as a process: ready, told what to do, asked for the truth, and gone on SIG
 });
 
 test('a state of another seed ends the start with one clear line', async () => {
-  const child = run('--seed', '5', '--port-offset', '13160', '--state', join(folder, 'state'));
+  const child = run('--seed', '5', '--port-offset', '13230', '--state', join(folder, 'state'));
   let text = '';
   child.stderr!.on('data', (part: Buffer) => (text += part.toString()));
   expect(await once(child, 'exit')).toEqual([2, null]);

@@ -210,7 +210,7 @@ test('no two test files listen on the same port: they run beside each other', ()
   let offsets = 0;
   for (const path of files) {
     const text = readFileSync(join(ROOT, path), 'utf8');
-    if (!/testSim|driverBench|startSmall|offset: |OFFSET/.test(text)) continue;
+    if (!/testSim|driverBench|startSmall|offset: |OFFSET|port-offset/.test(text)) continue;
     // What is a multiple of five thousand is a number of milliseconds.
     const found = [...text.matchAll(/\b([12]\d)_(\d{3})\b|port-offset', '(\d{5})'/g)]
       .map(([, thousands, rest, quoted]) => Number(quoted ?? `${thousands}${rest}`))

@@ -99,6 +99,10 @@ describe('minimum availability', () => {
     const { steps, notes } = planned(site([credit(500, 50)], 240, { partGpus: 60 }));
     expect(steps.map(({ work }) => Math.round(work['w']!))).toEqual([60, 0, 0, 60]);
     expect(notes).toHaveLength(1);
+    // A tenth of a GPU-hour beyond is beyond, too: only what is cut to whole GPUs is forgiven.
+    const calm = [50, 50, 50, 50];
+    const missing = (left: number) => planned(site([credit(500, left)], 240, { partGpus: 60 }), calm).objectiveUsd;
+    expect(missing(160) - missing(159.9)).toBeCloseTo(500, 6);
   });
 
   test('what is left of it has a price, which the plan tells', () => {

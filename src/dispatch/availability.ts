@@ -3,6 +3,9 @@ import type { Decision, Problem } from './problem.ts';
 import { leasedGpus } from './leases.ts';
 import { servingGpus } from './work-points.ts';
 
+/** As far as the solver's binaries may be from whole, and what they let through with it. */
+const NOISE = 2e-5;
+
 /** A credit that falls due where more GPU-hours of the month go unserved than are left. */
 export interface CreditAtStake extends HorizonMonth {
   /** Its place in the contract. */
@@ -31,12 +34,15 @@ export function creditsAtStake(problem: Problem, i: number): CreditAtStake[] {
   });
 }
 
-/** Credits that are lost when `unservedGpus` reserved GPUs of class `i` do not work, by step. */
-export function creditsLost(problem: Problem, i: number, unservedGpus: readonly number[]): CreditAtStake[] {
-  // The first step is cut to whole GPUs after the program is solved: a fraction of one is not what an availability is lost by.
-  const cutGpuHours = problem.steps[0]!.hours;
+/**
+ * Credits that are lost under the decisions. What cutting the first step to whole GPUs left out counts as served: a fraction of a GPU for five
+ * minutes is not what an availability is lost by.
+ */
+export function creditsLost(problem: Problem, i: number, decisions: readonly Decision[]): CreditAtStake[] {
+  const unserved = unservedGpus(problem, i, decisions).map((gpus, t) => gpus - (decisions[t]!.cutGpus?.[i] ?? 0));
   return creditsAtStake(problem, i).filter(
-    ({ leftGpuHours, steps }) => gpuHoursOf(problem, steps, unservedGpus) > leftGpuHours + cutGpuHours,
+    ({ leftGpuHours, mostGpuHours, steps }) =>
+      gpuHoursOf(problem, steps, unserved) > leftGpuHours + NOISE * (1 + mostGpuHours - leftGpuHours),
   );
 }
 
@@ -52,7 +58,7 @@ export const unservedGpus = (problem: Problem, i: number, decisions: readonly De
 /** A sentence for each contract whose availability a plan gives up. */
 export const availabilityNotes = (problem: Problem, decisions: readonly Decision[]): string[] =>
   problem.work.flatMap(({ facts }, i) => {
-    const lost = creditsLost(problem, i, unservedGpus(problem, i, decisions));
+    const lost = creditsLost(problem, i, decisions);
     if (lost.length === 0) return [];
     const usd = lost.reduce((sum, one) => sum + one.usd, 0);
     return [`the availability promised for ${facts.id} is not kept: credits of $${usd.toFixed(2)} fall due`];

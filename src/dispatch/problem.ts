@@ -102,6 +102,8 @@ export interface Decision {
   readonly gpus: readonly number[];
   /** Of the GPUs those at each measured power limit; absent: all at full power. */
   readonly gpusAt?: readonly (readonly number[])[];
+  /** Parts of GPUs that cutting the counts to whole ones left out; absent: none was cut. */
+  readonly cutGpus?: readonly number[];
   readonly generationW: readonly number[];
   /** By lease; absent where there are none. */
   readonly leases?: readonly LeaseDecision[];

@@ -134,7 +134,8 @@ export function roundFirst(problem: Problem, decision: Decision): Decision {
   const room = placesBeside(problem, decision, whole);
   placeGpus(problem, decision, gpus, gpusAt, room);
   placeMachines(problem, decision, machines, room);
-  return { ...whole, generationW: withinUse(problem, loadOf(problem, 0, whole), whole.generationW) };
+  const cutGpus = gpus.map((count, i) => Math.max(0, decision.gpus[i]! - count));
+  return { ...whole, cutGpus, generationW: withinUse(problem, loadOf(problem, 0, whole), whole.generationW) };
 }
 
 /** Where whole things may still be placed. */

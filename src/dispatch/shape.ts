@@ -175,7 +175,7 @@ export function moneyOf(problem: Problem, decisions: readonly Decision[]): numbe
   problem.work.forEach((_, i) => {
     const unserved = unservedGpus(problem, i, decisions);
     usd += sparedUsd(problem, i, unserved);
-    for (const lost of creditsLost(problem, i, unserved)) usd -= lost.usd;
+    for (const lost of creditsLost(problem, i, decisions)) usd -= lost.usd;
   });
   problem.work.forEach((_, i) => {
     const part = deadlinePart(problem, i);

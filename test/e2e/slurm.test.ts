@@ -333,7 +333,11 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
       message: expect.stringMatching(/none of 2 slurmrestd answers/),
     });
     await site.start('slurmctld');
-    await until('the controller is back', () => both.read().catch(() => undefined));
+    // It takes jobs once its nodes have answered it.
+    await until('the controller is back, and its nodes with it', async () => {
+      const read = await both.read().catch(() => undefined);
+      return read?.nodes.every(({ state }) => state !== 'down');
+    });
   });
 
   busbarOnSlurm(() => site);

@@ -208,7 +208,8 @@ describe.each([
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await client(oneShot)({ url })).toMatchObject({ status: 200, body: '{"a":1}' });
+    const reply = await client(oneShot)({ url, timeoutMs: 20_000 });
+    expect(reply).toMatchObject({ status: 200, body: '{"a":1}' });
   });
 
   test.each([
