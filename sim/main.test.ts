@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { EMULATED_PORTS } from '../src/model/index.ts';
 import { smallSite, CALM, talk } from './small-site.ts';
 
 let folder: string;
@@ -21,14 +22,17 @@ function run(...more: string[]): ChildProcess {
 }
 const message = async (child: ChildProcess): Promise<unknown> => ((await once(child, 'message')) as unknown[])[0];
 
+const OFFSET = 13_190;
+const PORT = EMULATED_PORTS.cgminer + OFFSET;
+
 test('as a process: ready, told what to do, asked for the truth, and gone on SIGTERM with its state kept', async () => {
-  const child = run('--speed', '60', '--seed', '4', '--port-offset', '13190', '--state', join(folder, 'state'));
-  expect(await message(child)).toMatchObject({ type: 'ready', machines: 21, ports: { cgminer: 17_178 } });
+  const child = run('--speed', '60', '--seed', '4', '--port-offset', String(OFFSET), '--state', join(folder, 'state'));
+  expect(await message(child)).toMatchObject({ type: 'ready', machines: 21, ports: { cgminer: PORT } });
   child.send({ type: 'truth', id: 7 });
   expect(await message(child)).toMatchObject({ type: 'truth', id: 7, truth: { machines: { running: 21 } } });
   child.send({ type: 'inject', target: 'lux-0001', fault: 'refused' });
   expect(await message(child)).toEqual({ type: 'injected', endpoints: 1 });
-  expect((await talk('127.21.1.1', 17_178, '{"command":"version"}')).end).toBe('reset');
+  expect((await talk('127.21.1.1', PORT, '{"command":"version"}')).end).toBe('reset');
   child.send({ type: 'trip', hall: 'm' });
   child.send({ type: 'truth' });
   expect(await message(child)).toMatchObject({
