@@ -64,7 +64,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const mostOverS = GUARD_S * speed + Math.max(most(RAMP_DOWN_S), most(RELOAD_S));
   const loads = watchLoads(mostOverS);
   const intervals = watchIntervals();
-  const people = actOn(world);
+  const people = actOn(world, say);
   const byFault: Record<string, number> = {};
   let looks = 0;
   const over = new AbortController();
@@ -102,7 +102,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       }
       byFault[fault.name] = (byFault[fault.name] ?? 0) + 1;
       undoing.push(pause(lastsMs).then(end));
-      if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${loads.broken.length + people.broken.length} broken rules`);
+      if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${world.ended.length + loads.broken.length + people.broken.length} broken rules`);
     }
     await Promise.all([acts, ...undoing]);
     say('all faults are over: waiting until the site is as planned');
@@ -126,6 +126,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       mostOverS,
       settledAfterS: settledAfterMs === undefined ? null : Math.round(settledAfterMs / 1_000),
       broken: [
+        ...world.ended,
         ...loads.broken,
         ...people.broken,
         ...intervals.broken,
@@ -186,7 +187,7 @@ async function verified(world: CampaignWorld): Promise<string[]> {
 }
 
 /** What people do meanwhile: a cohort is held and let go, everything is stopped and released. */
-function actOn(world: CampaignWorld) {
+function actOn(world: CampaignWorld, say: CampaignOptions['say']) {
   const broken: string[] = [];
   let holds = 0;
   let stops = 0;
@@ -229,16 +230,21 @@ function actOn(world: CampaignWorld) {
     for (const group of groups) broken.push(...disk.wakesAfter(from, to, group));
   }
 
+  /** Whether the site took what somebody asked for; in the midst of faults it may not be there to. */
+  async function isTaken(...args: readonly string[]): Promise<boolean> {
+    const { status, err } = await busbar(...args, '--why', 'the campaign looks');
+    if (status !== 0) say(`busbar ${args[0]} was not taken: ${err.trim().split('\n')[0]}`);
+    return status === 0;
+  }
+
   async function holdAwhile(lastsMs: number): Promise<void> {
-    const { status } = await busbar('hold', HELD, '--why', 'the campaign looks');
-    if (status !== 0) return;
+    if (!(await isTaken('hold', HELD))) return;
     holds += 1;
     await watchSleepers(lastsMs, [HELD]);
   }
 
   async function stopAwhile(lastsMs: number): Promise<void> {
-    const { status } = await busbar('stop', '--yes', '--no-wait', '--why', 'the campaign looks');
-    if (status !== 0) return;
+    if (!(await isTaken('stop', '--yes', '--no-wait'))) return;
     stops += 1;
     await watchSleepers(lastsMs, MINERS);
   }

@@ -16,7 +16,7 @@ import { TROUBLES_FILE, type Troubles } from './troubles.ts';
  * Of each hall. All miners of hall a awake draw more than its breaker carries, so that there is something to keep within; their firmware stays
  * asleep after an outage. That of hall d boots unasked and answers nothing while it does: no breaker is right that does not carry that.
  */
-export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.1, d: 0.2, e: 0.11 };
+export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.062, d: 0.2, e: 0.11 };
 export const CONNECTION_MW = 0.4;
 export const CHEAP_USD_PER_MWH = 12;
 const START = Date.parse('2026-03-23T20:01:00Z');
@@ -35,6 +35,8 @@ export interface CampaignWorld {
   trip(hall: string): void;
   /** Breakers that were told to open, until they have closed again. */
   readonly tripped: Set<string>;
+  /** Times a server ended that nobody had killed. */
+  readonly ended: readonly string[];
   /** Undefined where this host lets nobody make a disk of its own to fill. */
   readonly fillDisk: ((isFull: boolean) => void) | undefined;
   close(): Promise<void>;
@@ -88,6 +90,7 @@ export async function openWorld(speed: number, offset: number): Promise<Campaign
   };
   let server: ServerProcess | undefined;
   let isClosed = false;
+  const ended: string[] = [];
   let coming: Promise<ServerProcess> | undefined;
   const serverUp = (): Promise<ServerProcess> =>
     (coming ??= (async () => {
@@ -95,7 +98,8 @@ export async function openWorld(speed: number, offset: number): Promise<Campaign
         const started = await startServerProcess(settings, extra).catch((error: unknown) => error as Error);
         if ('url' in started) {
           server = started;
-          started.child.once('exit', () => {
+          started.child.once('exit', (code) => {
+            if (code !== null && !isClosed) ended.push(`the server ended by itself, with ${code}`);
             server = undefined;
             coming = undefined;
             if (!isClosed) void serverUp();
@@ -123,6 +127,7 @@ export async function openWorld(speed: number, offset: number): Promise<Campaign
       sim.child.send({ type: 'trip', hall });
     },
     tripped,
+    ended,
     fillDisk: isOwnDisk
       ? (isFull) => {
           if (isFull) spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=64k'], { stdio: 'ignore' });

@@ -316,7 +316,8 @@ export function createNodeMoves(options: {
       const failed = move === undefined ? failedOf(clusterId, node) : undefined;
       if (failed !== undefined) {
         const what = `know that ${nameOf(failed)} failed`;
-        journal.act({ id: `${failed.id}-seen`, at: siteNow(), who, what, why });
+        const at = siteNow();
+        journal.act({ id: `${failed.id}-seen-${at}`, at, who, what, why });
         moves = moves.map((one) => (one === failed ? { ...failed, isSeen: true } : one));
         options.keep(JSON.stringify(moves));
         return { ...failed, isSeen: true };
@@ -325,7 +326,9 @@ export function createNodeMoves(options: {
         throw new Fault('refused', `${node} of ${clusterId} is not on its way`);
       if (stepping === move.id) throw new Fault('refused', `a step of ${node} is being taken: try again in a moment`);
       const next = await cancel(move, portOf(cluster, config, true), siteNow());
-      journal.act({ id: `${move.id}-cancel`, at: siteNow(), who, what: `call back ${nameOf(move)}`, why });
+      const at = siteNow();
+      // Called back again by the next life where this one dies before it has kept that it was.
+      journal.act({ id: `${move.id}-cancel-${at}`, at, who, what: `call back ${nameOf(move)}`, why });
       put({ ...next, told: `called back by ${who}` });
       return next;
     },

@@ -22,6 +22,7 @@ function site(before?: string, from = START) {
   const halls = ['a', 'b'];
   let now = from;
   const acts: { id: string; what: string; why: string }[] = [];
+  const keeps: string[] = [];
   const members = halls.flatMap((hallId) =>
     Array.from({ length: 20 }, (_, i): Member => ({
       machine: { id: `${hallId}-${i}`, kind: 'asic', hallId } as Machine,
@@ -39,6 +40,7 @@ function site(before?: string, from = START) {
   const outages = createOutages({
     journal: { act: (act) => void acts.push(act) },
     before,
+    keep: (text) => void keeps.push(text),
     machines: () => members,
     pduOf: (id) => (id.startsWith('a-') ? `pdu-${Math.floor(Number(id.slice(2)) / 4)}` : undefined),
     touchedAt: (id, isAsleep) => byId.get(id)?.touchedAt ?? (isAsleep ? byId.get(id)?.sleptAt : undefined),
@@ -50,6 +52,7 @@ function site(before?: string, from = START) {
   return {
     outages,
     acts,
+    keeps,
     members,
     kw,
     of: (hallId: string) => members.filter(({ machine }) => machine.hallId === hallId),
@@ -253,6 +256,25 @@ test('an outage that took Busbar with it is seen when it comes back, and one tha
     },
   ]);
   expect(third.acts).toEqual([]);
+});
+
+test('what began and what is over is kept at once; a life that died before it kept an end leaves it to be told again, and no clash', () => {
+  const first = site();
+  first.pass(2);
+  back(first.of('a'), first.now() + 10_000);
+  first.pass();
+  expect(first.keeps).toHaveLength(1);
+  const begun = first.keeps[0]!;
+  first.pass(8);
+  expect(first.acts).toHaveLength(2);
+  expect(JSON.parse(first.keeps[1]!)).toMatchObject({ open: [] });
+  const second = site(begun, first.now() + MINUTE);
+  for (const member of second.of('a')) member.failures = 3;
+  second.pass(8);
+  expect(second.acts[0]!.what).toMatch(/over after/);
+  expect(second.acts[0]!.what).not.toBe(first.acts[1]!.what);
+  expect(second.acts[0]!.id).not.toBe(first.acts[1]!.id);
+  expect(site(first.keeps[1], first.now()).outages.alarms()).toEqual([]);
 });
 
 test('it ends with whoever is not back after an hour: single machines have alarms of their own', () => {

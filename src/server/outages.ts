@@ -46,6 +46,8 @@ export interface OutagesOptions {
   readonly journal: Pick<Journal, 'act'>;
   /** Kept by the process before this one. */
   readonly before: string | undefined;
+  /** Keeps for the next one that an outage began or is over. */
+  keep(text: string): void;
   machines(): readonly Pick<FleetMachine, 'machine' | 'reading' | 'failures'>[];
   pduOf(id: string): string | undefined;
   /** When it was last told something that may have restarted it and left it asleep or awake, as it is now. */
@@ -200,7 +202,8 @@ export function createOutages(options: OutagesOptions): Outages {
     const now = options.siteNow();
     const minutes = Math.round((now - outage.since) / MINUTE);
     options.journal.act({
-      id: `${outage.id}-over`,
+      // A process that dies before this is kept finishes the outage again in its next life, and counts anew.
+      id: `${outage.id}-over-${now}`,
       at: now,
       who: 'busbar',
       what: `outage of ${namesOf(outage)} over after ${minutes} minutes: ${told(outage)}`,
@@ -233,6 +236,12 @@ export function createOutages(options: OutagesOptions): Outages {
     return `${outage.booted.size} miners booted unasked, ${back} are as wanted again, ${away} are not yet, ${silent} are silent`;
   }
 
+  const kept = (): string =>
+    JSON.stringify({
+      aliveAt: options.siteNow(),
+      open: open.map((one) => ({ ...one, areas: [...one.areas], booted: [...one.booted] })),
+    });
+
   return {
     observe({ machine: { id, kind, hallId }, reading }) {
       if (kind !== 'asic' || reading === undefined) return;
@@ -245,13 +254,16 @@ export function createOutages(options: OutagesOptions): Outages {
       for (const { hall, meterW } of halls)
         if (meterW !== undefined && meterW < OUTAGE.darkShare * hall.breakerMw * 1e6) darkAt.set(hall.id, now);
       for (const [id, { at }] of boots) if (now - at > windowMs()) boots.delete(id);
+      const stood = open.length;
       if (boots.size > 0) gather();
+      const begun = open.length - stood;
       for (const outage of open.splice(0)) {
         const quietMs = now - outage.lastBootAt;
         const isOver = quietMs > OUTAGE.quietMs && standing(outage).away === 0;
         if (isOver || quietMs > OUTAGE.longestMs) finish(outage);
         else open.push(outage);
       }
+      if (begun > 0 || open.length < stood) options.keep(kept());
     },
     alarms: () =>
       open.map((outage): RaisedAlarm => ({
@@ -259,11 +271,7 @@ export function createOutages(options: OutagesOptions): Outages {
         subject: [...outage.areas][0]!,
         message: `${namesOf(outage)}, since ${clockOf(outage.since)}: ${told(outage)}`,
       })),
-    kept: () =>
-      JSON.stringify({
-        aliveAt: options.siteNow(),
-        open: open.map((one) => ({ ...one, areas: [...one.areas], booted: [...one.booted] })),
-      }),
+    kept,
   };
 }
 

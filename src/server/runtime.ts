@@ -400,6 +400,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const outages: Outages = createOutages({
     journal,
     before: await store.getMeta(OUTAGES_KEY),
+    keep: (text) => store.setMeta(OUTAGES_KEY, text),
     machines: () => fleet.machines,
     pduOf: (id) => devices.pduIdOf(id),
     touchedAt: (id, isAsleep) =>
