@@ -102,7 +102,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       }
       byFault[fault.name] = (byFault[fault.name] ?? 0) + 1;
       undoing.push(pause(lastsMs).then(end));
-      if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${world.ended.length + loads.broken.length + people.broken.length} broken rules`);
+      if ((n + 1) % 50 === 0)
+        say(`${n + 1} faults, ${world.ended.length + loads.broken.length + people.broken.length} broken rules`);
     }
     await Promise.all([acts, ...undoing]);
     say('all faults are over: waiting until the site is as planned');
