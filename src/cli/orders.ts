@@ -215,7 +215,9 @@ function orderText(order: shapes.OrderState): string {
 function previewText(preview: shapes.OrderPreviewView): string {
   const { importW, firmW, thenW, reached, machines, gpus, skipped, usdPerHour, responseSeconds } = preview;
   const lines = [
-    `Import is ${watts(importW)}; with it the plan comes to ${watts(thenW)}${firmW === null ? '' : `, asked for ${watts(firmW)}`}.`,
+    thenW === null
+      ? `Import is ${watts(importW)}. Nothing can be planned yet, so that only miners that run are listed; a stop needs no plan.`
+      : `Import is ${watts(importW)}; with it the plan comes to ${watts(thenW)}${firmW === null ? '' : `, asked for ${watts(firmW)}`}.`,
   ];
   if (!reached) lines.push('NOT REACHED: what may stop is not enough.');
   for (const { group, count: n, to } of machines) lines.push(`  ${count(n)} of ${group} to ${to}`);

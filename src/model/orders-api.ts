@@ -27,7 +27,10 @@ export const orderPreview = z.object({
   madeAt: siteTime,
   importW: z.number().nullable().describe('by the feeder meter, when it was made; null while it is silent'),
   firmW: z.number().nullable().describe('import that may go on; null: every miner sleeps'),
-  thenW: z.number().describe('import that the plan comes to'),
+  thenW: z
+    .number()
+    .nullable()
+    .describe('import that the plan comes to; null: a safe stop was asked for while nothing could be planned'),
   reached: z.boolean().describe('false: what may stop is not enough'),
   machines: z.array(z.object({ group: z.string(), count: z.number().int(), to: z.string() })),
   gpus: z.array(z.object({ work: z.string(), interrupted: z.number() })),

@@ -74,6 +74,8 @@ export interface Planning {
   preview(order: Order): Promise<PlannedWith | undefined>;
   /** A safe stop is carried out at once: what sleeps, and that it shall, no plan has to say. */
   stop(order: Order): void;
+  /** Ids of miners that run, as far as they have been read, and that a safe stop would put to sleep now. */
+  wouldStop(order: Order): readonly string[];
 }
 
 export interface PlannedWith {
@@ -214,6 +216,12 @@ export function createPlanning(options: {
     const { waiting, onlyDown } = keptOf(sources.site, options.levels, orders.length > 0);
     const confirmed = orders.length > 0 ? [] : options.suggestions.underway().flatMap(({ left }) => [...left]);
     return { left: new Set([...heldUnder(orders), ...waiting]), onlyDown, confirmed: new Map(confirmed) };
+  }
+
+  function stopOf(order: Order, under: readonly Order[]) {
+    const act = { actId: `stop-${order.id}`, who: order.who, why: order.why };
+    const aside = apart(under);
+    return { act, aside, stopped: stoppedBy(wanted, options.fleet.machines, reconciler, aside, act) };
   }
 
   /** What confirmed suggestions still change in a cohort: machines by mode key, come less gone. */
@@ -415,12 +423,10 @@ export function createPlanning(options: {
       }));
     },
     stop(order) {
-      const picture = options.picture();
-      const act = { actId: `stop-${order.id}`, who: order.who, why: order.why };
-      const aside = apart(options.orders());
-      const stopped = stoppedBy(wanted, options.fleet.machines, reconciler, aside, act);
-      wish(stopped, act, picture, aside, wallNow());
+      const { stopped, act, aside } = stopOf(order, options.orders());
+      wish(stopped, act, options.picture(), aside, wallNow());
     },
+    wouldStop: (order) => stopOf(order, [...options.orders(), order]).stopped.changed,
     plan: () => plan,
     planned: () => planned,
     desires: () => wanted,

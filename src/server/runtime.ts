@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { putOffClosing } from '../drivers/wire/exchange.ts';
 import type { Logger } from 'pino';
 import type { Trust } from '../control/trust.ts';
@@ -59,7 +60,7 @@ import type { WantedHistory } from './wanted.ts';
 import { assigned } from './desires.ts';
 import { loop } from './loop.ts';
 import { createOrders, OrderRefusal, type Orders } from './orders/orders.ts';
-import { orderOf, previewOf } from './orders/preview.ts';
+import { orderOf, previewOf, stopPreviewOf } from './orders/preview.ts';
 import { createLimitsBefore, LIMITS_KEY, type LimitsBefore } from './orders/limits-before.ts';
 import { createStatesBefore } from './orders/states-before.ts';
 import { createJobCommands } from './job-commands.ts';
@@ -122,6 +123,8 @@ const SLEEPS_KEY = 'sleep-times';
 /** How machines of each model and firmware answer. */
 const CURVES_KEY = 'response-curves';
 /** Outages that are not over, and when this was last written. */
+/** A safe stop can do without a plan, and waits for one no longer. */
+const STOP_WAITS_MS = 5_000;
 const OUTAGES_KEY = 'outages';
 /** Cooling plants that were started from here. */
 const COOLING_KEY = 'cooling-started';
@@ -633,18 +636,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function previewOrder(request: OrderPreviewRequest, by: string): Promise<OrderPreviewView> {
     const order = orderOf(request, picture);
-    const planned = swept ? await planning.preview(order) : undefined;
-    if (planned === undefined)
-      throw new OrderRefusal(
-        `nothing can be planned yet: every machine is read once before, and prices must be told${request.kind === 'stop' ? ' (busbar guard stop needs no plan)' : ''}`,
-      );
-    const view = previewOf({
-      site,
-      picture,
-      order,
-      planned,
-      responseMs: (id) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0),
-    });
+    const responseMs = (id: string) => responses.sleepMs(id, picture.groups.get(id)?.answering.length ?? 0);
+    const solved = swept ? planning.preview(order) : Promise.resolve(undefined);
+    const planned = await (order.kind === 'stop'
+      ? Promise.race([solved.catch(() => undefined), pause(STOP_WAITS_MS, undefined, { ref: false })])
+      : solved);
+    if (planned === undefined && order.kind !== 'stop')
+      throw new OrderRefusal('nothing can be planned yet: every machine is read once before, and prices must be told');
+    const view =
+      planned === undefined
+        ? stopPreviewOf({
+            picture,
+            order,
+            responseMs,
+            stopped: planning.wouldStop(order).map((id) => fleet.byId(id)!.machine),
+          })
+        : previewOf({ site, picture, order, planned, responseMs });
     orders.keep(view, request, by);
     return view;
   }

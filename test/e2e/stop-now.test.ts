@@ -22,3 +22,36 @@ test('no plan that was under way wakes what a safe stop has just told to sleep',
   expect(miners.length).toBe(60);
   expect(seen.every((count) => count === 0)).toBe(true);
 });
+
+test(
+  'a safe stop needs no plan: where no price was ever told it is previewed and carried out',
+  { timeout: 240_000 },
+  async () => {
+    const site = await live({
+      offset: 11_740,
+      from: '2026-03-23T20:01:00Z',
+      speed: 20,
+      adjust: (raw) => {
+        raw.feeds = [];
+      },
+    });
+    const { runtime, sim } = site;
+    await until(
+      'every machine was read',
+      () => (modesOf(site, 'a-s21')['sleep'] ?? 0) > 0 && runtime.picture().importW,
+    );
+    await expect(runtime.orders.preview({ kind: 'curtail', mw: 0.05, minutes: 10 }, 'sam')).rejects.toThrow(
+      /nothing can be planned yet/,
+    );
+    const preview = await runtime.orders.preview({ kind: 'stop' }, 'sam');
+    expect(preview).toMatchObject({ thenW: null, usdPerHour: null, needsSecondPerson: false, gpus: [] });
+    expect(preview.machines.map(({ group, to }) => `${group} ${to}`)).toEqual(['a-s21 sleep', 'd-s21xp sleep']);
+    for (const { count } of preview.machines) expect(count).toBeGreaterThan(20);
+    await runtime.orders.apply(preview.id, { who: 'sam', name: 'sam', via: 'session' }, 'smoke');
+    await until(
+      'no miner draws',
+      () => sim.truth().halls['a']!.totalW < 10_000 && sim.truth().halls['d']!.totalW < 10_000,
+    );
+    expect(site.plans).toEqual([]);
+  },
+);

@@ -166,12 +166,15 @@ function Preview({ shown, overview }: { shown: OrderPreviewView; overview: Overv
       {!reached && (
         <Trouble title="Not reached" detail="What may stop is not enough: import stays above what you asked for." />
       )}
+      {thenW === null && (
+        <p>Nothing can be planned yet, so that only miners that run are listed. A stop needs no plan.</p>
+      )}
       <dl className="facts">
         <Fact word="Import now" text={power(importW)} />
         <Fact
           word="Import then"
           text={power(thenW)}
-          detail={known(importW) ? powerChange(thenW - importW) : undefined}
+          detail={known(importW) && known(thenW) ? powerChange(thenW - importW) : undefined}
         />
         {firmW !== null && <Fact word="Asked for" text={power(firmW)} />}
         <Fact word="Costs" text={moneyPerHour(usdPerHour)} />

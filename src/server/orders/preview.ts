@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { HOUR, isoUtc, MINUTE, siteMs, type Plan, type Site } from '../../model/index.ts';
+import { HOUR, isoUtc, type Machine, MINUTE, siteMs, type Plan, type Site } from '../../model/index.ts';
 import type { OrderPreviewRequest, OrderPreviewView } from '../../model/orders-api.ts';
 import type { Picture } from '../picture.ts';
 import type { PlannedWith } from '../planning.ts';
@@ -38,13 +38,16 @@ function firmOf(mw: number, importW: number | undefined): number {
   return firmW;
 }
 
-export interface PreviewFacts {
-  readonly site: Site;
+interface OrderFacts {
   readonly picture: Picture;
   readonly order: Order;
-  readonly planned: PlannedWith;
   /** Wall milliseconds in which a group was measured to sleep. */
   responseMs(groupId: string): number | undefined;
+}
+
+export interface PreviewFacts extends OrderFacts {
+  readonly site: Site;
+  readonly planned: PlannedWith;
 }
 
 /** What an order would do, from the plan with it and the one without. */
@@ -52,18 +55,12 @@ export function previewOf({ site, picture, order, planned, responseMs }: Preview
   const { snapshot, without, withIt } = planned;
   const thenW = withIt.steps[0]!.importW;
   const machines = movesOf(planned);
-  const slowest = machines.filter(({ to }) => to === 'sleep').map(({ group }) => responseMs(group));
-  const responses = slowest.filter((ms) => ms !== undefined);
   const limitMw = site.limits.orderAloneMw;
   const { beforeW } = order;
   // A safe stop waits for nobody; of a curtailment the meter was asked.
   const changeMw = order.kind === 'stop' || beforeW === undefined ? 0 : Math.max(0, beforeW - thenW) / 1e6;
   return {
-    id: order.id,
-    kind: order.kind,
-    madeAt: isoUtc(picture.at),
-    importW: beforeW ?? null,
-    firmW: order.firmW ?? null,
+    ...commonOf(order, picture),
     thenW,
     reached: order.firmW === undefined || thenW <= order.firmW + REACHED_W,
     machines,
@@ -74,10 +71,48 @@ export function previewOf({ site, picture, order, planned, responseMs }: Preview
     }),
     skipped: skippedOf(picture, planned),
     usdPerHour: costOf(order, without, withIt),
-    responseSeconds: responses.length < slowest.length || responses.length === 0 ? null : Math.max(...responses) / 1000,
+    responseSeconds: slowestSeconds(machines, responseMs),
     needsSecondPerson: limitMw !== undefined && changeMw > limitMw,
-    holdsSeconds: PREVIEW_HOLDS_MS / 1000,
   };
+}
+
+/** What a safe stop would do where nothing can be planned: it waits for no plan, so that what it comes to is not known. */
+export function stopPreviewOf({
+  picture,
+  order,
+  responseMs,
+  stopped,
+}: OrderFacts & { readonly stopped: readonly Pick<Machine, 'groupId'>[] }): OrderPreviewView {
+  const byGroup = Map.groupBy(stopped, ({ groupId }) => groupId);
+  const machines = [...byGroup].map(([group, { length }]) => ({ group, count: length, to: 'sleep' }));
+  return {
+    ...commonOf(order, picture),
+    thenW: null,
+    reached: true,
+    machines,
+    gpus: [],
+    skipped: silentOf(picture),
+    usdPerHour: null,
+    responseSeconds: slowestSeconds(machines, responseMs),
+    // A safe stop waits for nobody.
+    needsSecondPerson: false,
+  };
+}
+
+const commonOf = (order: Order, { at }: Picture) => ({
+  id: order.id,
+  kind: order.kind,
+  madeAt: isoUtc(at),
+  importW: order.beforeW ?? null,
+  firmW: order.firmW ?? null,
+  holdsSeconds: PREVIEW_HOLDS_MS / 1000,
+});
+
+/** In how many seconds the slowest of these groups sleeps; null where one was not measured. */
+function slowestSeconds(machines: OrderPreviewView['machines'], responseMs: OrderFacts['responseMs']): number | null {
+  const each = machines.filter(({ to }) => to === 'sleep').map(({ group }) => responseMs(group));
+  const measured = each.filter((ms) => ms !== undefined);
+  return measured.length < each.length || measured.length === 0 ? null : Math.max(...measured) / 1000;
 }
 
 /** How many machines of each group change, and to what. */
@@ -100,14 +135,16 @@ function skippedOf(picture: Picture, { snapshot }: PlannedWith): string[] {
         ? `${machines} of ${id}: in shadow, where nothing is written`
         : `${machines} of ${id}: held by a person, or they cannot be told to sleep`,
     );
-  const silent = picture.halls
-    .filter((one) => one.silent.length > 0)
-    .map((one) => `${one.silent.length} in hall ${one.hall.id}: silent, so that nobody knows whether they would obey`);
   const young = snapshot.cohorts.flatMap(({ id, pinned }) =>
     Object.entries(pinned).map(([mode, count]) => `${count} of ${id}: in ${mode} for less than the least time`),
   );
-  return [...held, ...silent, ...young];
+  return [...held, ...silentOf(picture), ...young];
 }
+
+const silentOf = ({ halls }: Picture): string[] =>
+  halls
+    .filter((one) => one.silent.length > 0)
+    .map((one) => `${one.silent.length} in hall ${one.hall.id}: silent, so that nobody knows whether they would obey`);
 
 /** What the plan earns less by the order, by the hour that it lasts; what is fined for missing it is no money. */
 function costOf(order: Order, without: Plan, withIt: Plan): number | null {
