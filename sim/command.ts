@@ -36,6 +36,8 @@ export type SimCommand =
   /** Highest clock the GPUs may run at; 0 lets them go. */
   | { readonly op: 'gpu-clock'; readonly n: number; readonly gpus: readonly number[]; readonly mhz: number }
   | { readonly op: 'node-cordon'; readonly n: number; readonly on: boolean }
+  /** Whether the jobs of a partition may start. */
+  | { readonly op: 'queue-stop'; readonly partition: string; readonly on: boolean }
   /** The last fault a GPU's driver reports; 0 after it was restarted. */
   | { readonly op: 'gpu-xid'; readonly n: number; readonly gpu: number; readonly xid: number }
   /** How hard the GPUs of a running job work from now on, 0 to 1: 0 is a job that hangs. */

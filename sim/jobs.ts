@@ -58,6 +58,8 @@ export interface JobsState {
   nextId: number;
   /** Servers that are given no more jobs, by index. */
   readonly cordoned: Set<number>;
+  /** Partitions none of whose jobs start; absent in what an earlier version saved. */
+  readonly stopped?: Set<string>;
 }
 
 const RANK: readonly string[] = WORK_CLASSES;
@@ -107,6 +109,7 @@ export function createJobs(site: Site, config: SimConfig, servers: Servers, seed
       nextArrival: streams.map(() => 0),
       nextId: 1001,
       cordoned: new Set(),
+      stopped: new Set(),
     },
   };
 }
@@ -262,6 +265,7 @@ function schedule(jobs: Jobs, servers: Servers, t: number): void {
     const lane = `${job.partition} ${job.qos}`;
     let reason = 'Priority';
     if (job.held) reason = 'JobHeldUser';
+    else if (jobs.state.stopped?.has(job.partition) === true) reason = 'PartitionInactive';
     else if (job.eligibleAt > t) reason = 'BeginTime';
     else if (!blocked.has(lane)) {
       const mayPreempt = rankOf(job.qos) < rankOf('preemptible');

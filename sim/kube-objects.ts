@@ -229,7 +229,9 @@ export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at:
   });
   const waits = job.held
     ? 'The workload is deactivated'
-    : "couldn't assign flavors to pod set main: insufficient unused quota";
+    : job.reason === 'PartitionInactive'
+      ? `ClusterQueue ${CLUSTER_QUEUE} is inactive`
+      : "couldn't assign flavors to pod set main: insufficient unused quota";
   return {
     apiVersion: 'kueue.x-k8s.io/v1beta2',
     kind: 'Workload',

@@ -232,6 +232,13 @@ function carryOut(site: SiteKube, { verb, resource, now, next }: KubeWrite): Kub
     if (n >= 0 && on !== isCordoned(now)) host.send({ op: 'node-cordon', n, on });
     return undefined;
   }
+  if (resource.plural === 'clusterqueues' && verb === 'patch') {
+    const policy = stopPolicy(next);
+    if (policy === stopPolicy(now)) return undefined;
+    for (const partition of partitions)
+      if (placeOf(partition).queue !== undefined) host.send({ op: 'queue-stop', partition, on: policy !== 'None' });
+    return undefined;
+  }
   if (resource.plural === 'jobs' && verb === 'create' && next !== undefined) return submit(site, next);
   const owner = verb === 'evict' || resource.plural === 'workloads' ? ownerName(now) : now?.metadata.name;
   const job = [...world.jobs.state.list.values()].find(
@@ -254,6 +261,8 @@ function carryOut(site: SiteKube, { verb, resource, now, next }: KubeWrite): Kub
 
 const isCordoned = (node: KubeObject | undefined): boolean =>
   (node?.['spec'] as { unschedulable?: boolean } | undefined)?.unschedulable === true;
+const stopPolicy = (queue: KubeObject | undefined): string =>
+  (queue?.['spec'] as { stopPolicy?: string } | undefined)?.stopPolicy ?? 'None';
 const ownerName = (object: KubeObject | undefined): string | undefined =>
   (object?.metadata['ownerReferences'] as { name: string }[] | undefined)?.[0]?.name;
 

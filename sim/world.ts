@@ -353,6 +353,11 @@ export function applyCommand(world: World, command: SimCommand, at: number): voi
       else jobs.state.cordoned.delete(command.n);
       jobs.version += 1;
       return;
+    case 'queue-stop':
+      if (command.on) jobs.state.stopped?.add(command.partition);
+      else jobs.state.stopped?.delete(command.partition);
+      jobs.version += 1;
+      return;
     case 'job-submit':
       submitJob(jobs, command.job, at);
       return;

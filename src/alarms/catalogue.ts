@@ -60,6 +60,12 @@ export const ALARMS = {
     meaning:
       'The kilowatts that the plan allows its work could not be set or released, and jobs may start beyond them or wait for nothing. It is tried again with every plan; until then the plan holds and requeues jobs as ever.',
   },
+  'queue-stop-failed': {
+    severity: 'warning',
+    title: 'A queue was not stopped or not let go on',
+    meaning:
+      'The plan has no room for more work of a queue, or has room again, and the scheduler did not take it. Jobs may start that are put back after, or wait although there is room. It is tried again with every plan; the ClusterQueue and its stopPolicy tell how it stands.',
+  },
   'node-move-failed': {
     severity: 'warning',
     title: 'A node did not get into its new role',

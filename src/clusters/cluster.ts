@@ -31,6 +31,18 @@ export interface ClusterIo {
   secret(ref: SecretRef): string;
 }
 
+/** Whether anything of a class may start. */
+export interface ClassStarts {
+  readonly match: WorkClass['match'];
+  readonly mayStart: boolean;
+}
+
+export interface QueueChange {
+  /** As the scheduler calls it. */
+  readonly queue: string;
+  readonly isStopped: boolean;
+}
+
 export interface JobRequest {
   readonly name: string;
   readonly script: string;
@@ -96,6 +108,14 @@ export interface ClusterHandle {
   moveNode?(node: string, from: string, to: string, signal?: AbortSignal): Promise<void>;
   /** No job starts that would bring the kilowatts of all above it; undefined: no limit. */
   setPowerBudget?(budgetKw: number | undefined, signal?: AbortSignal): Promise<void>;
+  /**
+   * Queues to stop and to let go on so that no job of a class that may not start does, whatever comes into them before they are read again;
+   * none where all is so. A queue is stopped only where no class of it may start, and let go on only where Busbar had stopped it.
+   * @throws Fault `unsupported` where there are no queues to stop
+   */
+  queueChanges?(classes: readonly ClassStarts[], signal?: AbortSignal): Promise<readonly QueueChange[]>;
+  /** What runs goes on. @throws Fault `refused` where the scheduler took it and did not keep it */
+  setQueue?(change: QueueChange, signal?: AbortSignal): Promise<void>;
   /** Licences that a job of so many watts takes where it is submitted, as `site_kw:12`; absent: none are counted. */
   powerLicence?(powerW: number): string;
   close(): void;

@@ -209,6 +209,27 @@ describe('jobs in a queue of Kueue', () => {
     expect(workload().metadata.annotations).toMatchObject({ 'busbar/requeues': '1' });
   });
 
+  test('what gave way goes on before its equals where that is wished; what only waited does not', async () => {
+    await start();
+    const cluster = bench.open({ boost: 5 });
+    const boost = () => workload().metadata.annotations?.['kueue.x-k8s.io/priority-boost'];
+    await cluster.hold!('team-a.train');
+    await cluster.release!('team-a.train');
+    expect(boost()).toBeUndefined();
+    await cluster.requeueHeld!('team-a.train');
+    expect(boost()).toBeUndefined();
+    await cluster.release!('team-a.train');
+    expect(boost()).toBe('5');
+    // Whoever gave it another keeps it.
+    const now = bench.server.store.get('workloads', 'team-a', 'job-train-1a2b3')!;
+    const annotations = { ...now.metadata.annotations, 'kueue.x-k8s.io/priority-boost': '70' };
+    put('workloads', { ...now, metadata: { ...now.metadata, annotations } });
+    await cluster.requeueHeld!('team-a.train');
+    await cluster.release!('team-a.train');
+    expect(boost()).toBe('70');
+    expect(workload().metadata.annotations).toMatchObject({ 'busbar/requeues': '2' });
+  });
+
   test('a job whose workload is still to come is not touched', async () => {
     bench = await kubeBench({ hasKueue: true });
     put('jobs', jobOf('train', 8, { metadata: { labels } }));
@@ -358,6 +379,8 @@ describe('the rights of examples/kubernetes/rbac.yaml', () => {
     await cluster.drain!('a', 'a test');
     await cluster.resume!('a');
     await cluster.setPowerBudget!(1);
+    await cluster.queueChanges!([]);
+    await cluster.setQueue!({ queue: 'main', isStopped: true });
     await cluster.cancel!('team-a.train');
     expect([...used].sort()).toEqual([...granted].sort());
   });

@@ -5,6 +5,7 @@ import { kubeAccess } from './wire/kube-access.ts';
 import { openKubeApi } from './wire/kube-api.ts';
 import { jobActs } from './wire/kube-jobs.ts';
 import { openKueue, powerQuota, type Kueue } from './wire/kube-kueue.ts';
+import { queueStops } from './wire/kube-queues.ts';
 import { nodeActs } from './wire/kube-nodes.ts';
 import { toReading } from './wire/kube-reading.ts';
 import { submitJob } from './wire/kube-submit.ts';
@@ -59,6 +60,13 @@ const config = z
       .default(30)
       .describe('how long a drain asks pods to go before it is told as waiting'),
     requeueS: z.number().int().min(1).max(600).default(60).describe('time a job has to stop in before it is let go on'),
+    boost: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000_000)
+      .default(0)
+      .describe('priority that work of Kueue which gave way has more of than its equals when it goes on; 0: none'),
     powerQuota: z
       .strictObject({
         clusterQueue: z.string().min(1),
@@ -106,6 +114,7 @@ export const kubernetes = defineCluster({
       ...reader(settings, classes, io, api, kueue, waitsFor),
       ...jobActs(api, kueue, jobSettings),
       ...nodes,
+      ...queueStops(api, kueue),
       ...(image === undefined ? {} : { submit: submitJob(api, kueue, jobSettings, image) }),
       ...(power === undefined ? {} : { setPowerBudget: powerQuota(api, kueue, power.clusterQueue, power.resource) }),
     };

@@ -37,6 +37,8 @@ export interface Command {
     | 'let-go-plant'
     | 'move-node'
     | 'set-power-budget'
+    | 'stop-queue'
+    | 'open-queue'
     | 'power-off-node'
     | 'power-on-node'
     | 'lock-clocks';

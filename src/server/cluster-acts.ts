@@ -12,6 +12,7 @@ import type { Journal } from './journal.ts';
 import { createNodeMoves, type NodeMoves } from './node-moves.ts';
 import { createNodePower, type NodePower } from './node-power.ts';
 import { createPowerBudgets, type PowerBudgets } from './power-budgets.ts';
+import { createQueueStops, type QueueStops } from './queue-stops.ts';
 import { createPowerSaving, type PowerSaving } from './power-saving.ts';
 
 /** What is done to the jobs and nodes of clusters beside holding and requeuing. */
@@ -21,6 +22,7 @@ export interface ClusterActs {
   readonly nodePower: NodePower;
   readonly powerBudgets: PowerBudgets;
   readonly powerSaving: PowerSaving;
+  readonly queueStops: QueueStops;
   /** Jobs whose GPUs are slowed down by hand. */
   readonly jobLimits: JobLimits;
   readonly jobPauses: JobPauses;
@@ -62,6 +64,10 @@ export async function openClusterActs(options: {
   const nodePower = createNodePower({ ...common, ...(await keptAs('node-power')) });
   const powerSaving = createPowerSaving({ ...common, clusters, nodePower });
   const powerBudgets = createPowerBudgets({ ...common, ...(await keptAs('power-budgets')) });
+  const queueStops = createQueueStops({
+    ...common,
+    classesOf: (clusterId) => site().clusters.find(({ id }) => id === clusterId)?.classes ?? [],
+  });
   const nodeMoves = createNodeMoves({
     ...common,
     clusters,
@@ -69,7 +75,7 @@ export async function openClusterActs(options: {
     ...(await keptAs('node-moves')),
   });
   return {
-    acts: { nodeMoves, nodePower, powerBudgets, powerSaving, jobLimits, jobPauses },
+    acts: { nodeMoves, nodePower, powerBudgets, powerSaving, queueStops, jobLimits, jobPauses },
     look() {
       jobPauses.look();
       nodePower.look();
@@ -81,6 +87,6 @@ export async function openClusterActs(options: {
     record() {
       for (const acts of [nodeMoves, jobLimits, jobPauses, nodePower]) journal.commands(acts.drainChanged());
     },
-    alarms: () => [...powerBudgets.alarms(), ...nodeMoves.alarms()],
+    alarms: () => [...powerBudgets.alarms(), ...queueStops.alarms(), ...nodeMoves.alarms()],
   };
 }

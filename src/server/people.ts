@@ -45,6 +45,8 @@ export interface PeopleOptions {
   heldJobs(): number;
   follow(site: Site, machines: readonly Machine[]): void;
   onTrust(): void;
+  /** Nothing is wanted of a cohort any more, from now on and not from the next plan on: that may be long in coming. */
+  leave(cohortId: string): void;
   askPlan(why: string): void;
 }
 
@@ -91,6 +93,7 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
       await store.setHold(hold);
       holds.set(cohortId, hold);
       journal.act({ id: `hold-${cohortId}-${at}`, at, who, what: `hold ${cohortId} out of the plan`, why });
+      options.leave(cohortId);
       options.askPlan(`${cohortId} held`);
     },
     async unhold(cohortId, who, why) {

@@ -43,6 +43,7 @@ import type { StatesBefore } from './orders/states-before.ts';
 import { takePicture, type Picture, type PictureSources } from './picture.ts';
 import type { createResponseWatch } from './response-watch.ts';
 import type { PowerBudgets } from './power-budgets.ts';
+import type { QueueStops } from './queue-stops.ts';
 import type { PowerSaving } from './power-saving.ts';
 import { powerLimitNotes, withPowerLimits } from './power-limits.ts';
 import type { Measurements, RuntimeEvents } from './runtime.ts';
@@ -74,6 +75,8 @@ export interface Planning {
   preview(order: Order): Promise<PlannedWith | undefined>;
   /** A safe stop is carried out at once: what sleeps, and that it shall, no plan has to say. */
   stop(order: Order): void;
+  /** Wants nothing more of a cohort that is held now, unless a safe stop stands over its hold. */
+  leave(cohortId: string): void;
   /** Ids of miners that run, as far as they have been read, and that a safe stop would put to sleep now. */
   wouldStop(order: Order): readonly string[];
 }
@@ -107,6 +110,7 @@ export function createPlanning(options: {
   readonly jobCommands: JobCommands;
   readonly gpus: Pick<Gpus, 'watch'>;
   readonly powerBudgets: Pick<PowerBudgets, 'set'>;
+  readonly queueStops: Pick<QueueStops, 'set'>;
   readonly powerSaving: Pick<PowerSaving, 'plan'>;
   askPlan(why: string): void;
   readonly statesBefore: StatesBefore;
@@ -425,6 +429,12 @@ export function createPlanning(options: {
     stop(order) {
       const { stopped, act, aside } = stopOf(order, options.orders());
       wish(stopped, act, options.picture(), aside, wallNow());
+    },
+    leave(cohortId) {
+      if (stopsMiners(options.orders())) return;
+      const isLeft = (id: string): boolean => options.fleet.byId(id)?.machine.groupId === cohortId;
+      wanted = new Map([...wanted].filter(([id]) => !isLeft(id)));
+      reconciler.want(wanted);
     },
     wouldStop: (order) => stopOf(order, [...options.orders(), order]).stopped.changed,
     plan: () => plan,

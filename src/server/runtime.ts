@@ -290,6 +290,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       books.follow(site);
       guard?.brief();
     },
+    leave: (cohortId) => planning.leave(cohortId),
     askPlan,
   });
   const trust = (): Trust => people.trust();

@@ -33,6 +33,7 @@ test('what is done at once is what is on record: first a checkpoint, nothing whi
     keep() {},
   } as unknown as SiteCluster;
   const budgets: (number | undefined)[] = [];
+  const stopped: string[][] = [];
   const limits = createWorkLimits({
     site: () => ({ machines: [] }) as unknown as Site,
     clock: { now: () => now, speed: 1 },
@@ -41,6 +42,7 @@ test('what is done at once is what is on record: first a checkpoint, nothing whi
     jobCommands: { add: () => [] },
     gpus: { watch: () => () => {} },
     powerBudgets: { set: async (_, kw) => void budgets.push(kw) },
+    queueStops: { set: async (_, closed) => void stopped.push([...closed]) },
     levels: { site: () => 'auto', of: () => 'auto' },
     trust: () => 'auto',
     orders: () => [],
@@ -67,4 +69,5 @@ test('what is done at once is what is on record: first a checkpoint, nothing whi
   expect(acts).toEqual(['checkpoint 1 jobs', 'requeue 1 jobs']);
   expect(sent).toEqual(['checkpoint 7', 'requeue 7', 'hold 7']);
   expect(budgets).toEqual([0, 0, 0]);
+  expect(stopped).toEqual([['w'], ['w'], ['w']]);
 });

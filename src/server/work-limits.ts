@@ -8,6 +8,7 @@ import type { Journal } from './journal.ts';
 import type { Order } from './orders/orders.ts';
 import type { WorkPicture } from './picture.ts';
 import { plannedKw, type PowerBudgets } from './power-budgets.ts';
+import { closedClasses, type QueueStops } from './queue-stops.ts';
 import { keptOf } from './trust/kept.ts';
 import type { Levels } from './trust/levels.ts';
 
@@ -27,6 +28,7 @@ export function createWorkLimits(options: {
   readonly jobCommands: Pick<JobCommands, 'add'>;
   readonly gpus: Pick<Gpus, 'watch'>;
   readonly powerBudgets: Pick<PowerBudgets, 'set'>;
+  readonly queueStops: Pick<QueueStops, 'set'>;
   readonly levels: Pick<Levels, 'site' | 'of'>;
   trust(): Trust;
   orders(): readonly Order[];
@@ -54,6 +56,8 @@ export function createWorkLimits(options: {
         if (cluster.failure === undefined) {
           const budgetKw = movesWork ? plannedKw(cluster, options.work(), taken) : undefined;
           await options.powerBudgets.set(cluster, budgetKw, why, isOrdered);
+          const closed = movesWork ? closedClasses(cluster, options.work(), taken) : new Set<string>();
+          await options.queueStops.set(cluster, closed, why, isOrdered);
         }
         const wished = actionsFor(cluster, options.work(), taken, why);
         // What a person confirmed is held until a person confirms that it goes on.

@@ -38,6 +38,8 @@ const CALLS: Readonly<Record<Exclude<keyof ClusterHandle, 'close' | 'powerLicenc
   powerUp: ['n1'],
   moveNode: ['n1', 'p', 'q'],
   setPowerBudget: [100],
+  queueChanges: [[{ match: { partition: 'p', qos: 'q' }, mayStart: false }]],
+  setQueue: [{ queue: 'main', isStopped: true }],
 };
 
 type Ask = HttpPort['ask'];

@@ -55,3 +55,31 @@ test(
     expect(site.plans).toEqual([]);
   },
 );
+
+test(
+  'from a hold on nothing more is wanted of its cohort: no plan has to be made first',
+  { timeout: 240_000 },
+  async () => {
+    const site = await live({
+      offset: 11_880,
+      from: '2026-03-23T20:01:00Z',
+      speed: 20,
+      awakePct: { 'a-s21': 10, 'd-s21xp': 10 },
+      adjust: (raw) => {
+        for (const hall of raw.halls) hall.wakesPerMinute = 3;
+      },
+    });
+    const { runtime } = site;
+    const miners = runtime.fleet.machines
+      .filter(({ machine }) => machine.groupId === 'a-s21')
+      .map(({ machine }) => machine.id);
+    const wanted = () => miners.filter((id) => runtime.reconciler.desired(id) !== undefined);
+    const asleep = () => miners.filter((id) => runtime.reconciler.isThere(id) === false);
+    await until('miners that wait for their wake', () => asleep().length > 10);
+    const plans = site.plans.length;
+    await runtime.people.hold('a-s21', 'owner', 'fans are being changed');
+    expect([wanted(), site.plans.length]).toEqual([[], plans]);
+    await until('a plan with the hold', () => site.plans.length > plans);
+    expect(wanted()).toEqual([]);
+  },
+);

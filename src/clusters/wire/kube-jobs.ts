@@ -5,6 +5,7 @@ import { edit, nameIn } from './kube-edit.ts';
 import { PODS_ID, WORKLOAD_ID } from './kube-reading.ts';
 import {
   QUEUE_LABEL,
+  PRIORITY_BOOST,
   REQUEUES,
   kubeGone,
   kubeJob,
@@ -26,6 +27,8 @@ export interface KubeJobSettings {
   readonly image: string | undefined;
   /** From being told to stop until what runs has given its place back. */
   readonly requeueS: number;
+  /** Priority that what gave way has more of than its equals when it goes on. */
+  readonly boost: number;
 }
 
 type JobActs = Pick<Required<ClusterHandle>, 'hold' | 'release' | 'requeue' | 'requeueHeld' | 'cancel' | 'output'>;
@@ -74,6 +77,12 @@ function switches(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): Switch
     return { kind: 'job', path };
   }
 
+  /** What gave way is not behind what came after it. A boost that somebody else gave stays. */
+  const boosted = ({ metadata }: KueueWorkload, requeued: boolean): Record<string, string> =>
+    settings.boost > 0 && (requeued || ownRequeues(metadata) > 0) && metadata.annotations[PRIORITY_BOOST] === undefined
+      ? { [PRIORITY_BOOST]: String(settings.boost) }
+      : {};
+
   async function set(at: Switch, goesOn: boolean, requeued: boolean, signal: AbortSignal | undefined): Promise<void> {
     const counted = (now: KubeJob | KueueWorkload) =>
       requeued ? { metadata: { annotations: { [REQUEUES]: String(ownRequeues(now.metadata) + 1) } } } : {};
@@ -91,7 +100,11 @@ function switches(api: KubeApi, kueue: Kueue, settings: KubeJobSettings): Switch
             api,
             at.path,
             kueueWorkload,
-            (now) => ((now.spec.active ?? true) === goesOn ? undefined : { ...counted(now), spec: { active: goesOn } }),
+            (now) => {
+              if ((now.spec.active ?? true) === goesOn) return undefined;
+              const annotations = { ...counted(now).metadata?.annotations, ...(goesOn ? boosted(now, requeued) : {}) };
+              return { metadata: { annotations }, spec: { active: goesOn } };
+            },
             signal,
           ).then(({ spec }) => (spec.active ?? true) === goesOn);
     const field = at.kind === 'job' ? `suspend: ${String(!goesOn)}` : `active: ${String(goesOn)}`;

@@ -74,7 +74,7 @@ const QUOTA_BEFORE = 'busbar/quota-before';
 
 /**
  * A budget of power as quota: where each workload counts its watts as a resource, the ClusterQueue admits none beyond it.
- * What runs keeps what it has. `stopPolicy` would not do: it knows all and nothing, and no watts.
+ * What runs keeps what it has. A stopped queue knows all and nothing, and no watts.
  * @param resource what Kueue counts watts as
  */
 export function powerQuota(api: KubeApi, kueue: Kueue, queue: string, resource: string) {

@@ -173,11 +173,15 @@ export function classOf(
   { namespace, queue, priority }: { namespace: string; queue: string; priority: string },
   classes: readonly WorkClass[],
 ): WorkClass | undefined {
-  const fits = (wanted: string, is: string): boolean => wanted === '*' || wanted === is;
-  return classes.find(({ match }) => {
-    const [ns = '', wantedQueue = '*'] = match.partition.split('/');
-    return fits(ns, namespace) && fits(wantedQueue, queue) && fits(match.qos, priority);
-  });
+  return classes.find(({ match }) => isIn(match.partition, { namespace, queue }) && fits(match.qos, priority));
+}
+
+const fits = (wanted: string, is: string): boolean => wanted === '*' || wanted === is;
+
+/** Whether what lies in a namespace and a queue is of this `partition` of a class. */
+export function isIn(partition: string, { namespace, queue }: { namespace: string; queue: string }): boolean {
+  const [ns = '', wantedQueue = '*'] = partition.split('/');
+  return fits(ns, namespace) && fits(wantedQueue, queue);
 }
 
 function asJob(work: Work, words: KubeWords, classes: readonly WorkClass[]): Job[] {

@@ -121,6 +121,7 @@ export type KueueWorkload = z.output<typeof kueueWorkload>;
 export const kueueClusterQueue = z.object({
   metadata: meta,
   spec: z.looseObject({
+    stopPolicy: z.string().nullish(),
     resourceGroups: list(
       z.looseObject({
         flavors: list(
@@ -136,6 +137,9 @@ export const kueueClusterQueue = z.object({
   }),
 });
 
+export type KueueClusterQueue = z.output<typeof kueueClusterQueue>;
+export const kueueLocalQueue = z.object({ metadata: meta, spec: part({ clusterQueue: text }) });
+
 /** Any object of which nothing but that it is there matters. */
 export const kubeObject = z.object({ metadata: meta });
 /** What a deletion or an eviction is answered with: a Status, or the object as it was last. */
@@ -145,6 +149,8 @@ export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 export const PRIORITY_LABEL = 'kueue.x-k8s.io/priority-class';
 /** A node with it was cordoned by Busbar; its value says why. */
 export const DRAINED_BY_US = 'busbar/drained';
+/** What Kueue counts on top of the priority of a workload, where its feature gate PriorityBoost is on (KEP 7990; alpha, since v0.17). */
+export const PRIORITY_BOOST = 'kueue.x-k8s.io/priority-boost';
 /** How often Busbar has put a job back in the queue. */
 export const REQUEUES = 'busbar/requeues';
 
