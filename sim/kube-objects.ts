@@ -216,7 +216,13 @@ export function podObjects(world: World, job: SimJob, owner: KubeObject, place: 
   });
 }
 
-export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at: number): KubeObject {
+export function workloadObject(
+  job: SimJob,
+  owner: KubeObject,
+  place: Place,
+  clusterQueue: string,
+  at: number,
+): KubeObject {
   const { name, namespace = '', uid = '' } = owner.metadata;
   const { count } = podsOf(job);
   const holds = job.state === 'RUNNING';
@@ -230,7 +236,7 @@ export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at:
   const waits = job.held
     ? 'The workload is deactivated'
     : job.reason === 'PartitionInactive'
-      ? `ClusterQueue ${CLUSTER_QUEUE} is inactive`
+      ? `ClusterQueue ${clusterQueue} is inactive`
       : "couldn't assign flavors to pod set main: insufficient unused quota";
   return {
     apiVersion: 'kueue.x-k8s.io/v1beta2',
@@ -255,7 +261,7 @@ export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at:
           'QuotaReserved',
           holds,
           holds ? 'QuotaReserved' : 'Pending',
-          holds ? 'Quota reserved in ClusterQueue main' : waits,
+          holds ? `Quota reserved in ClusterQueue ${clusterQueue}` : waits,
         ),
         condition(
           'Admitted',
@@ -267,7 +273,7 @@ export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at:
           ? [condition('Finished', true, job.state === 'COMPLETED' ? 'Succeeded' : 'Failed', 'Job finished')]
           : []),
       ],
-      ...(holds ? { admission: { clusterQueue: CLUSTER_QUEUE, podSetAssignments: [{ name: 'main', count }] } } : {}),
+      ...(holds ? { admission: { clusterQueue, podSetAssignments: [{ name: 'main', count }] } } : {}),
       ...(job.restarts === 0
         ? {}
         : { schedulingStats: { evictions: [{ reason: 'Deactivated', underlyingCause: '', count: job.restarts }] } }),
@@ -275,18 +281,22 @@ export function workloadObject(job: SimJob, owner: KubeObject, place: Place, at:
   } satisfies KueueWorkload & KubeObject;
 }
 
-export const CLUSTER_QUEUE = 'main';
+/** The first LocalQueue of a cluster is in front of `main`, any other of one of its own; undefined where no Kueue queues it. */
+export function clusterQueueOf(partition: string, partitions: readonly string[]): string | undefined {
+  const queued = partitions.filter((one) => placeOf(one).queue !== undefined);
+  return queued[0] === partition ? 'main' : placeOf(partition).queue;
+}
 
 /** @param watts quota of power, for what counts its watts as a resource */
-export function clusterQueueObject(gpus: number, watts: number): KubeObject {
-  const flavor = (name: string, quota: number) => ({
+export function clusterQueueObject(name: string, gpus: number, watts: number): KubeObject {
+  const flavor = (resource: string, quota: number) => ({
     name: 'default',
-    resources: [{ name, nominalQuota: String(quota) }],
+    resources: [{ name: resource, nominalQuota: String(quota) }],
   });
   return {
     apiVersion: 'kueue.x-k8s.io/v1beta2',
     kind: 'ClusterQueue',
-    metadata: { name: CLUSTER_QUEUE },
+    metadata: { name },
     spec: {
       namespaceSelector: {},
       queueingStrategy: 'BestEffortFIFO',

@@ -186,3 +186,23 @@ test('a watch that has ended says nothing more, also while its connection is sti
   expect(response.writableEnded).toBe(true);
   expect(errors).toEqual([]);
 });
+
+test('a ClusterQueue that is stopped starts nothing, leaves alone what runs, and goes on', async () => {
+  const { cluster } = await start(12_090, 'team/gold');
+  const running = async () =>
+    (await cluster.read()).jobs.filter(({ state }) => state === 'running').map(({ id }) => id);
+  for (const job of (await cluster.read()).jobs) if (job.className === 'preemptible') await cluster.cancel!(job.id);
+  const closed = [{ match: { partition: 'team/gold', qos: '*' }, mayStart: false }];
+  expect(await cluster.queueChanges!(closed)).toEqual([{ queue: 'main', isStopped: true }]);
+  await cluster.setQueue!({ queue: 'main', isStopped: true });
+  const before = await running();
+  expect(before.length).toBeGreaterThan(0);
+  const id = await cluster.submit!({ ...request, partition: 'team/gold' });
+  const found = async () => (await cluster.read()).jobs.find((job) => job.id === id);
+  await see('why it waits', async () => /ClusterQueue main is inactive/.test((await found())?.why ?? ''));
+  t!.pass(60);
+  expect((await found())!.state).toBe('pending');
+  expect((await running()).every((one) => before.includes(one))).toBe(true);
+  await cluster.setQueue!({ queue: 'main', isStopped: false });
+  await see('it runs', async () => (await found())?.state === 'running');
+});

@@ -2,11 +2,11 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { Server, Socket } from 'node:net';
 import { garble, garbleWay } from './faults.ts';
 import {
-  CLUSTER_QUEUE,
   GPU_RESOURCE,
   PRIORITY,
   QUEUE,
   clusterQueueObject,
+  clusterQueueOf,
   jobObject,
   nodeObject,
   placeOf,
@@ -169,10 +169,13 @@ function furnishKueue({ host: { world }, store, partitions }: SiteKube, classes:
   const members = membersOf(world, partitions);
   const gpus = members.reduce((sum, n) => sum + gpusOf(world.servers, n), 0);
   const watts = members.reduce((sum, n) => sum + world.servers.models[world.servers.model[n]!]!.nameplateW, 0);
-  store.put('clusterqueues', clusterQueueObject(gpus, watts));
-  for (const { namespace, queue } of partitions.map(placeOf))
-    if (queue !== undefined)
-      store.put('localqueues', { metadata: { name: queue, namespace }, spec: { clusterQueue: CLUSTER_QUEUE } });
+  for (const partition of partitions) {
+    const clusterQueue = clusterQueueOf(partition, partitions);
+    if (clusterQueue === undefined) continue;
+    const { namespace, queue = '' } = placeOf(partition);
+    store.put('clusterqueues', clusterQueueObject(clusterQueue, gpus, watts));
+    store.put('localqueues', { metadata: { name: queue, namespace }, spec: { clusterQueue } });
+  }
   for (const name of new Set(classes)) store.put('workloadpriorityclasses', { metadata: { name }, value: 0 });
 }
 
@@ -200,7 +203,8 @@ function syncOf(site: SiteKube): () => void {
       if (!partitions.includes(job.partition) || job.state === 'CANCELLED') continue;
       const place = placeOf(job.partition);
       const owner = project('jobs', jobObject(job, names.get(job.id) ?? `${job.name}-${job.id}`, place));
-      if (place.queue !== undefined) project('workloads', workloadObject(job, owner, place, world.state.t));
+      const queue = clusterQueueOf(job.partition, partitions);
+      if (queue !== undefined) project('workloads', workloadObject(job, owner, place, queue, world.state.t));
       for (const pod of podObjects(world, job, owner, place)) project('pods', pod);
     }
     for (const [id, [resource, namespace, name]] of projected)
@@ -236,7 +240,8 @@ function carryOut(site: SiteKube, { verb, resource, now, next }: KubeWrite): Kub
     const policy = stopPolicy(next);
     if (policy === stopPolicy(now)) return undefined;
     for (const partition of partitions)
-      if (placeOf(partition).queue !== undefined) host.send({ op: 'queue-stop', partition, on: policy !== 'None' });
+      if (clusterQueueOf(partition, partitions) === next?.metadata.name)
+        host.send({ op: 'queue-stop', partition, on: policy !== 'None' });
     return undefined;
   }
   if (resource.plural === 'jobs' && verb === 'create' && next !== undefined) return submit(site, next);

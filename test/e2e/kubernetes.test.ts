@@ -25,6 +25,7 @@ function withKubernetes(raw: RawSite): void {
   slurm!.classes = slurm!.classes.filter(({ gpu }) => gpu !== 'rtx4090');
   for (const one of classes) one.match = { ...one.match, partition: 'labs/gpu' };
   const simulation = classes.find(({ id }) => id === 'rtx4090-simulation')!;
+  simulation.match = { ...simulation.match, partition: 'labs/simulation' };
   simulation.usdPerGpuHour = 0.2;
   simulation.interruptUsdPerGpu = 0.02;
   const settings = { url: 'http://127.8.0.2:6444', watchS: 1, powerQuota: { clusterQueue: 'main' } };
@@ -38,7 +39,7 @@ test(
     const from = '2026-03-24T01:48:00Z';
     const site = await live({ offset: OFFSET, from, speed: 60, adjust: withKubernetes });
     const { runtime, sim } = site;
-    const simulation = () => sim.truth().jobs.gpus['labs/gpu/batch']!;
+    const simulation = () => sim.truth().jobs.gpus['labs/simulation/batch']!;
     const kube = () => runtime.clusters.byId.get('kube')!;
     await until('a first plan', () => site.plans[0]);
     const { nodes } = await until('a first reading', () => kube().reading);
@@ -58,6 +59,17 @@ test(
     expect(held.some(({ requeues }) => requeues > 0)).toBe(true);
     const acts = await runtime.store.acts(200);
     expect(acts.some(({ what, who }) => /requeue \d+ jobs/.test(what) && who === 'planner')).toBe(true);
+
+    // Nothing more of it starts before the plan has room again; the queue of others is open.
+    const policies = async () => {
+      const answer = await fetch(`http://127.8.0.2:${6_444 + OFFSET}/apis/kueue.x-k8s.io/v1beta2/clusterqueues`);
+      const { items } = (await answer.json()) as {
+        items: { metadata: { name: string }; spec: { stopPolicy: string } }[];
+      };
+      return Object.fromEntries(items.map(({ metadata, spec }) => [metadata.name, spec.stopPolicy]));
+    };
+    await until('its queue is stopped', async () => (await policies())['simulation'] === 'Hold');
+    expect(await policies()).toEqual({ main: 'None', simulation: 'Hold' });
 
     // Kueue starts nothing beyond the watts that the plan leaves the work there.
     await until('a quota of power as the plan has it', async () => {
@@ -81,6 +93,10 @@ test(
 
     await until('the price down', () => price(site)! < 400);
     await until('simulation work back', () => simulation().held === 0 && simulation().running >= 16);
+    expect(await policies()).toEqual({ main: 'None', simulation: 'None' });
+    const queues = (await runtime.store.acts(500)).filter(({ what }) => / queue simulation /.test(what));
+    expect(queues.every(({ who }) => who === 'planner')).toBe(true);
+    expect(queues.length).toBeGreaterThanOrEqual(2);
     await until('the budget released', () => runtime.powerBudgets.of('kube') === undefined);
     for (const { jobs } of site.truths) {
       expect(jobs.gpus['h100/reserved']!.running).toBeGreaterThanOrEqual(16);
