@@ -111,8 +111,13 @@ const jobOf = async (cluster: ClusterHandle, id: string): Promise<Job | undefine
 
 async function reach(cluster: ClusterHandle, id: string, state: Job['state'], withinMs = 120_000): Promise<void> {
   const end = performance.now() + withinMs;
-  while ((await jobOf(cluster, id))?.state !== state) {
-    if (performance.now() > end) throw new Error(`job ${id} was not ${state} within ${withinMs / 1000} s`);
+  for (;;) {
+    const now = await jobOf(cluster, id);
+    if (now?.state === state) return;
+    if (performance.now() > end)
+      throw new Error(
+        `job ${id} was not ${state} within ${withinMs / 1000} s, but ${now?.state ?? 'gone'}: ${now?.why ?? 'it does not say why'}`,
+      );
     await sleep(LOOK_MS);
   }
 }
@@ -217,7 +222,7 @@ async function waitsOf(small: Small, site: Slurm, cluster: ClusterHandle) {
     await reach(cluster, id, 'running');
     bare.push(performance.now() - asked);
     const started = performance.now();
-    const submitted = await submitBy(admin, `busbar-${i}`);
+    const submitted = await submitBy(admin, site, `busbar-${i}`);
     await reach(cluster, submitted, 'running');
     with_.push(performance.now() - started);
   }
@@ -314,7 +319,11 @@ async function rungsOf(small: Small) {
   return rungs;
 }
 
-async function submitBy(admin: Awaited<ReturnType<typeof askAs>>, name: string): Promise<string> {
+async function submitBy(
+  admin: Awaited<ReturnType<typeof askAs>>,
+  { jobsFolder }: Slurm,
+  name: string,
+): Promise<string> {
   const { status, body } = await admin('POST', '/jobs', {
     class: 'training',
     name,
@@ -322,6 +331,7 @@ async function submitBy(admin: Awaited<ReturnType<typeof askAs>>, name: string):
     customer: 'acme',
     gpus: 8,
     timeLimitMinutes: 60,
+    folder: jobsFolder,
     why: 'a benchmark',
   });
   const { id, detail } = body as { id?: string; detail?: string };
