@@ -62,7 +62,8 @@ export function createKeptActs<T>(options: {
   };
 }
 
-const commandOf = (facts: ActFacts, stage: Command['stage'], now: SiteMs, fault: Command['fault']): Command => ({
+/** The command of an act, as it stands now. */
+export const commandOf = (facts: ActFacts, stage: Command['stage'], now: SiteMs, fault: Command['fault']): Command => ({
   ...facts,
   batchId: facts.id,
   stage,

@@ -9,6 +9,7 @@ import { closedClasses, createQueueStops } from './queue-stops.ts';
 function bench(trust: Trust = 'auto') {
   let isStopped = false;
   let fault: Fault | undefined;
+  let blindness: Fault | undefined;
   let looks = 0;
   const acts: string[] = [];
   const commands: Command[] = [];
@@ -21,6 +22,7 @@ function bench(trust: Trust = 'auto') {
   const handle = {
     async queueChanges(classes: readonly ClassStarts[]) {
       looks += 1;
+      if (blindness !== undefined) throw blindness;
       const wanted = classes.every(({ mayStart }) => !mayStart);
       return wanted === isStopped ? [] : [{ queue: 'train', isStopped: wanted }];
     },
@@ -38,6 +40,7 @@ function bench(trust: Trust = 'auto') {
     looks: () => looks,
     stopIt: () => (isStopped = true),
     fail: (next: Fault | undefined) => (fault = next),
+    blind: (next: Fault | undefined) => (blindness = next),
     set: (closed: readonly string[], isOrdered = false) =>
       stops.set(cluster, new Set(closed), 'price $900/MWh', isOrdered),
   };
@@ -85,6 +88,21 @@ test('what is not taken is an alarm until it is; it is tried with every plan', a
   await b.set([]);
   expect(b.stops.alarms()).toHaveLength(1);
   b.fail(undefined);
+  await b.set([]);
+  expect([b.stops.alarms(), b.isStopped()]).toEqual([[], false]);
+});
+
+test('where nobody can look it is an alarm only where something was to be stopped, and looked at again each time', async () => {
+  const b = bench();
+  b.stopIt();
+  b.blind(new Fault('unauthorised', 'cannot list localqueues'));
+  await b.set([]);
+  expect(b.stops.alarms()).toEqual([]);
+  await b.set(['w']);
+  expect(b.stops.alarms()).toMatchObject([{ message: 'cannot list localqueues' }]);
+  await b.set([]);
+  expect(b.stops.alarms()).toHaveLength(1);
+  b.blind(undefined);
   await b.set([]);
   expect([b.stops.alarms(), b.isStopped()]).toEqual([[], false]);
 });

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { RaisedAlarm } from '../alarms/catalogue.ts';
 import type { QueueChange } from '../clusters/cluster.ts';
 import { mayAct, PLANNER, type Trust } from '../control/trust.ts';
-import { asFault, type Command, type SiteMs } from '../model/index.ts';
+import { asFault, type SiteMs } from '../model/index.ts';
 import type { Planned } from './bookkeeper.ts';
 import { isRestricted, spared, type SiteCluster } from './clusters.ts';
 import type { Journal } from './journal.ts';
+import { commandOf } from './kept-acts.ts';
 import type { WorkPicture } from './picture.ts';
 
 /**
@@ -28,6 +29,8 @@ export function createQueueStops(options: {
   const { journal, siteNow } = options;
   /** Clusters of which this process has seen that no queue is stopped by Busbar. */
   const open = new Set<string>();
+  /** Clusters that this process had a queue to stop in. */
+  const used = new Set<string>();
   const failures = new Map<string, string>();
 
   async function change(cluster: SiteCluster, one: QueueChange, why: string): Promise<void> {
@@ -38,30 +41,23 @@ export function createQueueStops(options: {
       ? `stop queue ${queue} of ${cluster.id}: nothing starts in it`
       : `let queue ${queue} of ${cluster.id} go on`;
     journal.act({ id, at: sentAt, who: PLANNER, what, why });
-    const command = (stage: Command['stage'], fault?: Command['fault']): Command => ({
+    const facts = {
       id,
-      batchId: id,
       target: `queue ${queue} of ${cluster.id}`,
-      action: isStopped ? 'stop-queue' : 'open-queue',
+      action: isStopped ? ('stop-queue' as const) : ('open-queue' as const),
       mode: undefined,
       who: PLANNER,
       why,
-      stage,
-      attempts: 1,
-      fault,
       sentAt,
-      acknowledgedAt: fault === undefined ? siteNow() : undefined,
-      seenInPowerAt: fault === undefined ? siteNow() : undefined,
-      seenAtMeterAt: undefined,
-    });
+    };
     try {
       // It reads back what it set: what it took is what the scheduler has.
       await cluster.handle.setQueue!(one);
-      journal.commands([command('seen-in-power')]);
+      journal.commands([commandOf(facts, 'seen-in-power', siteNow(), undefined)]);
     } catch (error) {
       const { kind, message } = asFault(error);
       failures.set(cluster.id, message);
-      journal.commands([command('failed', kind)]);
+      journal.commands([commandOf(facts, 'failed', siteNow(), kind)]);
     }
   }
 
@@ -74,16 +70,18 @@ export function createQueueStops(options: {
       const classes = options
         .classesOf(id)
         .map(({ id: classId, match }) => ({ match, mayStart: !closed.has(classId) }));
-      const isSure = closed.size === 0 && !failures.has(id);
+      if (closed.size > 0) used.add(id);
       failures.delete(id);
+      let isSeen = true;
       try {
         for (const one of (await handle.queueChanges(classes)).filter(may)) await change(cluster, one, why);
       } catch (error) {
         const { kind, message } = asFault(error);
+        isSeen = kind === 'unsupported';
         // Where there are no queues, or none was ever stopped, it is no matter that nobody can look.
-        if (kind !== 'unsupported' && !isSure) failures.set(id, message);
+        if (!isSeen && used.has(id)) failures.set(id, message);
       }
-      if (closed.size === 0 && !failures.has(id)) open.add(id);
+      if (closed.size === 0 && isSeen && !failures.has(id)) open.add(id);
       else open.delete(id);
     },
     alarms: () => [...failures].map(([subject, message]) => ({ code: 'queue-stop-failed' as const, subject, message })),

@@ -189,6 +189,24 @@ describe.skipIf(KUBECONFIG === undefined)('a real Kubernetes (left out where KUB
     await powered.setPowerBudget!(13);
     await powered.setPowerBudget!(undefined);
     expect(await quota()).toBe('20k');
+
+    const localQueues = `${kueue}/namespaces/${kube.namespace}/localqueues`;
+    await kube.post(localQueues, { ...typed('LocalQueue'), metadata: { name: 'wl' }, spec: { clusterQueue: own } });
+    const { match } = workClass('batch', `${kube.namespace}/wl`, '*');
+    const changes = async (mayStart: boolean) =>
+      (await powered.queueChanges!([{ match, mayStart }])).filter(({ queue: name }) => name === own);
+    const policy = async () => {
+      const path = `${kueue}/clusterqueues/${own}`;
+      return (await kube.admin.call({ method: 'GET', path, shape: kueueClusterQueue })).spec.stopPolicy;
+    };
+    for (const isStopped of [true, false]) {
+      const change = { queue: own, isStopped };
+      expect(await changes(!isStopped)).toEqual([change]);
+      await powered.setQueue!(change);
+      expect(await changes(!isStopped)).toEqual([]);
+      expect(await policy()).toBe(isStopped ? 'Hold' : 'None');
+    }
+    await kube.remove(`${localQueues}/wl`);
     await kube.remove(`${kueue}/clusterqueues/${own}`);
 
     const queued = { metadata: { name: 'queued', labels: { 'kueue.x-k8s.io/queue-name': 'lq' } } };
