@@ -34,7 +34,7 @@ export function watchLoads(mostOverS: number): LoadWatch {
     if (overS > mostOverS && !told.has(key)) {
       told.add(key);
       broken.push(
-        `${id} drew ${Math.round(loadW / 1000)} kW, over its ${Math.round(ratingW / 1000)} kW, for more than ${mostOverS} s`,
+        `${id} drew ${(loadW / 1000).toFixed(2)} kW, over its ${(ratingW / 1000).toFixed(2)} kW, for more than ${mostOverS} s`,
       );
     }
   }

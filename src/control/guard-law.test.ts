@@ -113,6 +113,30 @@ describe('the guard', () => {
     expect(site.tellings).toEqual(setting.path.slice(0, site.tellings.length).map(({ id }) => id));
   });
 
+  test('what slept when the brief was made and is awake now goes when nothing else is left', () => {
+    const setting = settingOf(1, 10);
+    // Of the first seven nobody hoped for anything; the other three do not bring it within its limit.
+    const path = setting.path.map((machine, n) => (n < 7 ? { ...machine, freesW: 0 } : machine));
+    const limits = setting.limits.map((limit) => ({ ...limit, limitW: 5 * MACHINE_W, targetW: 4.9 * MACHINE_W }));
+    const site = world({ ...setting, path, limits });
+    for (let s = 0; s < 40; s += 1) site.second();
+    expect(site.siteW()).toBeLessThanOrEqual(4.9 * MACHINE_W);
+    // Those that told what they draw first, and no more of the others than it takes.
+    expect(site.tellings.slice(0, 3)).toEqual(['m7', 'm8', 'm9']);
+    expect(site.tellings.length).toBe(6);
+  });
+
+  test('one that is silent is hoped for a while, and then others go', () => {
+    const setting = settingOf(1, 10);
+    const path = setting.path.map((machine) => ({ ...machine, freesW: 0 }));
+    const limits = setting.limits.map((limit) => ({ ...limit, limitW: 9 * MACHINE_W, targetW: 8.9 * MACHINE_W }));
+    const site = world({ ...setting, path, limits }, { deaf: new Set(['m0']) });
+    for (let s = 0; s < 10; s += 1) site.second();
+    expect(site.tellings).toContain('m0');
+    for (let s = 0; s < 12; s += 1) site.second();
+    expect(site.siteW()).toBeLessThanOrEqual(8.9 * MACHINE_W);
+  });
+
   test('slow machines are not told again for what is on its way', () => {
     const setting = settingOf(2, 50);
     const site = world(setting, { delayS: 20 });
@@ -242,9 +266,17 @@ test('no site is shed below what it must be, none is left above, and no machine 
         seed: fc.integer(),
         lossAt: fc.integer({ min: 0, max: 30 }),
         lossFor: fc.integer({ min: 0, max: 8 }),
+        untoldShare: fc.double({ min: 0, max: 1, noNaN: true }),
       }),
-      ({ halls, count, delayS, deafShare, extraShare, seed, lossAt, lossFor }) => {
-        const setting = settingOf(halls, count);
+      ({ halls, count, delayS, deafShare, extraShare, seed, lossAt, lossFor, untoldShare }) => {
+        const whole = settingOf(halls, count);
+        const setting = {
+          ...whole,
+          groups: [{ ...whole.groups[0]!, sleepMs: delayS * 1_000 }],
+          path: whole.path.map((machine, n) =>
+            Math.abs(Math.cos(seed + n)) < untoldShare ? { ...machine, freesW: 0 } : machine,
+          ),
+        };
         const deaf = new Set(
           setting.path.filter((_, n) => Math.abs(Math.sin(seed + n)) < deafShare).map(({ id }) => id),
         );

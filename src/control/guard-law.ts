@@ -42,6 +42,8 @@ export const HELD_MS = 10_000;
 const METER_LAG_MS = 1_000;
 /** A machine that was told to sleep shows at the meter within this, or others go in its place. */
 const SETTLE_MS = 30_000;
+/** One whose draw nobody told is hoped for this long, or as long as its like takes to sleep, and is then no longer in the way of others. */
+const HOPED_MS = 10_000;
 /** One that did not obey is tried again after the first, and then ever more seldom: the record is no place for a thousand tries. */
 const DISOBEYED_MS = [60_000, 300_000, 900_000];
 /** After a shed all limits must have been kept for so long before anybody wakes. */
@@ -235,14 +237,17 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
     would: Set<string>,
   ): readonly Sheddable[] {
     const bounded = load.basis === 'worst-case';
-    let excessW = load.loadW - limit.targetW - onItsWayW(limit, load);
+    let excessW = load.loadW - limit.targetW - onItsWayW(limit, load, seen.now);
     if (excessW <= 0) return [];
     const leftMs = (1 - used) * tripSeconds(load.loadW / limit.limitW, limit.tripCurve) * 1000;
     const below = setting.path.filter(({ hall }) => limit.halls.includes(hall));
     const mine = below.filter((machine) => mayTell(machine, seen));
     const inTime = ({ group }: Sheddable): boolean => (setting.groups[group]?.sleepMs ?? 0) <= leftMs;
     const found: Sheddable[] = [];
-    for (const machine of [...mine.filter(inTime), ...mine.filter((one) => !inTime(one))]) {
+    const inOrder = [...mine.filter(inTime), ...mine.filter((one) => !inTime(one))];
+    // Of whom the brief hoped for nothing: asleep or silent then, and perhaps not any more. They go when nothing else is left.
+    const untold = inOrder.filter(({ freesW }) => freesW === 0);
+    for (const machine of bounded ? inOrder : [...inOrder.filter(({ freesW }) => freesW > 0), ...untold]) {
       if (excessW <= 0) break;
       const gainW = gainOf(limit, machine, bounded);
       if (gainW <= 0) continue;
@@ -262,17 +267,20 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
     return found;
   }
 
-  /** At the meter. Cooling comes down later and is hoped for from nobody, except where its worst stands in the bound. */
+  /** At the meter; what a machine draws that nobody told is hoped for as the most it may. Cooling comes down later and is hoped for from nobody, except where its worst stands in the bound. */
   function gainOf({ lossFraction }: GuardLimit, { worstW, freesW, sleepW, hall }: Sheddable, bounded: boolean): number {
-    const watts = bounded ? (worstW - sleepW) * (1 + hallOf(hall).coolingPerW) : freesW;
+    const mostW = worstW - sleepW;
+    const watts = bounded ? mostW * (1 + hallOf(hall).coolingPerW) : freesW > 0 ? freesW : mostW;
     return watts * (1 + lossFraction);
   }
 
   /** What was shed and does not show yet: no more than was shed less what the meter has come down, so that nothing is hoped for twice. */
-  function onItsWayW(limit: GuardLimit, { loadW, basis, at }: Load): number {
+  function onItsWayW(limit: GuardLimit, { loadW, basis, at }: Load, now: WallMs): number {
     let watts = 0;
-    for (const { machine, asleepAt } of told.values()) {
+    for (const { machine, at: toldAt, asleepAt } of told.values()) {
       if (!limit.halls.includes(machine.hall)) continue;
+      const hopedMs = Math.max(HOPED_MS, setting.groups[machine.group]?.sleepMs ?? 0);
+      if (machine.freesW === 0 && asleepAt === undefined && now - toldAt > hopedMs) continue;
       const shows = asleepAt !== undefined && (at === undefined || at - asleepAt > METER_LAG_MS);
       if (!shows) watts += gainOf(limit, machine, basis === 'worst-case');
     }
