@@ -70,7 +70,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const over = new AbortController();
   const watch = (async () => {
     while (!over.signal.aborted) {
-      loads.look(await world.sim.truth(), world.tripped);
+      loads.look(await world.sim.truth(), world.tripped, world.isBlind);
       looks += 1;
       await pause(LOOK_MS);
     }
