@@ -244,7 +244,13 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
     const mine = below.filter((machine) => mayTell(machine, seen));
     const inTime = ({ group }: Sheddable): boolean => (setting.groups[group]?.sleepMs ?? 0) <= leftMs;
     const found: Sheddable[] = [];
-    const inOrder = [...mine.filter(inTime), ...mine.filter((one) => !inTime(one))];
+    // One that did not obey is not hoped for before others that were never asked.
+    const willing = mine.filter(({ id }) => !disobeyed.has(id));
+    const inOrder = [
+      ...willing.filter(inTime),
+      ...willing.filter((one) => !inTime(one)),
+      ...mine.filter(({ id }) => disobeyed.has(id)),
+    ];
     // Of whom the brief hoped for nothing: asleep or silent then, and perhaps not any more. They go when nothing else is left.
     const untold = inOrder.filter(({ freesW }) => freesW === 0);
     for (const machine of bounded ? inOrder : [...inOrder.filter(({ freesW }) => freesW > 0), ...untold]) {

@@ -333,11 +333,14 @@ describe.skipIf(INSTALLED === undefined)('a real Slurm (left out where SLURM_PAT
       message: expect.stringMatching(/none of 2 slurmrestd answers/),
     });
     await site.start('slurmctld');
-    // It takes jobs once its nodes have answered it.
-    await until('the controller is back, and its nodes with it', async () => {
-      const read = await both.read().catch(() => undefined);
-      return read?.nodes.every(({ state }) => state !== 'down');
-    });
+    await until('the controller is back', () => both.read().catch(() => undefined));
+    // It takes jobs once a node has answered it; until then none of them is available.
+    const id = await until(
+      'it takes jobs',
+      () => both.submit!(request('back', 'exec true')).catch(() => undefined),
+      50_000,
+    );
+    await both.cancel!(id);
   });
 
   busbarOnSlurm(() => site);
