@@ -207,7 +207,9 @@ function jobWrites(
 
 async function submit(rest: Slurmrestd, job: JobRequest, signal: AbortSignal | undefined): Promise<string> {
   const body = (version: number): object => submission(job, version);
-  const call = { method: 'POST', path: '/job/submit', shape: submitReply, body, signal, once: true } as const;
+  // A job that nobody can run now is taken all the same, and an error told with its number (2068: its nodes are down or drained): it waits.
+  const isDone = (reply: { job_id?: number | undefined }): boolean => (reply.job_id ?? 0) > 0;
+  const call = { method: 'POST', path: '/job/submit', shape: submitReply, body, isDone, signal, once: true } as const;
   const { job_id } = await rest.call(call);
   if (job_id === undefined) throw new Fault('garbled', 'slurmrestd: submitted, but no job id came back');
   return String(job_id);

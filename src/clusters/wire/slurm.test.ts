@@ -169,6 +169,14 @@ describe('several slurmrestd', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('a job that is taken although nobody can run it now has its number, and is not refused', async () => {
+    const errors = [{ error: 'Required node not available (down, drained or reserved)', error_number: 2068 }];
+    const { cluster } = openWith(() => ({ status: 500, body: { errors, job_id: 77 } }), { url: urls, version });
+    expect(await cluster.submit!(JOB)).toBe('77');
+    const refusing = openWith(() => ({ status: 500, body: { errors, job_id: 0 } }), { url: urls, version });
+    await expect(refusing.cluster.submit!(JOB)).rejects.toMatchObject({ kind: 'refused' });
+  });
+
   const answering = (number: number, isTokenGood = true): World => {
     const failed = { status: 500, body: { errors: [{ error: 'so it says', error_number: number }] } };
     return (_, path) => (path.endsWith('/ping/') && isTokenGood ? { body: { errors: [], pings: [] } } : failed);

@@ -26,6 +26,8 @@ interface Call<S extends z.ZodType<Reply>> {
   readonly body?: (version: number) => unknown;
   /** Not to be carried out twice: after a silence nobody knows whether it was. */
   readonly once?: boolean;
+  /** Whether it was carried out although an error is told. */
+  readonly isDone?: (reply: z.output<S>) => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -118,7 +120,7 @@ export function openSlurmrestd(
       throw notUnderstood(reply, where, `${problem?.path.join('.')}: ${problem?.message}`);
     }
     const failed = parsed.data.errors[0];
-    if (failed === undefined && reply.status < 400) return parsed.data;
+    if ((failed === undefined && reply.status < 400) || call.isDone?.(parsed.data) === true) return parsed.data;
     const number = failed?.error_number ?? failed?.errno ?? failed?.error_code ?? undefined;
     const said = `${where}: ${failed?.error ?? `status ${reply.status}`} (${number ?? '-'})`;
     if (number === undefined) throw new Fault('refused', said);
