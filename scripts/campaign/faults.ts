@@ -15,11 +15,7 @@ export interface CampaignFault {
 }
 
 const HALLS = ['a', 'd', 'e'] as const;
-/** Each with the limit it watches. */
-const METERS = { 'meter-a': 'a', 'meter-d': 'd', 'meter-e': 'e', feeder: 'connection' } as const;
-const LIMITS = Object.values(METERS);
-/** A guard that was killed is started again and has read every meter by then. */
-const GUARD_BACK_MS = 6_000;
+const METERS = ['meter-a', 'meter-d', 'meter-e', 'feeder'] as const;
 const MACHINES = ['silent', 'garbled', 'late', 'refused', 'lies'] as const;
 const GROUPS: Readonly<Record<(typeof HALLS)[number], readonly string[]>> = {
   a: ['a-s21', 'meter-a'],
@@ -34,11 +30,6 @@ const pick = <T>(list: readonly T[], random: () => number): T => list[Math.floor
 const machine = (random: () => number): string => {
   const n = String(1 + Math.floor(random() * MINERS)).padStart(4, '0');
   return `${random() < 0.5 ? 'a-s21' : 'd-s21xp'}-${n}`;
-};
-
-const both = (one: () => void, other: () => void) => (): void => {
-  one();
-  other();
 };
 
 function inject(world: CampaignWorld, targets: readonly string[], fault: string): () => void {
@@ -95,13 +86,7 @@ export const FAULTS: readonly CampaignFault[] = [
     name: 'a meter is lost',
     weight: 12,
     lastsS: [1, 8],
-    async begin(world, random) {
-      const meter = pick(Object.keys(METERS) as (keyof typeof METERS)[], random);
-      return both(
-        inject(world, [meter], pick(['silent', 'garbled', 'late'], random)),
-        world.blindfold([METERS[meter]]),
-      );
-    },
+    begin: async (world, random) => inject(world, [pick(METERS, random)], pick(['silent', 'garbled', 'late'], random)),
   },
   {
     name: 'the scheduler is silent',
@@ -113,10 +98,7 @@ export const FAULTS: readonly CampaignFault[] = [
     name: 'a hall is cut off from the network',
     weight: 6,
     lastsS: [2, 8],
-    async begin(world, random) {
-      const hall = pick(HALLS, random);
-      return both(inject(world, GROUPS[hall], 'silent'), world.blindfold([hall]));
-    },
+    begin: async (world, random) => inject(world, GROUPS[pick(HALLS, random)], 'silent'),
   },
   {
     name: 'the price spikes',
@@ -180,11 +162,7 @@ export const FAULTS: readonly CampaignFault[] = [
     name: 'the guard is killed',
     weight: 4,
     lastsS: [0, 1],
-    async begin(world) {
-      if ((await tellGuard(world, 'SIGKILL')) === undefined) return undefined;
-      setTimeout(world.blindfold(LIMITS), GUARD_BACK_MS);
-      return NOTHING;
-    },
+    begin: async (world) => ((await tellGuard(world, 'SIGKILL')) === undefined ? undefined : NOTHING),
   },
   {
     name: 'the guard stands still',
@@ -193,9 +171,7 @@ export const FAULTS: readonly CampaignFault[] = [
     async begin(world) {
       const pid = await tellGuard(world, 'SIGSTOP');
       if (pid === undefined) return undefined;
-      const see = world.blindfold(LIMITS);
       return () => {
-        see();
         try {
           process.kill(pid, 'SIGCONT');
         } catch {

@@ -6,40 +6,33 @@ import { BREAKER_MW, CONNECTION_MW } from './world.ts';
 /** What must be so whatever goes wrong, seen from outside: in the emulated site itself, and on the disk. */
 
 export interface LoadWatch {
-  /**
-   * A look at the site as it really is.
-   * @param tripped what was told to trip; taken out when it has closed again
-   * @param isBlind whether nobody could see the load of a limit now: that time is none of the guard's
-   */
-  look(truth: Truth, tripped: Set<string>, isBlind: (limit: string) => boolean): void;
-  /** Longest site seconds that each breaker's load was above its rating without a break, and its guard could see it. */
+  /** A look at the site as it really is. @param tripped what was told to trip; taken out when it has closed again */
+  look(truth: Truth, tripped: Set<string>): void;
+  /** Longest site seconds that each breaker's load was above its rating without a break. */
   readonly longestOverS: ReadonlyMap<string, number>;
   readonly broken: readonly string[];
 }
 
 /** @param mostOverS site seconds a load may stand above its rating: the guard's period and the slowest shed */
 export function watchLoads(mostOverS: number): LoadWatch {
-  /** Site milliseconds each load has been over, without a break. */
-  const over = new Map<string, number>();
-  let last: number | undefined;
+  const since = new Map<string, number>();
   const longestOverS = new Map<string, number>();
   const open = new Set<string>();
   const broken: string[] = [];
   const told = new Set<string>();
 
-  function load(id: string, loadW: number, ratingW: number, seenMs: number): void {
+  function load(id: string, loadW: number, ratingW: number, at: number): void {
     if (loadW <= ratingW) {
-      over.delete(id);
-      told.delete(id);
+      since.delete(id);
       return;
     }
-    const before = over.get(id);
-    const overMs = before === undefined ? 0 : before + seenMs;
-    over.set(id, overMs);
-    const overS = overMs / 1_000;
+    const began = since.get(id) ?? at;
+    since.set(id, began);
+    const overS = (at - began) / 1_000;
     longestOverS.set(id, Math.max(longestOverS.get(id) ?? 0, overS));
-    if (overS > mostOverS && !told.has(id)) {
-      told.add(id);
+    const key = `${id} ${began}`;
+    if (overS > mostOverS && !told.has(key)) {
+      told.add(key);
       broken.push(
         `${id} drew ${(loadW / 1000).toFixed(2)} kW, over its ${(ratingW / 1000).toFixed(2)} kW, for more than ${mostOverS} s`,
       );
@@ -53,15 +46,12 @@ export function watchLoads(mostOverS: number): LoadWatch {
   }
 
   return {
-    look(truth, tripped, isBlind) {
-      const passedMs = last === undefined ? 0 : truth.at - last;
-      last = truth.at;
-      const seenMs = (id: string): number => (isBlind(id) ? 0 : passedMs);
+    look(truth, tripped) {
       breaker('connection', truth.feederOpen, tripped);
-      load('connection', truth.feederW, CONNECTION_MW * 1e6, seenMs('connection'));
+      load('connection', truth.feederW, CONNECTION_MW * 1e6, truth.at);
       for (const [id, hall] of Object.entries(truth.halls)) {
         breaker(id, hall.breakerOpen, tripped);
-        load(id, hall.totalW, BREAKER_MW[id]! * 1e6, seenMs(id));
+        load(id, hall.totalW, BREAKER_MW[id]! * 1e6, truth.at);
       }
     },
     longestOverS,

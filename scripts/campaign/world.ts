@@ -35,10 +35,6 @@ export interface CampaignWorld {
   trip(hall: string): void;
   /** Breakers that were told to open, until they have closed again. */
   readonly tripped: Set<string>;
-  /** Limits whose load the guard cannot see now: their meter is lost, or there is no guard for a moment. */
-  isBlind(limit: string): boolean;
-  /** @returns what gives it its sight back, once */
-  blindfold(limits: readonly string[]): () => void;
   /** Times a server ended that nobody had killed. */
   readonly ended: readonly string[];
   /** Undefined where this host lets nobody make a disk of its own to fill. */
@@ -117,7 +113,6 @@ export async function openWorld(speed: number, offset: number): Promise<Campaign
     })());
   await serverUp();
 
-  const blind = new Map<string, number>();
   const filler = join(data, 'filler');
   const tripped = new Set<string>();
   return {
@@ -132,16 +127,6 @@ export async function openWorld(speed: number, offset: number): Promise<Campaign
       sim.child.send({ type: 'trip', hall });
     },
     tripped,
-    isBlind: (limit) => (blind.get(limit) ?? 0) > 0,
-    blindfold(limits) {
-      const add = (by: number) => limits.forEach((limit) => blind.set(limit, (blind.get(limit) ?? 0) + by));
-      let isOver = false;
-      add(1);
-      return () => {
-        if (!isOver) add(-1);
-        isOver = true;
-      };
-    },
     ended,
     fillDisk: isOwnDisk
       ? (isFull) => {
