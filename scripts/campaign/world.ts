@@ -16,7 +16,7 @@ import { TROUBLES_FILE, type Troubles } from './troubles.ts';
  * Of each hall. All miners of hall a awake draw more than its breaker carries, so that there is something to keep within; their firmware stays
  * asleep after an outage. That of hall d boots unasked and answers nothing while it does: no breaker is right that does not carry that.
  */
-export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.09, d: 0.2, e: 0.11 };
+export const BREAKER_MW: Readonly<Record<string, number>> = { a: 0.062, d: 0.2, e: 0.11 };
 export const CONNECTION_MW = 0.4;
 export const CHEAP_USD_PER_MWH = 12;
 const START = Date.parse('2026-03-23T20:01:00Z');

@@ -20,6 +20,8 @@ export interface GuardSeen {
   readonly stop: boolean;
   /** Whether a machine was read asleep after it was last told anything. */
   asleep(id: string): boolean;
+  /** Since when one that was read asleep is not any more; undefined: it sleeps, or was never read asleep. */
+  awakeSince(id: string): WallMs | undefined;
 }
 
 export interface GuardDecision {
@@ -36,8 +38,8 @@ export interface GuardDecision {
 
 /** A meter is read each second: one that is silent for so long has missed a beat, and nobody wakes. */
 export const FRESH_MS = 2_500;
-/** So long its last answer stands for the load: one time-out must not shed a site. */
-export const HELD_MS = 10_000;
+/** So long its last answer and what woke since stand for the load: one time-out must not shed a site. */
+export const HELD_MS = 5_000;
 /** A meter tells the mean of about so long: a machine that is asleep shows in a reading that much later. */
 const METER_LAG_MS = 1_000;
 /** A machine that was told to sleep shows at the meter within this, or others go in its place. */
@@ -50,8 +52,8 @@ const DISOBEYED_MS = [60_000, 300_000, 900_000];
 const CALM_MS = 30_000;
 /** So much of what a breaker bears may be used up before the guard acts. */
 const HEAT_MOST = 0.1;
-/** Nor may a limit be exceeded for longer than this, whatever its breaker bears: a contract has no trip curve. */
-const OVER_MOST_MS = 3_000;
+/** Nor may a limit be exceeded in two readings in a row, whatever its breaker bears: one alone may be wrong, and a contract has no trip curve. */
+const OVER_MOST_MS = 900;
 
 export interface GuardLaw {
   /** Follows a new plan or a changed site; what was told to sleep stays told. */
@@ -90,8 +92,6 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
   const told = new Map<string, Told>();
   const disobeyed = new Map<string, { readonly at: WallMs; readonly times: number }>();
   const episodes = new Map<string, Episode>();
-  /** The reading that a limit was last shed for. */
-  const actedOn = new Map<string, WallMs | undefined>();
 
   function decide(seen: GuardSeen): GuardDecision {
     const elapsedMs = last === undefined ? 0 : Math.max(0, seen.now - last);
@@ -104,7 +104,7 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
     const would = new Set<string>();
     for (const limit of setting.limits) {
       const load = loadOf(limit, seen);
-      const { at, ...shown } = load;
+      const { at: _, ...shown } = load;
       const used = warm(limit, load, elapsedMs, seen.now);
       const { limitW, targetW } = limit;
       loads.push({ ...shown, limitW, targetW, heat: used });
@@ -115,7 +115,6 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
         noWakes.push(`${limit.id} is ${mw(load.loadW - targetW)} MW above its target`);
       if (!mustAct(limit, load, used, seen.now)) continue;
       const found = towards(limit, load, used, seen, would);
-      actedOn.set(limit.id, at);
       if (found.length === 0) continue;
       for (const machine of found) tell(machine, seen.now);
       shed.push(...found);
@@ -155,7 +154,7 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
       if (seen.asleep(id)) {
         one.asleepAt ??= seen.now;
         disobeyed.delete(id);
-        if (seen.now - one.asleepAt > HELD_MS) told.delete(id);
+        if (seen.now - one.asleepAt > HELD_MS + METER_LAG_MS) told.delete(id);
       } else if (seen.now - one.at > SETTLE_MS) {
         told.delete(id);
         disobeyed.set(id, { at: seen.now, times: (disobeyed.get(id)?.times ?? 0) + 1 });
@@ -175,11 +174,15 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
   function mustAct(limit: GuardLimit, load: Load, used: number, now: WallMs): boolean {
     const since = overSince.get(limit.id);
     if (limit.by === 'nobody') return false;
-    // What was shed for a reading cannot show in that reading.
-    if (load.basis === 'held' && actedOn.get(limit.id) === load.at) return false;
     if (since === undefined) return episodes.has(limit.id) && load.loadW > limit.targetW;
-    // A bound is no reading: there is nothing to wait for.
-    return isBlind(limit, load) || episodes.has(limit.id) || used >= HEAT_MOST || now - since >= OVER_MOST_MS;
+    // A bound is no reading, and one that is held has no next: there is nothing to wait for.
+    return (
+      isBlind(limit, load) ||
+      load.basis === 'held' ||
+      episodes.has(limit.id) ||
+      used >= HEAT_MOST ||
+      now - since >= OVER_MOST_MS
+    );
   }
 
   /** Whether what a limit bears is a bound in place of a reading. */
@@ -189,15 +192,18 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
   function loadOf(limit: GuardLimit, seen: GuardSeen): Load {
     const meter = seen.meters.get(limit.id);
     const ageMs = meter === undefined ? null : seen.now - meter.at;
-    if (meter !== undefined && ageMs! <= HELD_MS)
-      return { id: limit.id, loadW: meter.powerW, basis: ageMs! <= FRESH_MS ? 'meter' : 'held', ageMs, at: meter.at };
+    if (meter !== undefined && ageMs! <= HELD_MS) {
+      const basis = ageMs! <= FRESH_MS ? 'meter' : 'held';
+      const loadW = meter.powerW + roseW(limit, meter.at, seen);
+      return { id: limit.id, loadW, basis, ageMs, at: meter.at };
+    }
     let loadW = 0;
     let basis: Load['basis'] = 'halls';
     let oldest: WallMs | undefined;
     for (const hallId of limit.halls) {
       const hall = limit.id === hallLimit(hallId) ? undefined : seen.meters.get(hallLimit(hallId));
       if (hall !== undefined && seen.now - hall.at <= HELD_MS) {
-        loadW += hall.powerW;
+        loadW += hall.powerW + roseW({ halls: [hallId], lossFraction: 0 }, hall.at, seen);
         oldest = oldest === undefined || hall.at < oldest ? hall.at : oldest;
       } else {
         loadW += worstOf(hallId, seen);
@@ -211,6 +217,21 @@ export function createGuardLaw(initial: GuardSetting): GuardLaw {
       ageMs,
       at: basis === 'halls' ? oldest : undefined,
     };
+  }
+
+  /** What may be drawn beside a reading that is not fresh any more: all that was asleep when it was made and woke since, at the most. */
+  function roseW(
+    { halls, lossFraction }: Pick<GuardLimit, 'halls' | 'lossFraction'>,
+    at: WallMs,
+    seen: GuardSeen,
+  ): number {
+    if (seen.now - at <= FRESH_MS) return 0;
+    let watts = 0;
+    for (const { id, hall, sleepW, worstW } of setting.path) {
+      const since = halls.includes(hall) ? seen.awakeSince(id) : undefined;
+      if (since !== undefined && since > at - METER_LAG_MS) watts += (worstW - sleepW) * (1 + hallOf(hall).coolingPerW);
+    }
+    return watts * (1 + lossFraction);
   }
 
   /** A hall of which no meter tells: what cannot be shed, and the most that whatever is not confirmed asleep may draw. */

@@ -48,6 +48,8 @@ const AUDIT_AT_ONCE = 200;
 interface Known {
   readonly asleep: boolean;
   readonly at: WallMs;
+  /** When one that was read asleep was first read otherwise. */
+  readonly awakeSince: WallMs | undefined;
 }
 
 export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch {
@@ -70,7 +72,7 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
   const shedder = createShedder({
     handle: (id) => devices.machine(id),
     trust: (id) => (groupOf(id)?.mayAct === true ? 'auto' : 'shadow'),
-    onSeen: (id, asleep) => void known.set(id, { asleep, at: wallNow() }),
+    onSeen: (id, asleep) => note(id, asleep, wallNow()),
     onResult: record,
     wallNow,
     pause,
@@ -79,6 +81,11 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
   function groupOf(id: string): GuardBrief['groups'][number] | undefined {
     const machine = devices.known(id);
     return machine === undefined ? undefined : brief?.groups[machine.group];
+  }
+
+  function note(id: string, asleep: boolean, at: WallMs): void {
+    const before = known.get(id);
+    known.set(id, { asleep, at, awakeSince: asleep ? undefined : before?.asleep === true ? at : before?.awakeSince });
   }
 
   const aloneMs = (): number => wallNow() - (heard?.at ?? began);
@@ -126,9 +133,10 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
     const at = wallNow();
     heard = { beat, at };
     stopSince = beat.stop ? (stopSince ?? at) : undefined;
-    if (beat.whole) for (const id of known.keys()) known.set(id, { asleep: false, at });
-    for (const id of beat.asleep) known.set(id, { asleep: true, at });
-    for (const id of beat.awake) known.set(id, { asleep: false, at });
+    const asleep = new Set(beat.asleep);
+    const awake = beat.whole ? [...known.keys()].filter((id) => !asleep.has(id)) : beat.awake;
+    for (const id of asleep) note(id, true, at);
+    for (const id of awake) note(id, false, at);
   }
 
   function noteSilence(): void {
@@ -165,6 +173,7 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
       meters,
       stop: stopped !== undefined || (stopSince !== undefined && wallNow() - stopSince > STOP_WAITS_MS),
       asleep: isAsleep,
+      awakeSince: (id) => known.get(id)?.awakeSince,
     });
     if (brief === undefined) decision = { ...decision, noWakes: ['the guard has no brief yet'] };
     const { shed, why, wouldShed } = decision;

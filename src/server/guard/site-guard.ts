@@ -57,7 +57,7 @@ export interface SiteGuardOptions {
 /** A guard that was not heard for so long is lost: nobody wakes a machine. */
 const LOST_MS = 4_000;
 /** One that holds its socket and says nothing is stuck, and is killed. */
-const STUCK_MS = 12_000;
+const STUCK_MS = 6_000;
 /** From one start to the next. */
 const START_AGAIN_MS = 6_000;
 /** The first start waits so much less: for the answer of a guard that runs already. */
