@@ -59,10 +59,11 @@ export function watchLoads(mostOverS: number): LoadWatch {
   };
 }
 
-/** The newest commands on the disk, by the place they were written to; waking ones that came after another place. */
+/** The newest commands on the disk, by the place they were written to; waking ones that came after another place and time. */
 export interface CommandsOnDisk {
   newest(): number | undefined;
-  wakesAfter(place: number, upTo: number, group: string): readonly string[];
+  /** @param since by the server's clock: what was sent before and is written later, because the disk was full, breaks nothing */
+  wakesAfter(place: number, upTo: number, since: number, group: string): readonly string[];
 }
 
 export function commandsOnDisk(file: string): CommandsOnDisk {
@@ -83,15 +84,19 @@ export function commandsOnDisk(file: string): CommandsOnDisk {
   return {
     newest: () =>
       (ask('select coalesce(max(rowid), 0) as place from command') as { place: number }[] | undefined)?.[0]?.place,
-    wakesAfter: (place, upTo, group) =>
+    wakesAfter: (place, upTo, since, group) =>
       (
         (ask(
-          "select id, target from command where action = 'wake' and rowid > ? and rowid <= ? and target like ?",
+          "select id, target, sent_ms from command where action = 'wake' and rowid > ? and rowid <= ? and sent_ms >= ? and target like ?",
           place,
           upTo,
+          since,
           `${group}-%`,
-        ) ?? []) as { id: string; target: string }[]
-      ).map(({ id, target }) => `${target} was woken by ${id} while ${group} was held`),
+        ) ?? []) as { id: string; target: string; sent_ms: number }[]
+      ).map(
+        ({ id, target, sent_ms }) =>
+          `${target} was woken by ${id} at ${new Date(sent_ms).toISOString()} while ${group} was held since ${new Date(since).toISOString()}`,
+      ),
   };
 }
 

@@ -32,6 +32,8 @@ export interface CampaignReport {
   readonly leftOut: readonly string[];
   readonly holds: number;
   readonly stops: number;
+  /** Of both, how many were watched to their end: nobody can look where the server or its disk is away. */
+  readonly watched: number;
   readonly looks: number;
   readonly intervals: number;
   /** Site seconds for which each breaker's load stood above its rating at the longest, and how many it may. */
@@ -68,10 +70,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const byFault: Record<string, number> = {};
   let looks = 0;
   const over = new AbortController();
+  const brokenSoFar = () => [...world.ended, ...loads.broken, ...people.broken, ...intervals.broken];
+  const told = new Set<string>();
   const watch = (async () => {
     while (!over.signal.aborted) {
       loads.look(await world.sim.truth(), world.tripped);
       looks += 1;
+      for (const rule of brokenSoFar()) {
+        if (told.has(rule)) continue;
+        told.add(rule);
+        say(`${new Date().toISOString()} broken: ${rule}`);
+      }
       await pause(LOOK_MS);
     }
   })();
@@ -102,8 +111,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       }
       byFault[fault.name] = (byFault[fault.name] ?? 0) + 1;
       undoing.push(pause(lastsMs).then(end));
-      if ((n + 1) % 50 === 0)
-        say(`${n + 1} faults, ${world.ended.length + loads.broken.length + people.broken.length} broken rules`);
+      if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${brokenSoFar().length} broken rules`);
     }
     await Promise.all([acts, ...undoing]);
     say('all faults are over: waiting until the site is as planned');
@@ -121,16 +129,14 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       leftOut: world.fillDisk === undefined ? [DISK_IS_FULL] : [],
       holds: people.holds(),
       stops: people.stops(),
+      watched: people.watched(),
       looks,
       intervals: intervals.count(),
       longestOverS: Object.fromEntries([...loads.longestOverS].map(([id, s]) => [id, Math.round(s)])),
       mostOverS,
       settledAfterS: settledAfterMs === undefined ? null : Math.round(settledAfterMs / 1_000),
       broken: [
-        ...world.ended,
-        ...loads.broken,
-        ...people.broken,
-        ...intervals.broken,
+        ...brokenSoFar(),
         ...intervals.onDisk(storeFile(world.settings)),
         ...audit,
         ...(settledAfterMs === undefined ? [`not every machine came back: ${await whatIsLeft(world)}`] : []),
@@ -192,29 +198,30 @@ function actOn(world: CampaignWorld, say: CampaignOptions['say']) {
   const broken: string[] = [];
   let holds = 0;
   let stops = 0;
+  let watched = 0;
   const busbar = async (...args: readonly string[]) => {
     const server = await world.serverUp();
     return runBusbar(args, { url: server.url, token: localToken(world.settings) });
   };
   const disk = commandsOnDisk(storeFile(world.settings));
-  /** What people have asked for and not taken back, as the server tells it: orders and held cohorts. */
-  async function standing(): Promise<readonly string[]> {
+  /** What people have asked for and not taken back, as the server tells it: orders and held cohorts, and since when by its clock. */
+  async function standing(): Promise<ReadonlyMap<string, number>> {
     const [{ orders }, { cohorts }] = await Promise.all([
       ask(world, '/api/v1/orders', ordersPage),
       ask(world, '/api/v1/overview', overview),
     ]);
-    return [
-      ...orders.flatMap(({ id, state }) => (state === 'over' ? [] : [id])),
-      ...cohorts.flatMap(({ id, held }) => (held === null ? [] : [id])),
-    ];
+    return new Map([
+      ...orders.flatMap(({ id, state, from }) => (state === 'over' ? [] : [[id, Date.parse(from)] as const])),
+      ...cohorts.flatMap(({ id, held }) => (held === null ? [] : [[id, Date.parse(held.since)] as const])),
+    ]);
   }
 
   /** Whatever stands in the way, what was asked for is taken back in the end; what was asked and not answered may be in force, too. */
   async function letGo(): Promise<void> {
     for (;;) {
       const subjects = await standing().catch(() => undefined);
-      if (subjects?.length === 0) return;
-      for (const subject of subjects ?? [])
+      if (subjects?.size === 0) return;
+      for (const subject of subjects?.keys() ?? [])
         await busbar('release', subject, '--why', 'the campaign goes on').catch(() => undefined);
       await pause(1_000);
     }
@@ -224,11 +231,19 @@ function actOn(world: CampaignWorld, say: CampaignOptions['say']) {
   async function watchSleepers(lastsMs: number, groups: readonly string[]): Promise<void> {
     // What was told before is on the disk by then.
     await pause(ON_RECORD_MS);
+    let since: number | undefined;
+    // The server may just be starting again: all the more is it watched then.
+    for (let tries = 0; since === undefined && tries < 10; tries += 1) {
+      const known = await standing().catch(() => pause(1_000));
+      if (known !== undefined) since = Math.max(...known.values());
+    }
+    if (since === undefined) return;
     const from = disk.newest();
     await pause(lastsMs);
     const to = disk.newest();
     if (from === undefined || to === undefined) return;
-    for (const group of groups) broken.push(...disk.wakesAfter(from, to, group));
+    watched += 1;
+    for (const group of groups) broken.push(...disk.wakesAfter(from, to, since, group));
   }
 
   /** Whether the site took what somebody asked for; in the midst of faults it may not be there to. */
@@ -254,6 +269,7 @@ function actOn(world: CampaignWorld, say: CampaignOptions['say']) {
     broken,
     holds: () => holds,
     stops: () => stops,
+    watched: () => watched,
     async act(goesOn: () => boolean, random: () => number): Promise<void> {
       while (goesOn()) {
         await pause(5_000 + 10_000 * random());
