@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { z } from 'zod';
 import { RAMP_DOWN_S, RELOAD_S } from '../../sim/miner-commands.ts';
+import { unitAt } from '../../sim/random.ts';
 import { intervalPage, machinePage, overview } from '../../src/model/api.ts';
 import { ordersPage } from '../../src/model/orders-api.ts';
-import { seeded } from '../../test/support/seeded.ts';
 import { localToken, runBusbar } from '../../test/support/site/cli.ts';
 import { storeFile } from '../../test/support/site/processes.ts';
 import { DISK_IS_FULL, FAULTS, type CampaignFault } from './faults.ts';
@@ -45,6 +45,7 @@ export interface CampaignReport {
 }
 
 const LOOK_MS = 200;
+const RETRY_MS = 200;
 /** The guard looks once a second, at meters that are read once a second, and tells machines within another. */
 const GUARD_S = 3;
 const SETTLE_MS = 300_000;
@@ -52,16 +53,21 @@ const ON_RECORD_MS = 2_000;
 const HELD = 'a-s21';
 const MINERS = [HELD, 'd-s21xp'];
 
-function draw(random: () => number): CampaignFault {
-  const all = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+function draw(from: readonly CampaignFault[], random: () => number): CampaignFault {
+  const all = from.reduce((sum, { weight }) => sum + weight, 0);
   let at = random() * all;
-  return FAULTS.find(({ weight }) => (at -= weight) < 0) ?? FAULTS[0]!;
+  return from.find(({ weight }) => (at -= weight) < 0) ?? from[0]!;
+}
+
+/** Of each fault, and of the people, numbers of its own: what one draws changes nothing of the next. */
+function numbersOf(seed: number, n: number): () => number {
+  let drawn = 0;
+  return () => unitAt(seed, n, (drawn += 1));
 }
 
 /** Lets everything go wrong for a while, at once and one after the other, and holds the site against what must be so. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const { hours, seed, speed, say } = options;
-  const random = seeded(seed);
   const world = await openWorld(speed, options.offset);
   const mostOverS = GUARD_S * speed + Math.max(most(RAMP_DOWN_S), most(RELOAD_S));
   const loads = watchLoads(mostOverS);
@@ -96,19 +102,19 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
     await settled(world, SETTLE_MS);
     say(`the site is as planned; ${options.faults} faults in ${hours} site hours begin`);
     const endAt = performance.now() + (hours * 3_600_000) / speed;
-    const acts = people.act(() => performance.now() < endAt, random);
+    const acts = people.act(() => performance.now() < endAt, numbersOf(seed, -1));
+    const faults = FAULTS.filter(({ name }) => world.fillDisk !== undefined || name !== DISK_IS_FULL);
     const undoing: Promise<void>[] = [];
     const begun = performance.now();
     for (let n = 0; n < options.faults; n += 1) {
       const dueAt = begun + ((endAt - begun) * n) / options.faults;
       if (performance.now() < dueAt) await pause(dueAt - performance.now());
-      const fault = draw(random);
+      const random = numbersOf(seed, n);
+      const fault = draw(faults, random);
       const lastsMs = 1_000 * (fault.lastsS[0] + random() * (fault.lastsS[1] - fault.lastsS[0]));
-      const end = await fault.begin(world, random);
-      if (end === undefined) {
-        n -= 1;
-        continue;
-      }
+      let end = await fault.begin(world, random);
+      // The server is just starting: what is to befall it waits until it is there.
+      for (; end === undefined; end = await fault.begin(world, random)) await pause(RETRY_MS);
       byFault[fault.name] = (byFault[fault.name] ?? 0) + 1;
       undoing.push(pause(lastsMs).then(end));
       if ((n + 1) % 50 === 0) say(`${n + 1} faults, ${brokenSoFar().length} broken rules`);

@@ -3,9 +3,9 @@ import { runCampaign } from '../../scripts/campaign/run.ts';
 
 test('a short campaign of faults breaks no rule, and the site comes back', { timeout: 600_000 }, async () => {
   const report = await runCampaign({
-    hours: 0.15,
+    hours: 0.1,
     seed: 5,
-    speed: 20,
+    speed: 10,
     faults: 30,
     offset: 16_060,
     say: () => {},
