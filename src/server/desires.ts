@@ -2,6 +2,7 @@ import type { Desire } from '../control/commands.ts';
 import type { Reconciler } from '../control/reconciler.ts';
 import { assign, type Assignable } from '../dispatch/assign.ts';
 import { CATALOGUE, type CohortFacts, modeKey, type Plan, type Site, type SiteMs } from '../model/index.ts';
+import type { Hold } from '../store/store.ts';
 import type { Fleet, FleetMachine } from './fleet.ts';
 import { stopsMiners, type Order } from './orders/orders.ts';
 import type { StatesBefore } from './orders/states-before.ts';
@@ -150,7 +151,9 @@ export function withStatesBefore(
     readonly at: SiteMs;
     readonly fleet: Pick<Fleet, 'byId'>;
     readonly reconciler: Reconciler;
-    readonly held: ReadonlySet<string>;
+    /** Cohorts that the plan leaves alone, and since when where a person holds them. */
+    readonly left: ReadonlySet<string>;
+    readonly holds: ReadonlyMap<string, Pick<Hold, 'since'>>;
   },
 ): Desires {
   const { fleet, reconciler } = facts;
@@ -159,7 +162,10 @@ export function withStatesBefore(
   const all = before.restore(desires.all, act, {
     readingOf,
     standing: (id) => reconciler.desired(id),
-    isHeld: (id) => facts.held.has(fleet.byId(id)?.machine.groupId ?? ''),
+    wasLeft(id, at) {
+      const cohort = fleet.byId(id)?.machine.groupId ?? '';
+      return facts.left.has(cohort) && (facts.holds.get(cohort)?.since ?? -Infinity) <= at;
+    },
     cannot(id, mode) {
       const command = reconciler.commandOf(id);
       return command?.stage === 'failed' && command.mode === mode && command.fault === 'unsupported';

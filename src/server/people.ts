@@ -89,7 +89,8 @@ export async function createPeople(options: PeopleOptions): Promise<People> {
     holds: () => holds,
     async hold(cohortId, who, why) {
       const at = options.siteNow();
-      const hold: Hold = { cohortId, who, why, since: at };
+      // One that is held again is held since it first was: what an order did to it since goes back with that order.
+      const hold: Hold = { cohortId, who, why, since: holds.get(cohortId)?.since ?? at };
       await store.setHold(hold);
       holds.set(cohortId, hold);
       journal.act({ id: `hold-${cohortId}-${at}`, at, who, what: `hold ${cohortId} out of the plan`, why });

@@ -23,7 +23,7 @@ import {
   type SiteMs,
   type Snapshot,
 } from '../model/index.ts';
-import type { Store } from '../store/store.ts';
+import type { Hold, Store } from '../store/store.ts';
 import type { Planned } from './bookkeeper.ts';
 import { actionsFor, type SiteClusters } from './clusters.ts';
 import { type Apart, describeChanges, type Desires, desiresOf, stoppedBy, withStatesBefore } from './desires.ts';
@@ -118,7 +118,7 @@ export function createPlanning(options: {
   readonly measurements: Pick<Measurements, 'planMs'>;
   trust(): Trust;
   /** Cohorts that a person holds out of the plan. */
-  held(): ReadonlySet<string>;
+  holds(): ReadonlyMap<string, Pick<Hold, 'since'>>;
   /** How far the site and its cohorts may be acted on. */
   readonly levels: Pick<Levels, 'site' | 'of'>;
   readonly suggestions: Suggestions;
@@ -195,7 +195,7 @@ export function createPlanning(options: {
     causedWall: number,
   ): void {
     options.limitsBefore.keep(byPlan.all);
-    const facts = { at: clock.now(), fleet: options.fleet, reconciler, held: aside.left };
+    const facts = { at: clock.now(), fleet: options.fleet, reconciler, left: aside.left, holds: options.holds() };
     const desires = withStatesBefore(byPlan, options.statesBefore, act, facts);
     const decision = { id: act.actId, at: clock.now(), who: act.who, why: act.why };
     journal.keepOnly(new Set([...desires.all.values()].map(({ actId }) => actId)));
@@ -213,7 +213,7 @@ export function createPlanning(options: {
   }
 
   const heldUnder = (orders: readonly Order[]): ReadonlySet<string> =>
-    stopsMiners(orders) ? new Set<string>() : options.held();
+    new Set(stopsMiners(orders) ? [] : options.holds().keys());
 
   /** What this plan does not move as it likes. */
   function apart(orders: readonly Order[]): Apart {

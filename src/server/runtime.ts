@@ -551,7 +551,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     limitsBefore,
     measurements,
     trust,
-    held: () => new Set(people.holds().keys()),
+    holds: () => people.holds(),
     levels: people.levels,
     suggestions,
     orders: () => orders.inForce(),

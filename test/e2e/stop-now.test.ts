@@ -83,3 +83,36 @@ test(
     expect(wanted()).toEqual([]);
   },
 );
+
+test(
+  'what a safe stop put to sleep and its release has not woken yet sleeps on once it is held, and wakes when it is given back',
+  { timeout: 240_000 },
+  async () => {
+    const site = await live({
+      offset: 11_910,
+      from: '2026-03-23T20:01:00Z',
+      speed: 20,
+      adjust: (raw) => {
+        for (const hall of raw.halls) hall.wakesPerMinute = 3;
+      },
+    });
+    const { runtime } = site;
+    const miners = runtime.fleet.machines
+      .filter(({ machine }) => machine.groupId === 'a-s21')
+      .map(({ machine }) => machine.id);
+    const asleep = () => modesOf(site, 'a-s21')['sleep'] ?? 0;
+    const wakes = () => miners.filter((id) => (runtime.reconciler.desired(id)?.mode ?? 'sleep') !== 'sleep');
+    await until('most miners run', () => asleep() < 10);
+    const { id } = await runtime.orders.preview({ kind: 'stop' }, 'sam');
+    await runtime.orders.apply(id, { who: 'sam', name: 'sam', via: 'session' }, 'smoke');
+    await until('all are asleep', () => asleep() === miners.length);
+    await runtime.orders.release(id, 'sam', 'no smoke');
+    await until('they are to be woken', () => wakes().length > 10);
+    await runtime.people.hold('a-s21', 'owner', 'fans are being changed');
+    const plans = site.plans.length;
+    await until('two plans with the hold', () => site.plans.length > plans + 1);
+    expect(wakes()).toEqual([]);
+    await runtime.people.unhold('a-s21', 'owner', 'fans run');
+    await until('they are to be woken again', () => wakes().length > 10);
+  },
+);

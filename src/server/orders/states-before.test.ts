@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Desire } from '../../control/commands.ts';
-import { modeFromKey, siteMs, type Reading } from '../../model/index.ts';
+import { modeFromKey, siteMs, type Reading, type SiteMs } from '../../model/index.ts';
 import { createStatesBefore } from './states-before.ts';
 
 const AT = siteMs(1_000);
@@ -17,10 +17,10 @@ function bench() {
     readingOf,
     open: () =>
       createStatesBefore({ getMeta: async (key) => disk.get(key), setMeta: (key, text) => void disk.set(key, text) }),
-    facts: (more: { held?: string[]; cannot?: string[] } = {}) => ({
+    facts: (more: { heldSince?: Record<string, number>; cannot?: string[] } = {}) => ({
       readingOf,
       standing: () => undefined,
-      isHeld: (id: string) => more.held?.includes(id) === true,
+      wasLeft: (id: string, at: SiteMs) => (more.heldSince?.[id] ?? Infinity) <= at,
       cannot: (id: string) => more.cannot?.includes(id) === true,
     }),
   };
@@ -47,17 +47,18 @@ test('what a machine did before the first order is what it goes back to, over a 
   expect((await b.open()).of('m1')).toBeUndefined();
 });
 
-test('a held machine is woken by nobody else, and one that the plan has sleep sleeps on', async () => {
+test('one that was held before the order goes back, one held since sleeps on, and so does one that the plan has sleep', async () => {
   const b = bench();
-  for (const id of ['held', 'dear', 'absent']) b.modes.set(id, 'low');
+  for (const id of ['held', 'later', 'dear', 'absent']) b.modes.set(id, 'low');
   const states = await b.open();
-  states.keep(new Map(['held', 'dear', 'absent'].map((id) => [id, asleep])), b.readingOf, AT);
-  for (const id of ['held', 'dear', 'absent']) b.modes.set(id, 'sleep');
+  states.keep(new Map(['held', 'later', 'dear', 'absent'].map((id) => [id, asleep])), b.readingOf, AT);
+  for (const id of ['held', 'later', 'dear', 'absent']) b.modes.set(id, 'sleep');
   const planned = new Map([['dear', { ...ACT, mode: 'sleep', isShed: false }]]);
-  const restored = states.restore(planned, ACT, b.facts({ held: ['held'] }));
+  const restored = states.restore(planned, ACT, b.facts({ heldSince: { held: AT - 1, later: AT + 1 } }));
   expect(restored.get('held')).toEqual({ ...ACT, mode: 'low', confirmed: true });
   expect(restored.get('dear')?.mode).toBe('sleep');
-  expect(restored.has('absent')).toBe(false);
+  expect([restored.has('later'), restored.has('absent')]).toEqual([false, false]);
+  expect(states.of('later')?.mode).toBe('low');
   expect(states.of('dear')?.mode).toBe('low');
 });
 

@@ -22,7 +22,8 @@ export interface StatesBefore {
    * The desires with every machine that no order keeps asleep back in the mode it had. One that the plan has sleep for reasons of
    * its own sleeps on, and gets its mode when it wakes.
    * @param readingOf the last reading of a machine of the site
-   * @param isHeld whether a person holds it out of the plan: then nothing else would wake it
+   * @param wasLeft whether the plan has left it alone since this time or longer: nothing else would wake it then. Whoever held it after
+   *   that wants it as it was found, asleep
    * @param cannot whether it has refused the mode: then the plan has it
    */
   restore(
@@ -32,7 +33,7 @@ export interface StatesBefore {
       readingOf(id: string): Reading | undefined;
       /** What is wanted of it already. */
       standing(id: string): Desire | undefined;
-      isHeld(id: string): boolean;
+      wasLeft(id: string, at: SiteMs): boolean;
       cannot(id: string, mode: string): boolean;
     },
   ): ReadonlyMap<string, Desire>;
@@ -58,17 +59,17 @@ export async function createStatesBefore(store: Pick<Store, 'getMeta' | 'setMeta
       }
       if (states.size > before) save();
     },
-    restore(desires, act, { readingOf, standing, isHeld, cannot }) {
+    restore(desires, act, { readingOf, standing, wasLeft, cannot }) {
       const restored = new Map(desires);
       let isChanged = false;
-      for (const [id, { mode }] of states) {
+      for (const [id, { mode, at }] of states) {
         const wanted = desires.get(id);
         if (wanted?.isShed === true) continue;
         const now = readingOf(id)?.mode;
         if ((now !== undefined && modeKey(now) === mode) || cannot(id, mode)) {
           states.delete(id);
           isChanged = true;
-        } else if (wanted === undefined ? isHeld(id) : wanted.mode !== 'sleep') {
+        } else if (wanted === undefined ? wasLeft(id, at) : wanted.mode !== 'sleep') {
           const known = standing(id);
           const back = { ...act, mode };
           // Where the plan moves nobody by itself, whoever released the order has confirmed this.
