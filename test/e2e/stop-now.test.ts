@@ -89,7 +89,7 @@ test(
   { timeout: 240_000 },
   async () => {
     const site = await live({
-      offset: 11_910,
+      offset: 11_920,
       from: '2026-03-23T20:01:00Z',
       speed: 20,
       adjust: (raw) => {
