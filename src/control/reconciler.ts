@@ -104,8 +104,8 @@ const STRAGGLERS = 128;
 const SHED_TAKES_MS = 2_000;
 /** Beside those, machines that are slow to answer, in multiples of them. */
 const SLOW_LANE = 8;
-/** Stock firmware reloads for up to 20 s before it answers again: so long it is asked often, then seldom. */
-const QUICK_LOOKS = 12;
+/** Stock firmware reloads for up to 20 s before it answers again: until ten seconds after that it is asked often, then seldom. */
+const QUICK_LOOKS = 20;
 const FIRST_LOOK_MS = 700;
 const MOST_BETWEEN_LOOKS_MS = 1_500;
 const SELDOM_MS = 15_000;
