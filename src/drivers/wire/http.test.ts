@@ -200,17 +200,23 @@ describe.each([
 
   test('chunks are put together, wherever the network cuts them', async () => {
     const whole = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n{"a"\r\n3;x=1\r\n:1}\r\n0\r\n\r\n';
-    let cuts: readonly number[] = [];
+    let pieces: readonly string[] = [];
     // One timer after the other: those of different lengths may end in another order.
-    const write = (socket: Socket, n: number): void => {
-      if (n >= cuts.length) return;
-      socket.write(whole.slice(cuts[n], cuts[n + 1]));
-      setTimeout(write, 1, socket, n + 1);
+    const write = (socket: Socket, [first, ...others]: readonly string[]): void => {
+      socket.write(first!);
+      if (others.length > 0) setTimeout(write, 1, socket, others);
     };
     const server = createTcpServer((socket) => {
       socket.on('error', () => {});
       socket.setNoDelay(true);
-      socket.on('data', () => write(socket, 0));
+      let asked = '';
+      socket.on('data', (part) => {
+        asked += String(part);
+        // A request may come in pieces, too.
+        if (!asked.endsWith('\r\n\r\n')) return;
+        asked = '';
+        write(socket, pieces);
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
@@ -219,10 +225,10 @@ describe.each([
     const inner = Array.from({ length: whole.length - 1 }, (_, n) => n + 1);
     await fc.assert(
       fc.asyncProperty(fc.subarray(inner), async (some) => {
-        cuts = [0, ...some];
+        pieces = [0, ...some].map((from, n) => whole.slice(from, some[n]));
         expect(await ask({ url, timeoutMs: 20_000 })).toMatchObject({ status: 200, body: '{"a":1}' });
       }),
-      { numRuns: 20, examples: [[inner]] },
+      { numRuns: 10, examples: [[inner]] },
     );
   });
 
