@@ -139,6 +139,27 @@ test('a silent meter stops wakes at once and is bounded by what machines may dra
   expect(asleep()).toBe(3);
 });
 
+test('what wakes while a meter misses beats is added to its last answer; a server that begins anew has seen nobody wake', async () => {
+  const beat = { kind: 'beat' as const, auditSeq: 0, stop: false, whole: false, asleep: [], awake: [] };
+  const three = ['lux-1', 'lux-2', 'lux-3'];
+  sim.pass(30);
+  watch.follow(briefOf(1e6));
+  // It has asked all six itself by then, and asks them again much later.
+  await seconds(4);
+  watch.hear({ ...beat, whole: true, asleep: three });
+  await seconds(1);
+  const { loadW } = watch.state().loads[0]!;
+  sim.sim.inject({ target: 'meter-m', fault: 'silent', rate: 1 });
+  watch.hear({ ...beat, whole: true, awake: three });
+  await seconds(3);
+  expect(watch.state().loads[0]).toMatchObject({ basis: 'held', loadW });
+  watch.hear({ ...beat, asleep: three });
+  watch.hear({ ...beat, awake: three });
+  await seconds(1);
+  expect(watch.state().loads[0]).toMatchObject({ basis: 'held' });
+  expect(watch.state().loads[0]!.loadW).toBeCloseTo(loadW + 3 * (4_000 - 30) * 1.12 * 1.01, 3);
+});
+
 test('a machine that does not obey is named, and others go in its place', async () => {
   sim.pass(30);
   for (const last of [1, 2]) sim.sim.inject({ target: `lux-000${last}`, fault: 'refused', rate: 1 });

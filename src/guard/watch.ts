@@ -133,10 +133,10 @@ export function createWatch({ io, audit, wallNow, pause }: WatchOptions): Watch 
     const at = wallNow();
     heard = { beat, at };
     stopSince = beat.stop ? (stopSince ?? at) : undefined;
-    const asleep = new Set(beat.asleep);
-    const awake = beat.whole ? [...known.keys()].filter((id) => !asleep.has(id)) : beat.awake;
-    for (const id of asleep) note(id, true, at);
-    for (const id of awake) note(id, false, at);
+    // A server that has just begun has read nobody yet: whom it does not tell asleep is not believed to be, and has not woken either.
+    if (beat.whole) for (const [id, { awakeSince }] of known) known.set(id, { asleep: false, at, awakeSince });
+    for (const id of beat.asleep) note(id, true, at);
+    for (const id of beat.awake) note(id, false, at);
   }
 
   function noteSilence(): void {
